@@ -1,0 +1,13 @@
+"""Images as uint8 tensors with their labels: loading, splitting, batches.
+
+`load(name)` gives a `Dataset`; `split(dataset, seed, train_size)` the images of one run; `batch` what a network is fed.
+"""
+
+from .batches import batch, crop_and_flip, normalise
+from .dataset import DATASETS, Dataset, check, data_root, load
+from .splits import Split, corrupt, split
+
+__all__ = [
+    "DATASETS", "Dataset", "Split", "batch", "check", "corrupt", "crop_and_flip", "data_root", "load",
+    "normalise", "split",
+]  # fmt: skip

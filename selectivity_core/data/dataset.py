@@ -1,0 +1,163 @@
+"""What a data set is, which there are, and how one is loaded and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import DataError
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set on one device.
+
+    Attributes:
+        name: its name in a `RunSpec`.
+        images: (samples, H, W, channels) uint8, from which training and validation images are drawn.
+        labels: (samples,) int64 in [0, classes).
+        test_images, test_labels: likewise; never trained on, never used to choose.
+        classes: class names, in label order.
+        validation: how many of `images` each seed sets apart.
+        source: where the files came from, in words ("CIFAR-10 (class folders)").
+        mean, std: (channels,) what `normalise` subtracts and divides by, in units of the pixel range [0, 1].
+        digest: sha256 of all of the above pixels and labels.
+    """
+
+    name: str
+    images: Tensor
+    labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    classes: tuple[str, ...]
+    validation: int
+    source: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    digest: str
+
+    @property
+    def image_size(self) -> int:
+        """Height and width in pixels."""
+        return self.images.shape[1]
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for colour."""
+        return self.images.shape[3]
+
+    def to(self, device: torch.device | str) -> Dataset:
+        """The same data on another device."""
+        moved = {k: getattr(self, k).to(device) for k in ("images", "labels", "test_images", "test_labels")}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a data set must look like, so that a wrong or short copy is refused."""
+
+    classes: int
+    image: tuple[int, int, int]
+    train: int
+    test: int
+    validation: int
+    title: str
+    balanced: bool = True
+
+
+DATASETS: dict[str, Shape] = {
+    "digits": Shape(10, (8, 8, 1), 1000, 797, 300, "digits embedded in scikit-learn", balanced=False),
+    "mnist": Shape(10, (28, 28, 1), 60_000, 10_000, 5_000, "MNIST", balanced=False),
+    "fashion-mnist": Shape(10, (28, 28, 1), 60_000, 10_000, 5_000, "Fashion-MNIST"),
+    "cifar10": Shape(10, (32, 32, 3), 50_000, 10_000, 5_000, "CIFAR-10"),
+    "tiny-imagenet": Shape(200, (64, 64, 3), 100_000, 10_000, 10_000, "Tiny ImageNet"),
+}
+
+
+def data_root(root: str | Path | None = None) -> Path:
+    """The folder that holds data sets: `root`, else SELECTIVITY_DATA, else a cache folder of the user."""
+    given = root or os.environ.get("SELECTIVITY_DATA")
+    if given:
+        return Path(given).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "selectivity" / "data"
+
+
+def load(name: str, root: str | Path | None = None) -> Dataset:
+    """A data set by name, checked, as uint8 tensors on the CPU. Loaded once a process.
+
+    Raises:
+        DataError: an unknown name, or files that are missing, short, or not what the name says.
+    """
+    if name not in DATASETS:
+        raise DataError(f"data set {name!r}: not known; one of {', '.join(DATASETS)} is allowed")
+    return _load(name, data_root(root))
+
+
+@lru_cache(maxsize=4)
+def _load(name: str, root: Path) -> Dataset:
+    from . import sources
+
+    readers: dict[str, Callable[[Path], sources.Read]] = {
+        "digits": lambda _root: sources.digits(),
+        "mnist": sources.mnist,
+        "fashion-mnist": sources.fashion_mnist,
+        "cifar10": sources.cifar10,
+        "tiny-imagenet": sources.tiny_imagenet,
+    }
+    read = readers[name](root)
+    shape = DATASETS[name]
+    if shape.image[2] == 3:
+        mean, std = IMAGENET
+    else:
+        pixels = read.images.float() / 255
+        mean, std = (float(pixels.mean()),), (float(pixels.std()),)
+    dataset = Dataset(
+        name=name, images=read.images, labels=read.labels, test_images=read.test_images, test_labels=read.test_labels,
+        classes=read.classes, validation=shape.validation, source=read.source, mean=mean, std=std, digest=digest(read),
+    )  # fmt: skip
+    check(dataset)
+    return dataset
+
+
+def digest(read: object) -> str:
+    """sha256 of the images and labels, in a fixed order."""
+    state = hashlib.sha256()
+    for key in ("images", "labels", "test_images", "test_labels"):
+        state.update(getattr(read, key).contiguous().numpy().tobytes())
+    return state.hexdigest()
+
+
+def check(dataset: Dataset) -> None:
+    """Holds a data set against what its name promises.
+
+    Raises:
+        DataError: image shapes, counts, labels or class counts that differ.
+    """
+    shape = DATASETS[dataset.name]
+    for part, images, labels, count in (
+        ("training", dataset.images, dataset.labels, shape.train),
+        ("test", dataset.test_images, dataset.test_labels, shape.test),
+    ):
+        where = f"{dataset.name}: {part} images from {dataset.source}"
+        if tuple(images.shape[1:]) != shape.image or images.dtype != torch.uint8:
+            raise DataError(f"{where}: {tuple(images.shape[1:])} {images.dtype} found; {shape.image} uint8 is needed")
+        if len(images) != count or len(labels) != count:
+            raise DataError(f"{where}: {len(images)} images and {len(labels)} labels found; {count} are needed")
+        per_class = torch.bincount(labels, minlength=shape.classes)
+        if len(per_class) != shape.classes or int(per_class.min()) == 0:
+            absent = (per_class[: shape.classes] == 0).nonzero().flatten().tolist()
+            raise DataError(f"{where}: classes {absent} have no images; labels must be 0 to {shape.classes - 1}")
+        if shape.balanced and per_class.unique().numel() != 1:
+            raise DataError(
+                f"{where}: {int(per_class.min())} to {int(per_class.max())} images a class found; "
+                f"{count // shape.classes} of each are needed"
+            )

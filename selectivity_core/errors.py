@@ -1,0 +1,41 @@
+"""The errors that the package raises on purpose. Each message names the thing, what was given and what is allowed."""
+
+
+class SelectivityError(Exception):
+    """Base of every error raised on purpose; the command line prints its message as one line and exits with 2."""
+
+
+class SpecError(SelectivityError, ValueError):
+    """A run specification, profile or grid that cannot be."""
+
+
+class ParameterError(SelectivityError, ValueError):
+    """A notebook parameter that is unknown, of the wrong type or out of range."""
+
+
+class DataError(SelectivityError):
+    """A data set that is missing, truncated, mislabelled or not what its name says."""
+
+
+class StoreError(SelectivityError):
+    """A run store that cannot be read or written, or holds something that does not verify."""
+
+
+class MissingRunsError(SelectivityError):
+    """Runs that a caller needs and neither the store nor the ledger has."""
+
+
+class NotebookError(SelectivityError):
+    """A notebook that failed while it was executed."""
+
+
+class BookError(SelectivityError):
+    """A rendered book that is not what it should be."""
+
+
+class ActivityError(SelectivityError, ValueError):
+    """Activity or labels that a measure is not defined for."""
+
+
+class UnitError(SelectivityError, ValueError):
+    """A layer or unit that a model does not have."""

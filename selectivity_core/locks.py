@@ -1,0 +1,67 @@
+"""One writer a run: a lock that the system releases when its holder dies."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import StoreError
+from .files import make_folder
+
+_HELD: set[str] = set()  # a record lock belongs to the process, so threads of one process are kept apart here
+_GUARD = threading.Lock()
+
+
+@contextmanager
+def lock(path: Path, *, poll: float = 0.2) -> Iterator[None]:
+    """Holds the lock file at `path` for the body, waiting for whoever holds it.
+
+    It is a POSIX record lock: children do not inherit it, and it is gone with its process.
+
+    Raises:
+        StoreError: the file system cannot lock, or the file cannot be made.
+    """
+    make_folder(path.parent)
+    key = str(path.resolve())
+    while not _claim(key):
+        time.sleep(poll)
+    try:
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise StoreError(f"{path}: the lock file cannot be made ({error.strerror})") from error
+        try:
+            _acquire(handle, path, poll)
+            yield
+        finally:
+            os.close(handle)  # releases the lock
+    finally:
+        with _GUARD:
+            _HELD.discard(key)
+
+
+def _claim(key: str) -> bool:
+    with _GUARD:
+        if key in _HELD:
+            return False
+        _HELD.add(key)
+        return True
+
+
+def _acquire(handle: int, path: Path, poll: float) -> None:
+    while True:
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise StoreError(
+                    f"{path}: this file system cannot lock ({error.strerror}); put the store on one that can"
+                ) from error
+            time.sleep(poll)

@@ -1,0 +1,40 @@
+"""The 11-layer convolutional network of Morcos et al. 2018."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .network import UnitNetwork, Units, conv3x3, drop, kaiming, norm
+
+MULTIPLES = (1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8)  # channels in multiples of the first layer's 64
+STRIDES = (1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1)
+
+
+class Convnet11(UnitNetwork):
+    """Eleven 3x3 convolutions, with or without batch norm, then the mean over positions and one linear layer.
+
+    The paper's head is not described; a global mean keeps the last feature maps as the classifier's only input.
+    """
+
+    def __init__(
+        self, *, channels: int, image_size: int, classes: int, width: int = 64,
+        activation: str = "relu", batch_norm: bool = True, dropout: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        inputs = channels
+        layers = nn.Sequential()
+        for k, (multiple, stride) in enumerate(zip(MULTIPLES, STRIDES, strict=True), 1):
+            outputs = width * multiple
+            layers.add_module(f"conv{k}", conv3x3(inputs, outputs, stride, bias=not batch_norm))
+            layers.add_module(f"bn{k}", norm(outputs, batch_norm))
+            layers.add_module(f"units{k}", Units(activation))
+            layers.add_module(f"drop{k}", drop(dropout))
+            self.unit_filters[f"layers.units{k}"] = f"layers.conv{k}"
+            inputs = outputs
+        self.layers = layers
+        self.fc = nn.Linear(inputs, classes)
+        kaiming(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (samples, channels, H, W) to logits (samples, classes)."""
+        return self.fc(self.layers(x).mean((2, 3)))

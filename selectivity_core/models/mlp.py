@@ -1,0 +1,32 @@
+"""The multilayer perceptron of Morcos et al. 2018: two hidden layers of equal width."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .network import UnitNetwork, Units, drop, kaiming
+
+
+class MLP(UnitNetwork):
+    """Two hidden layers of `width` units. Batch norm, where asked for, stands before each non-linearity."""
+
+    def __init__(
+        self, *, channels: int, image_size: int, classes: int, width: int = 512,
+        activation: str = "relu", batch_norm: bool = False, dropout: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        inputs = channels * image_size * image_size
+        for k in (1, 2):
+            self.add_module(f"fc{k}", nn.Linear(inputs, width))
+            self.add_module(f"bn{k}", nn.BatchNorm1d(width) if batch_norm else nn.Identity())
+            self.add_module(f"units{k}", Units(activation))
+            self.add_module(f"drop{k}", drop(dropout))
+            self.unit_filters[f"units{k}"] = f"fc{k}"
+            inputs = width
+        self.fc = nn.Linear(width, classes)
+        kaiming(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (samples, channels, H, W) to logits (samples, classes)."""
+        x = self.drop1(self.units1(self.bn1(self.fc1(x.flatten(1)))))
+        return self.fc(self.drop2(self.units2(self.bn2(self.fc2(x)))))

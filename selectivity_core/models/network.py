@@ -1,0 +1,69 @@
+"""What all networks share: layers of units with names, and the filters that produce them."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..errors import SpecError
+from ..units import Units
+
+
+class UnitNetwork(nn.Module):
+    """A classifier whose every non-linearity is a `Units` module.
+
+    Attributes:
+        unit_filters: layer of units -> module whose weights produce it, both by module name, in forward order.
+    """
+
+    unit_filters: dict[str, str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unit_filters = {}
+
+    def filter_l1(self) -> dict[str, Tensor]:
+        """layer -> (units,) L1 norm of the weights that produce each unit."""
+        modules = dict(self.named_modules())
+        return {
+            layer: modules[name].weight.detach().abs().flatten(1).sum(1).cpu()  # type: ignore[union-attr, operator]
+            for layer, name in self.unit_filters.items()
+        }
+
+
+def norm(channels: int, batch_norm: bool) -> nn.Module:
+    """Batch norm, or nothing."""
+    return nn.BatchNorm2d(channels) if batch_norm else nn.Identity()
+
+
+def drop(share: float) -> nn.Module:
+    """Dropout, or nothing."""
+    return nn.Dropout(share) if share else nn.Identity()
+
+
+def conv3x3(inputs: int, outputs: int, stride: int = 1, *, bias: bool = False) -> nn.Conv2d:
+    """A 3x3 convolution with padding 1."""
+    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=bias)
+
+
+def kaiming(model: nn.Module) -> None:
+    """He initialisation of convolutions and linear layers, zero biases; batch norm starts as identity."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def need_batch_norm(name: str, batch_norm: bool) -> None:
+    """Refuses a network that neither paper has without batch norm."""
+    if not batch_norm:
+        raise SpecError(f"batch_norm: False given; {name} is defined with batch norm only")
+
+
+def need_no_dropout(name: str, dropout: float) -> None:
+    """Refuses dropout where neither paper has it."""
+    if dropout:
+        raise SpecError(f"dropout: {dropout} given; {name} is defined without dropout")
+
+
+__all__ = ["Units", "UnitNetwork", "conv3x3", "drop", "kaiming", "need_batch_norm", "need_no_dropout", "norm"]

@@ -1,0 +1,168 @@
+"""One run from spec to tables: training, then everything that is measured of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .checkpoints import Checkpoints
+from .data import Dataset, load
+from .machine import provenance
+from .probes import layer_table, unit_table
+from .progress import bar
+from .spec import RunSpec
+from .tables import COLUMNS, Tables
+from .training import Diverged, Trainer, choose_device, isolated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+
+class Result(Tables):
+    """A finished run: its tables, and what they were made with.
+
+    Attributes:
+        spec: what was trained.
+        weights: "best/…" and "last/…" parameters and buffers, by name, on the CPU; empty where it diverged.
+        digest: of the data it was trained on.
+    """
+
+    def __init__(self, spec: RunSpec, weights: dict[str, Tensor], digest: str, **frames: pd.DataFrame) -> None:
+        super().__init__(**frames)
+        self.spec, self.weights, self.digest = spec, weights, digest
+
+
+def train(
+    spec: RunSpec,
+    *,
+    data: Dataset | str | Path | None = None,
+    progress: bool = True,
+    device: torch.device | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Result:
+    """Trains one run and measures it. Nothing is stored.
+
+    A loss that stops being finite ends the run with status "diverged": a result like any other.
+
+    Args:
+        spec: what to train.
+        data: the data set itself, or the folder it lies in (see `data.data_root`).
+        progress: show a bar over epochs.
+        device: where; by default a GPU where there is one.
+        checkpoints: where the run's state is kept between epochs, and taken up again.
+
+    Returns:
+        the run's tables and weights.
+
+    Raises:
+        DataError: data that are missing or not what they should be.
+        SpecError: a spec that the data or network cannot serve.
+    """
+    dataset = data if isinstance(data, Dataset) else load(spec.dataset, data)
+    with isolated(spec):
+        trainer = Trainer(spec, dataset, device or choose_device())
+        if checkpoints is not None:
+            checkpoints.restore(trainer)
+        return _finish(trainer, dataset, progress, checkpoints)
+
+
+def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Checkpoints | None) -> Result:
+    spec = trainer.spec
+    started, clock = datetime.now(UTC), time.perf_counter() - trainer.seconds
+    diverged: Diverged | None = None
+    title = f"{spec.model} on {spec.dataset}, α = {spec.alpha:g}, seed {spec.seed}"
+    with bar(title, spec.epochs, "epoch", initial=trainer.epoch, disable=not progress) as shown:
+        while not trainer.finished:
+            try:
+                trainer.run_epoch()
+            except Diverged as error:
+                diverged = error
+                break
+            trainer.seconds = time.perf_counter() - clock
+            if checkpoints is not None:
+                checkpoints.save(trainer)
+            last = trainer.history[-1]
+            shown.set_postfix(validation=f"{last['validation_accuracy']:.3f}", SI=f"{last['si_units']:.3f}", refresh=False)
+            shown.update()
+    row: dict[str, Any] = {"run": spec.id, **spec.as_dict()}
+    row["milestones"] = " ".join(map(str, spec.milestones))
+    row |= _diverged_row(diverged) if diverged else _complete_row(trainer)
+    frames, weights = ({}, {}) if diverged else _measure(trainer, row)
+    row["seconds"] = time.perf_counter() - clock
+    row["started"] = started.isoformat(timespec="seconds")
+    made = {**provenance(str(trainer.device)), "data": dataset.source, "digest": dataset.digest}
+    row |= {f"provenance_{key}": value for key, value in made.items()}
+    history = _frame(trainer.history, "history", spec.id)
+    return Result(spec, weights, dataset.digest, runs=_frame([row]), history=history, **frames)
+
+
+# What a run's row holds besides spec, status and provenance; all NaN where it diverged.
+FIGURES = (
+    "best_epoch", "test_accuracy", "test_loss", "validation_accuracy", "validation_loss", "train_accuracy",
+    "train_loss", "si_units", "si_layers", "test_accuracy_last", "test_loss_last", "train_accuracy_last",
+    "train_loss_last", "si_units_last", "si_layers_last", "t95", "parameters",
+)  # fmt: skip
+
+
+def _diverged_row(error: Diverged) -> dict[str, Any]:
+    return {
+        "status": "diverged", "diverged_epoch": error.epoch, "diverged_step": error.step,
+        **dict.fromkeys(FIGURES, math.nan),
+    }  # fmt: skip
+
+
+def _complete_row(trainer: Trainer) -> dict[str, Any]:
+    best = next(r for r in trainer.history if r["epoch"] == trainer.best.epoch)
+    last = trainer.history[-1]
+    row: dict[str, Any] = {"status": "complete", "diverged_epoch": math.nan, "diverged_step": math.nan}
+    row |= dict.fromkeys(FIGURES, math.nan) | {"best_epoch": best["epoch"]}
+    row |= {k: best[k] for k in FIGURES if k in best}
+    row |= {f"{k}_last": last[k] for k in ("test_accuracy", "test_loss", "si_units", "si_layers")}
+    row["t95"] = time_to_95(trainer.history, len(trainer.dataset.classes))
+    row["parameters"] = sum(p.numel() for p in trainer.model.parameters())
+    return row
+
+
+def time_to_95(history: list[dict[str, float]], classes: int) -> float:
+    """First epoch whose test accuracy reaches 95 % of the run's highest (A.2); NaN where that is under twice chance."""
+    accuracies = [(row["epoch"], row["test_accuracy"]) for row in history if row["epoch"]]
+    highest = max(accuracy for _, accuracy in accuracies)
+    if highest < 2 / classes:
+        return math.nan
+    return float(next(epoch for epoch, accuracy in accuracies if accuracy >= 0.95 * highest))
+
+
+def _measure(trainer: Trainer, row: dict[str, Any]) -> tuple[dict[str, pd.DataFrame], dict[str, Tensor]]:
+    """Tables of the best epoch's units, and both epochs' weights; puts training accuracies into the run's row."""
+    spec, model = trainer.spec, trainer.model
+    weights = {f"last/{k}": v.detach().cpu().clone() for k, v in model.state_dict().items()}
+    weights |= {f"best/{k}": v.cpu() for k, v in trainer.best.weights.items()}
+    last = trainer.train_score()
+    model.load_state_dict(trainer.best.weights)
+    best = trainer.train_score()
+    row |= {"train_accuracy": best.accuracy, "train_loss": best.loss}
+    row |= {"train_accuracy_last": last.accuracy, "train_loss_last": last.loss}
+    units, responses, _ = unit_table(model, trainer.dataset, spec.precision, spec.seed)
+    units["switches"] = trainer.switches.numpy()
+    frames = {
+        "layers": _frame(layer_table(units, trainer.si_last), "layers", spec.id),
+        "units": _frame(units, "units", spec.id),
+        "responses": _frame(responses, "responses", spec.id),
+    }
+    return frames, weights
+
+
+def _frame(content: pd.DataFrame | list[dict[str, Any]], name: str | None = None, run: str | None = None):
+    import pandas as pd
+
+    frame: pd.DataFrame = content.copy() if isinstance(content, pd.DataFrame) else pd.DataFrame(content)
+    if run is not None:
+        frame.insert(0, "run", run)
+    return frame if name is None else frame.reindex(columns=list(COLUMNS[name]))

@@ -1,0 +1,193 @@
+"""What decides a run's result: `RunSpec`, and the identity that follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import typing
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Literal
+
+from .errors import SpecError
+
+SCHEMA = 1  # raised when a field is added or changes meaning, together with a migration
+
+Model = Literal["resnet20", "vgg16", "resnet18", "resnet50", "mlp", "convnet11"]
+DatasetName = Literal["digits", "mnist", "fashion-mnist", "cifar10", "tiny-imagenet"]
+
+# field -> (lowest, highest, lowest included, highest included)
+RANGES: dict[str, tuple[float, float, bool, bool]] = {
+    "alpha": (-1e6, 1e6, True, True),
+    "seed": (0, 2**31 - 1, True, True),
+    "epochs": (1, 100_000, True, True),
+    "batch_size": (2, 1_000_000, True, True),
+    "lr": (0, 100, False, True),
+    "momentum": (0, 1, True, False),
+    "weight_decay": (0, 1, True, True),
+    "warmup_epochs": (0, 100_000, True, True),
+    "dropout": (0, 1, True, False),
+    "label_corruption": (0, 1, True, True),
+    "width": (1, 65_536, True, True),
+    "train_size": (1, 100_000_000, True, True),
+    "threads": (1, 1024, True, True),
+}
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training run. Every field is part of the identity; none is hidden by being a default.
+
+    Attributes:
+        model, dataset: names known to `selectivity_core.models` and `selectivity_core.data`.
+        alpha: the regulariser's scale; negative lowers the index, positive raises it.
+        index: "si" or "dprime".
+        seed: decides initialisation, split, order and augmentation; shared across α so that runs can be paired.
+        epochs, batch_size, lr, momentum, weight_decay: stochastic gradient descent.
+        milestones: epochs (counted from 0) at whose start the learning rate falls to a tenth.
+        layers: which layers the regulariser reads.
+        warmup_epochs: epochs over which α grows linearly from 0, step by step.
+        activation: "relu" or "leaky_relu:b".
+        batch_norm, dropout: the network's options.
+        label_corruption: share of training images relabelled at random.
+        width: channels of the first stage (MLP: units a layer).
+        train_size: training images; validation images come on top.
+        augment: random flips and crops.
+        estimate: how the index is estimated on a batch; see `SelectivityRegularizer`.
+        precision: of the network's arithmetic; indices are computed in float32 either way.
+        threads: CPU threads of the run (another number can round differently).
+
+    Raises:
+        SpecError: a value of the wrong type or out of range, naming the field.
+    """
+
+    model: Model = "resnet20"
+    dataset: DatasetName = "digits"
+    alpha: float = 0.0
+    index: Literal["si", "dprime"] = "si"
+    seed: int = 0
+    epochs: int = 40
+    batch_size: int = 32
+    lr: float = 0.1
+    milestones: tuple[int, ...] = (20, 30)
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    layers: Literal["all", "first3", "last3"] = "all"
+    warmup_epochs: float = 0.0
+    activation: str = "relu"
+    batch_norm: bool = True
+    dropout: float = 0.0
+    label_corruption: float = 0.0
+    width: int = 8
+    train_size: int = 150
+    augment: bool = False
+    estimate: Literal["batch", "unbiased", "shuffled"] = "batch"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name, kind in _kinds().items():
+            object.__setattr__(self, name, _value(name, kind, getattr(self, name)))
+        previous = 0
+        for milestone in self.milestones:
+            if not previous < milestone < self.epochs:
+                raise SpecError(
+                    f"milestones: {self.milestones} given; ascending epochs between 1 and {self.epochs - 1} are allowed"
+                )
+            previous = milestone
+        from .units import parse_activation  # here, so that a spec alone does not load torch
+
+        parse_activation(self.activation)
+        if self.estimate == "unbiased" and self.index != "si":
+            raise SpecError('estimate: "unbiased" given with index "dprime"; it is defined for "si" only')
+
+    @cached_property
+    def id(self) -> str:
+        """16 hexadecimal digits: the hash of the full content and the schema version."""
+        content = {"schema": SCHEMA, **self.as_dict()}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them (milestones as a list)."""
+        return {
+            name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in field_names()
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> RunSpec:
+        """A spec from `as_dict`'s content; every field must be there and no other.
+
+        Raises:
+            SpecError: fields missing or unknown, or values that are not allowed.
+        """
+        expected = set(field_names())
+        if set(content) != expected:
+            odd = sorted(set(content) ^ expected)
+            raise SpecError(f"spec: fields missing or unknown: {', '.join(odd)}")
+        return cls(**content)
+
+    def replace(self, **changes: Any) -> RunSpec:
+        """A copy with other values.
+
+        Raises:
+            SpecError: an unknown field or a value that is not allowed.
+        """
+        unknown = sorted(set(changes) - set(field_names()))
+        if unknown:
+            raise SpecError(f"{unknown[0]}: no such field of a run; fields are {', '.join(field_names())}")
+        return dataclasses.replace(self, **changes)
+
+
+@lru_cache(maxsize=1)
+def field_names() -> tuple[str, ...]:
+    """The fields of a spec, in order."""
+    return tuple(f.name for f in dataclasses.fields(RunSpec))
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> dict[str, Any]:
+    return typing.get_type_hints(RunSpec, include_extras=False)
+
+
+def _value(name: str, kind: Any, given: Any) -> Any:
+    """`given` as the field's type, in one canonical form (1 -> 1.0 for floats, -0.0 -> 0.0)."""
+    if typing.get_origin(kind) is Literal:
+        allowed = typing.get_args(kind)
+        if given not in allowed:
+            raise SpecError(f"{name}: {given!r} given; one of {', '.join(map(repr, allowed))} is allowed")
+        return str(given)
+    if kind is str:
+        if not isinstance(given, str):
+            raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; a string is needed")
+        return given
+    if kind is bool:
+        if not isinstance(given, bool):
+            raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; true or false is needed")
+        return given
+    if kind in (int, float):
+        return _number(name, kind, given)
+    if not isinstance(given, list | tuple):
+        raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; a list of whole numbers is needed")
+    return tuple(_number(name, int, item) for item in given)
+
+
+def _number(name: str, kind: type, given: Any) -> float | int:
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    if not is_number and hasattr(given, "item") and getattr(given, "ndim", 1) == 0:  # numpy's scalars
+        return _number(name, kind, given.item())
+    if not is_number or (kind is int and given != int(given) if is_number and math.isfinite(given) else False):
+        needed = "a whole number" if kind is int else "a number"
+        raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; {needed} is needed")
+    if not math.isfinite(given):
+        raise SpecError(f"{name}: {given!r} given; a finite number is needed")
+    value = kind(given) + 0  # -0.0 + 0 is 0.0
+    if name in RANGES:
+        low, high, with_low, with_high = RANGES[name]
+        inside = (value >= low if with_low else value > low) and (value <= high if with_high else value < high)
+        if not inside:
+            left, right = "[" if with_low else "(", "]" if with_high else ")"
+            raise SpecError(f"{name}: {given!r} given; {left}{low:g}, {high:g}{right} is allowed")
+    return value

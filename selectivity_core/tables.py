@@ -1,0 +1,101 @@
+"""The tidy tables that runs leave and that everything downstream reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Measures of a unit; each stands also as its mean over label shuffles, with "_shuffled" behind its name.
+MEASURES = ("si", "si_shifted", "dprime", "class_share", "precision", "mutual_information")
+SHUFFLED = tuple(f"{m}_shuffled" for m in MEASURES)
+UNIT_EXTRAS = ("active_samples", "active_positions", "dead", "switches", "weight_l1", "preferred")
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "history": (
+        "run", "epoch", "lr", "train_loss", "train_accuracy", "batch_index", "validation_accuracy",
+        "validation_loss", "test_accuracy", "test_loss", "si_units", "si_layers",
+    ),
+    "layers": (
+        "run", "layer", "depth", "units", *MEASURES, *SHUFFLED, "si_living", "si_last",
+        "active_samples", "active_positions", "dead", "switched", "switches",
+    ),
+    "units": ("run", "layer", "unit", "mean", "sd", *MEASURES, *SHUFFLED, *UNIT_EXTRAS),
+    "responses": ("run", "layer", "unit", "class", "mean"),
+    "pairs": ("run", "other", "layer", "form", "distance"),
+    "curves": ("run", "kind", "ordering", "step", "fraction", "accuracy"),
+}  # fmt: skip
+
+# Columns of `runs` that two trainings of one spec may differ in.
+VOLATILE = ("seconds", "started")
+VOLATILE_PREFIX = "provenance_"
+
+
+NAMES = ("runs", "history", "layers", "units", "responses", "pairs", "curves")
+
+
+def empty(name: str) -> pd.DataFrame:
+    """Table `name` with no rows."""
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(COLUMNS.get(name, ("run",))))
+
+
+class Tables:
+    """Tidy tables, a DataFrame each; `run` is the spec's id.
+
+    Attributes:
+        runs: a row a run: spec fields, status ("complete" or "diverged"), figures at the best epoch and the last.
+        history: a row an epoch (0 is the initialisation).
+        layers, units, responses: measured on the test set with the best epoch's weights.
+        pairs: distances between two runs' layers.
+        curves: accuracy under perturbation.
+
+    A table that was not given is asked of `read` when it is first used, or else is empty.
+
+    Args:
+        read: gives a table by name.
+        frames: tables at hand.
+    """
+
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    layers: pd.DataFrame
+    units: pd.DataFrame
+    responses: pd.DataFrame
+    pairs: pd.DataFrame
+    curves: pd.DataFrame
+
+    def __init__(self, read: Callable[[str], pd.DataFrame] = empty, **frames: pd.DataFrame) -> None:
+        self._read = read
+        for name, frame in frames.items():
+            if name not in NAMES:
+                raise TypeError(f"table {name!r}: not one of {', '.join(NAMES)}")
+            setattr(self, name, frame)
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        if name not in NAMES:
+            raise AttributeError(f"Tables has no table {name!r}; tables are {', '.join(NAMES)}")
+        frame = self._read(name)
+        setattr(self, name, frame)
+        return frame
+
+    def with_spec(self, name: str, *columns: str) -> pd.DataFrame:
+        """Table `name` with columns of `runs` (α, seed, …) joined on, without the runs that diverged."""
+        runs = self.runs.loc[self.runs["status"] == "complete", ["run", *columns]]
+        return getattr(self, name).merge(runs, on="run", how="inner", validate="many_to_one")
+
+
+def concat(parts: Iterable[Tables]) -> Tables:
+    """Tables one below the other, in the order given; each is read when it is first used."""
+    parts = list(parts)
+
+    def read(name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        frames = [frame for part in parts if len(frame := getattr(part, name))]
+        return pd.concat(frames, ignore_index=True) if frames else empty(name)
+
+    return Tables(read)

@@ -1,0 +1,264 @@
+"""The training loop of both papers: stochastic gradient descent on cross-entropy − α·μ, and what it leaves behind."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .data import Dataset, batch, split
+from .models import UnitNetwork, build_model
+from .probes import Score, score, test_pass
+from .regularizer import SelectivityRegularizer
+from .seeds import derive, generator
+from .spec import RunSpec
+
+if TYPE_CHECKING:
+    from .probes import TestPass
+
+# Raised by hand when a change makes the same spec give other numbers; runs of another version count as stale.
+RESULT_VERSION = 1
+
+
+class Diverged(Exception):
+    """The loss stopped being finite."""
+
+    def __init__(self, epoch: int, step: int) -> None:
+        super().__init__(f"loss not finite at epoch {epoch}, step {step}")
+        self.epoch, self.step = epoch, step
+
+
+def choose_device() -> torch.device:
+    """SELECTIVITY_DEVICE where it is set, else a GPU where there is one, else the CPU."""
+    given = os.environ.get("SELECTIVITY_DEVICE")
+    return torch.device(given or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+@contextmanager
+def isolated(spec: RunSpec) -> Iterator[None]:
+    """Threads and random state as the spec says for the body, and afterwards as they were."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(spec.threads)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass
+class Best:
+    """The epoch chosen so far: highest validation accuracy, then lowest validation loss, then latest."""
+
+    epoch: int = -1
+    accuracy: float = -1.0
+    loss: float = math.inf
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def offer(self, epoch: int, found: Score, model: UnitNetwork) -> None:
+        """Takes the epoch's weights if it is at least as good."""
+        if (found.accuracy, -found.loss) >= (self.accuracy, -self.loss):
+            self.epoch, self.accuracy, self.loss = epoch, found.accuracy, found.loss
+            self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+
+class Trainer:
+    """One run in progress. Everything that a resumed run needs is in `state()`.
+
+    Args:
+        spec: what to train.
+        dataset: the spec's data set.
+        device: where; `choose_device()` by default.
+    """
+
+    def __init__(self, spec: RunSpec, dataset: Dataset, device: torch.device | None = None) -> None:
+        self.spec, self.device = spec, device or choose_device()
+        self.dataset = dataset.to(self.device)
+        parts = split(dataset, spec.seed, spec.train_size, spec.label_corruption)
+        self.train_index, self.train_labels = parts.train.to(self.device), parts.train_labels.to(self.device)
+        self.validation = parts.validation.to(self.device)
+        torch.manual_seed(derive(spec.seed, "init"))
+        self.model = build_model(
+            spec.model, channels=dataset.channels, image_size=dataset.image_size, classes=len(dataset.classes),
+            width=spec.width, activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout,
+        ).to(self.device, memory_format=torch.channels_last)  # fmt: skip
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay, fused=True
+        )
+        self.regularizer = self._regularizer() if spec.alpha else None
+        self.epoch, self.step = 0, 0  # epochs finished; steps taken in the current one
+        self.history: list[dict[str, float]] = []
+        self.best = Best()
+        self.switches = torch.zeros(0, dtype=torch.int64)
+        self.preferred = torch.zeros(0, dtype=torch.int64)
+        self.si_last: dict[str, float] = {}
+        self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)  # loss, correct, batch index
+        self.seconds = 0.0  # spent so far, over all the processes that worked on the run
+
+    def _regularizer(self) -> SelectivityRegularizer:
+        spec = self.spec
+        return SelectivityRegularizer(
+            self.model, spec.alpha, index=spec.index, layers=spec.layers, estimate=spec.estimate,
+            warmup_steps=round(spec.warmup_epochs * self.steps_per_epoch),
+        )  # fmt: skip
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches an epoch; a last batch of a single image is left out, since batch norm has no variance there."""
+        full, rest = divmod(self.spec.train_size, self.spec.batch_size)
+        return full + (rest > 1)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done."""
+        return self.epoch >= self.spec.epochs
+
+    def learning_rate(self) -> float:
+        """The current epoch's, after the drops of the schedule."""
+        return self.spec.lr * 0.1 ** sum(self.epoch >= m for m in self.spec.milestones)
+
+    def run_epoch(self, after_step: Callable[[Trainer], None] | None = None) -> None:
+        """Trains to the end of the current epoch, from wherever in it the run stands, and measures it.
+
+        Raises:
+            Diverged: the loss was not finite.
+        """
+        if not self.history:
+            self._note_epoch(0)
+        order = torch.randperm(
+            self.spec.train_size, generator=generator(self.spec.seed, "order", self.epoch)
+        ).to(self.device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        self.model.train()
+        size = self.spec.batch_size
+        while self.step < self.steps_per_epoch:
+            self._train_step(order[self.step * size : (self.step + 1) * size])
+            self.step += 1
+            if after_step is not None:
+                after_step(self)
+        if not torch.isfinite(self.sums).all():  # on a GPU the loss is only looked at here
+            raise Diverged(self.epoch + 1, self.step)
+        self.epoch += 1
+        self._note_epoch(self.epoch)
+        self.step = 0
+        self.sums.zero_()
+
+    def _train_step(self, chosen: Tensor) -> None:
+        spec, place = self.spec, (self.epoch, self.step)
+        augment = generator(spec.seed, "augmentation", *place) if spec.augment else None
+        images, labels = batch(self.dataset, self.train_index[chosen], augment), self.train_labels[chosen]
+        if spec.dropout:
+            torch.manual_seed(derive(spec.seed, "dropout", *place))
+        regularizer, extra = self.regularizer, None
+        if regularizer is None and self.step == self.steps_per_epoch - 1:
+            # At α = 0 the batch's index is only looked at, once an epoch.
+            regularizer = extra = SelectivityRegularizer(self.model, 0.0, layers=spec.layers)
+        if regularizer is not None and spec.estimate != "batch":
+            regularizer.generator = generator(spec.seed, "estimate", *place)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=spec.precision == "bfloat16"):
+            logits = self.model(images)
+            loss = F.cross_entropy(logits, labels)
+        index = regularizer.measure(labels) if regularizer is not None else None
+        total = loss if index is None or extra is not None else loss - self._scale() * index
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        self.optimizer.step()
+        with torch.no_grad():
+            self.sums[0] += loss.double() * len(labels)
+            self.sums[1] += (logits.argmax(1) == labels).sum()
+            if index is not None:
+                self.sums[2] = index
+        if extra is not None:
+            extra.remove()
+        if self.device.type == "cpu" and not math.isfinite(float(total.detach())):
+            raise Diverged(self.epoch + 1, self.step + 1)
+
+    def _scale(self) -> float:
+        assert self.regularizer is not None
+        self.regularizer.steps = self.epoch * self.steps_per_epoch + self.step
+        return self.regularizer.scale
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything a resumed run needs: tensors, and what JSON can hold.
+
+        Random state is not among it: every draw is derived from seed, purpose, epoch and step.
+        """
+        tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"best/{k}": v for k, v in self.best.weights.items()}
+        for name, parameter in self.model.named_parameters():
+            buffer = self.optimizer.state.get(parameter, {}).get("momentum_buffer")
+            if buffer is not None:
+                tensors[f"momentum/{name}"] = buffer
+        tensors |= {"switches": self.switches, "preferred": self.preferred, "sums": self.sums}
+        best = {"epoch": self.best.epoch, "accuracy": self.best.accuracy, "loss": self.best.loss}
+        rest = {
+            "epoch": self.epoch, "step": self.step, "history": self.history, "best": best, "si_last": self.si_last,
+            "seconds": self.seconds,
+        }  # fmt: skip
+        return tensors, rest
+
+    def load_state(self, tensors: dict[str, Tensor], rest: dict[str, Any]) -> None:
+        """Takes up what `state` gave, in a trainer of the same spec and data."""
+
+        def under(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v.to(self.device) for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.model.load_state_dict(under("model/"))
+        momentum = under("momentum/")
+        for name, parameter in self.model.named_parameters():
+            if name in momentum:
+                kept = momentum[name]
+                # As the optimiser makes it, in the memory format of its parameter.
+                self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(kept)
+        self.best = Best(weights=under("best/"), **rest["best"])
+        self.switches, self.preferred = tensors["switches"], tensors["preferred"]
+        self.sums = tensors["sums"].to(self.device)
+        self.epoch, self.step, self.seconds = rest["epoch"], rest["step"], rest["seconds"]
+        self.history, self.si_last = rest["history"], rest["si_last"]
+
+    def validate(self) -> Score:
+        """Accuracy and loss on the validation images, with their true labels."""
+        images, labels = self.dataset.images[self.validation], self.dataset.labels[self.validation]
+        return score(self.model, self.dataset, images, labels, self.spec.precision)
+
+    def train_score(self, most: int = 10_000) -> Score:
+        """Accuracy and loss on (the first `most` of) the training images, unaugmented, with the labels trained on."""
+        images, labels = self.dataset.images[self.train_index[:most]], self.train_labels[:most]
+        return score(self.model, self.dataset, images, labels, self.spec.precision)
+
+    def _note_epoch(self, epoch: int) -> None:
+        validation = self.validate()
+        tested = test_pass(self.model, self.dataset, self.spec.precision)
+        seen = self.spec.train_size if self.steps_per_epoch * self.spec.batch_size >= self.spec.train_size else (
+            self.steps_per_epoch * self.spec.batch_size
+        )  # fmt: skip
+        row: dict[str, Any] = {"epoch": epoch}
+        if epoch:
+            loss, correct, index = (float(v) for v in self.sums)
+            row |= {"lr": self.optimizer.param_groups[0]["lr"], "train_loss": loss / seen}
+            row |= {"train_accuracy": correct / seen, "batch_index": index}
+        row |= {"validation_accuracy": validation.accuracy, "validation_loss": validation.loss}
+        row |= {"test_accuracy": tested.score.accuracy, "test_loss": tested.score.loss}
+        row |= {"si_units": tested.si_units(), "si_layers": tested.si_layers()}
+        self.history.append(row)
+        self._count_switches(tested)
+        self.si_last = {name: float(values.mean()) for name, values in tested.si.items()}
+        if epoch:
+            self.best.offer(epoch, validation, self.model)
+
+    def _count_switches(self, tested: TestPass) -> None:
+        """Changes of preferred class between consecutive epochs; dead units have none (A.16)."""
+        if not len(self.preferred):
+            self.switches = torch.zeros_like(tested.preferred)
+        else:
+            both = (self.preferred >= 0) & (tested.preferred >= 0)
+            self.switches += (both & (self.preferred != tested.preferred)).long()
+        self.preferred = tested.preferred
