@@ -1,0 +1,43 @@
+"""Selectivity of single units and reliance on single directions: two papers, re-run.
+
+Every public name is imported from here; modules are loaded when a name is first used.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "SelectivityRegularizer": "regularizer",
+    "RunSpec": "spec",
+    "RunStore": "store",
+    "SelectivityError": "errors",
+    "Tables": "tables",
+    "build_model": "models",
+    "class_discriminability": "metrics",
+    "class_share": "metrics",
+    "grid": "paper",
+    "ledger": "ledgers",
+    "mutual_information": "information",
+    "precision": "information",
+    "preferred_class": "metrics",
+    "profile": "profiles",
+    "record": "units",
+    "selectivity_index": "metrics",
+    "sweep": "sweeping",
+    "train": "run",
+    "unit_layers": "units",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

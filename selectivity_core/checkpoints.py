@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 KEEP = 2
 
 
+def _origin(trainer: Trainer) -> dict[str, str]:
+    """What a checkpoint must share with the run that takes it up; a change of data or code starts anew."""
+    from .training import RESULT_VERSION
+
+    return {"spec": trainer.spec.id, "data": trainer.dataset.digest, "result version": str(RESULT_VERSION)}
+
+
 class Checkpoints:
     """Checkpoints of one run in a folder of its own.
 
@@ -42,8 +49,9 @@ class Checkpoints:
         from safetensors.torch import save
 
         tensors, rest = trainer.state()
+        metadata = {"state": json.dumps(rest), **_origin(trainer)}
         plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-        content = save(plain, metadata={"state": json.dumps(rest), "spec": trainer.spec.id})
+        content = save(plain, metadata=metadata)
         make_folder(self.folder)
         name = f"{trainer.epoch:06d}-{trainer.step:08d}-{sha256(content)[:32]}.safetensors"
         replace(self.folder / name, content)
@@ -63,8 +71,9 @@ class Checkpoints:
                 continue
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata()
-                if metadata["spec"] != trainer.spec.id:
-                    print(f"{path}: belongs to run {metadata['spec']}, it is not used", file=sys.stderr)
+                odd = [k for k, v in _origin(trainer).items() if metadata.get(k) != v]
+                if odd:
+                    print(f"{path}: of another {' and '.join(odd)}, it is not used", file=sys.stderr)
                     continue
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             trainer.load_state(tensors, json.loads(metadata["state"]))

@@ -16,6 +16,7 @@ from .files import make_folder
 
 _HELD: set[str] = set()  # a record lock belongs to the process, so threads of one process are kept apart here
 _GUARD = threading.Lock()
+os.register_at_fork(after_in_child=_HELD.clear)  # a child does not hold what its parent holds
 
 
 @contextmanager

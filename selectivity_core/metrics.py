@@ -46,6 +46,9 @@ def checked(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple
     Raises:
         ActivityError: shapes that do not fit, no samples, labels that are not integers, or non-finite activity.
     """
+    activity, labels = (
+        np.require(a, requirements=["C", "W"]) if isinstance(a, np.ndarray) else a for a in (activity, labels)
+    )  # torch takes neither reversed arrays nor, without a warning, read-only ones, which pandas gives
     values = torch.as_tensor(activity)
     if not values.is_floating_point():
         values = values.to(torch.float64)
@@ -121,15 +124,13 @@ def selectivity_index(
         values = values - lowest
     elif (lowest < 0).any():
         raise ActivityError(
-            f"activity: negative in {int((lowest < 0).sum())} of {len(lowest)} units (lowest {float(lowest.min()):.4g}); "
-            "the index needs activity of at least 0, or shift=True"
+            f"activity: negative in {int((lowest < 0).sum())} of {len(lowest)} units (lowest {float(lowest.min()):.4g})"
+            "; the index needs activity of at least 0, or shift=True"
         )
     return index_of_means(class_means(values, targets)[2], eps).cpu()
 
 
-def class_discriminability(
-    activity: Tensor | np.ndarray, labels: Tensor | np.ndarray, *, eps: float = EPS
-) -> Tensor:
+def class_discriminability(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray, *, eps: float = EPS) -> Tensor:
     """d′ of each unit: the preferred class against all other samples together (Leavitt & Morcos, A.14).
 
     d′ = (μmax − μ₋max) / (sqrt(½(σ²max + σ²₋max)) + eps), with population variances; μ₋max is the mean of the other

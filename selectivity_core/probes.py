@@ -111,9 +111,7 @@ def test_pass(model: UnitNetwork, dataset: Dataset, precision: str) -> TestPass:
                 lowest[name] = torch.minimum(lowest[name], activity.amin(0))
 
         result = score(model, dataset, dataset.test_images, dataset.test_labels, precision, gather)
-    indices = {
-        name: index_of_means(m.means() - lowest[name].clamp_max(0).double()).cpu() for name, m in means.items()
-    }
+    indices = {name: index_of_means(m.means() - lowest[name].clamp_max(0).double()).cpu() for name, m in means.items()}
     preferred = torch.cat([m.preferred_class() for m in means.values()])
     return TestPass(result, indices, preferred)
 

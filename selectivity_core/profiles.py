@@ -131,7 +131,7 @@ def seed_list(seeds: int | Sequence[int]) -> list[int]:
         if seeds < 1:
             raise SpecError(f"seeds: {seeds} given; a count of at least 1, or a list of seeds, is needed")
         return list(range(seeds))
-    found = [int(s) for s in seeds]
+    found = list(seeds)  # whether each is a whole number, the spec says
     if not found or len(set(found)) != len(found):
         raise SpecError(f"seeds: {found} given; at least one, each once, is needed")
     return found

@@ -57,9 +57,7 @@ def entries(log_path: Path) -> dict[str, str | None]:
             entry = json.loads(line)
             found[entry["path"]] = entry["sha256"]
         except (ValueError, TypeError, KeyError):
-            raise StoreError(
-                f"{log_path}, line {number}: not an entry of a read log: {line[:80]!r}"
-            ) from None
+            raise StoreError(f"{log_path}, line {number}: not an entry of a read log: {line[:80]!r}") from None
     return found
 
 

@@ -16,7 +16,7 @@ from .machine import provenance
 from .probes import layer_table, unit_table
 from .progress import bar
 from .spec import RunSpec
-from .tables import COLUMNS, Tables
+from .tables import COLUMNS, RUN_FIGURES, Tables
 from .training import Diverged, Trainer, choose_device, isolated
 
 if TYPE_CHECKING:
@@ -37,6 +37,13 @@ class Result(Tables):
     def __init__(self, spec: RunSpec, weights: dict[str, Tensor], digest: str, **frames: pd.DataFrame) -> None:
         super().__init__(**frames)
         self.spec, self.weights, self.digest = spec, weights, digest
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Weights travel between processes by value; tensors would go as a shared file handle each."""
+        return self.__dict__ | {"weights": {k: v.numpy() for k, v in self.weights.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state | {"weights": {k: torch.from_numpy(v) for k, v in state["weights"].items()}}
 
 
 def train(
@@ -89,7 +96,9 @@ def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Che
             if checkpoints is not None:
                 checkpoints.save(trainer)
             last = trainer.history[-1]
-            shown.set_postfix(validation=f"{last['validation_accuracy']:.3f}", SI=f"{last['si_units']:.3f}", refresh=False)
+            shown.set_postfix(
+                validation=f"{last['validation_accuracy']:.3f}", SI=f"{last['si_units']:.3f}", refresh=False
+            )
             shown.update()
     row: dict[str, Any] = {"run": spec.id, **spec.as_dict()}
     row["milestones"] = " ".join(map(str, spec.milestones))
@@ -100,21 +109,13 @@ def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Che
     made = {**provenance(str(trainer.device)), "data": dataset.source, "digest": dataset.digest}
     row |= {f"provenance_{key}": value for key, value in made.items()}
     history = _frame(trainer.history, "history", spec.id)
-    return Result(spec, weights, dataset.digest, runs=_frame([row]), history=history, **frames)
-
-
-# What a run's row holds besides spec, status and provenance; all NaN where it diverged.
-FIGURES = (
-    "best_epoch", "test_accuracy", "test_loss", "validation_accuracy", "validation_loss", "train_accuracy",
-    "train_loss", "si_units", "si_layers", "test_accuracy_last", "test_loss_last", "train_accuracy_last",
-    "train_loss_last", "si_units_last", "si_layers_last", "t95", "parameters",
-)  # fmt: skip
+    return Result(spec, weights, dataset.digest, runs=_frame([row], "runs"), history=history, **frames)
 
 
 def _diverged_row(error: Diverged) -> dict[str, Any]:
     return {
         "status": "diverged", "diverged_epoch": error.epoch, "diverged_step": error.step,
-        **dict.fromkeys(FIGURES, math.nan),
+        **dict.fromkeys(RUN_FIGURES, math.nan),
     }  # fmt: skip
 
 
@@ -122,8 +123,8 @@ def _complete_row(trainer: Trainer) -> dict[str, Any]:
     best = next(r for r in trainer.history if r["epoch"] == trainer.best.epoch)
     last = trainer.history[-1]
     row: dict[str, Any] = {"status": "complete", "diverged_epoch": math.nan, "diverged_step": math.nan}
-    row |= dict.fromkeys(FIGURES, math.nan) | {"best_epoch": best["epoch"]}
-    row |= {k: best[k] for k in FIGURES if k in best}
+    row |= dict.fromkeys(RUN_FIGURES, math.nan) | {"best_epoch": best["epoch"]}
+    row |= {k: best[k] for k in RUN_FIGURES if k in best}
     row |= {f"{k}_last": last[k] for k in ("test_accuracy", "test_loss", "si_units", "si_layers")}
     row["t95"] = time_to_95(trainer.history, len(trainer.dataset.classes))
     row["parameters"] = sum(p.numel() for p in trainer.model.parameters())
@@ -159,10 +160,10 @@ def _measure(trainer: Trainer, row: dict[str, Any]) -> tuple[dict[str, pd.DataFr
     return frames, weights
 
 
-def _frame(content: pd.DataFrame | list[dict[str, Any]], name: str | None = None, run: str | None = None):
+def _frame(content: pd.DataFrame | list[dict[str, Any]], name: str, run: str | None = None) -> pd.DataFrame:
     import pandas as pd
 
     frame: pd.DataFrame = content.copy() if isinstance(content, pd.DataFrame) else pd.DataFrame(content)
     if run is not None:
         frame.insert(0, "run", run)
-    return frame if name is None else frame.reindex(columns=list(COLUMNS[name]))
+    return frame.reindex(columns=list(COLUMNS[name]))

@@ -31,7 +31,7 @@ RANGES: dict[str, tuple[float, float, bool, bool]] = {
     "dropout": (0, 1, True, False),
     "label_corruption": (0, 1, True, True),
     "width": (1, 65_536, True, True),
-    "train_size": (1, 100_000_000, True, True),
+    "train_size": (2, 100_000_000, True, True),  # a batch of one has no variance
     "threads": (1, 1024, True, True),
 }
 
@@ -178,11 +178,15 @@ def _number(name: str, kind: type, given: Any) -> float | int:
     is_number = isinstance(given, int | float) and not isinstance(given, bool)
     if not is_number and hasattr(given, "item") and getattr(given, "ndim", 1) == 0:  # numpy's scalars
         return _number(name, kind, given.item())
-    if not is_number or (kind is int and given != int(given) if is_number and math.isfinite(given) else False):
+    try:
+        finite = is_number and math.isfinite(given)
+    except OverflowError:  # a whole number beyond all floats
+        finite = False
+    if not is_number or (kind is int and finite and given != int(given)):
         needed = "a whole number" if kind is int else "a number"
         raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; {needed} is needed")
-    if not math.isfinite(given):
-        raise SpecError(f"{name}: {given!r} given; a finite number is needed")
+    if not finite:
+        raise SpecError(f"{name}: {given!r:.40} given; a finite number is needed")
     value = kind(given) + 0  # -0.0 + 0 is 0.0
     if name in RANGES:
         low, high, with_low, with_high = RANGES[name]

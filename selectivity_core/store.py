@@ -17,7 +17,7 @@ from .files import flush_folder, make_folder, sha256, write
 from .locks import lock
 from .reads import record as record_read
 from .spec import SCHEMA, RunSpec
-from .tables import Tables, concat, empty
+from .tables import PROVENANCE, Tables, concat, empty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from .run import Result
 
 TABLES = ("runs", "history", "layers", "units", "responses")  # what a run leaves; the others are derived
-TEXT = (
-    "run", "other", "layer", "form", "kind", "model", "dataset", "index", "milestones", "layers", "activation",
-    "estimate", "precision", "status", "started",
+FILES = (*(f"{name}.csv" for name in TABLES), "weights.safetensors")  # of a complete run
+TEXT = ("run", "other", "layer", "form", "kind")
+RUN_TEXT = (
+    "run", "model", "dataset", "index", "milestones", "layers", "activation", "estimate", "precision", "status",
+    "started", *(f"provenance_{name}" for name in PROVENANCE),
 )  # fmt: skip
 
 
@@ -37,15 +39,25 @@ def to_csv(frame: pd.DataFrame) -> bytes:
     return frame.to_csv(index=False, na_rep="nan", lineterminator="\n").encode()
 
 
-def from_csv(content: bytes) -> pd.DataFrame:
-    """The table that `to_csv` wrote."""
+def from_csv(content: bytes, name: str) -> pd.DataFrame:
+    """The table `name` that `to_csv` wrote."""
     import pandas as pd
 
-    header = content.partition(b"\n")[0].decode().split(",")
-    text = {c: str for c in header if c in TEXT or c.startswith("provenance_")}
-    return pd.read_csv(
-        io.BytesIO(content), dtype=text, keep_default_na=False, na_values=["nan"], float_precision="round_trip"
-    )
+    text = dict.fromkeys(RUN_TEXT if name == "runs" else TEXT, str)
+    return pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=["nan"])
+
+
+def _check_manifest(content: dict[str, Any], run: str) -> None:
+    """Raises one of several errors where a manifest is not one of `run`: a damaged one can still be JSON."""
+    if content["id"] != run or (content["schema"] == SCHEMA and RunSpec.from_dict(content["spec"]).id != run):
+        raise ValueError(f"it describes run {content['id']} or a spec of another id")
+    if not isinstance(content["result_version"], int) or not isinstance(content["digest"], str):
+        raise TypeError("result version or data digest is missing")
+    needed = {"complete": set(FILES), "diverged": {"runs.csv", "history.csv"}}[content["status"]]
+    if set(content["files"]) != needed:
+        raise ValueError(f"it lists {', '.join(content['files'])}; {', '.join(sorted(needed))} are needed")
+    for entry in content["files"].values():
+        entry["sha256"], entry["bytes"]
 
 
 class RunStore:
@@ -79,10 +91,12 @@ class RunStore:
         path = self.folder(spec) / "manifest.json"
         record_read(path)
         try:
-            return json.loads(path.read_bytes())
+            content = json.loads(path.read_bytes())
+            _check_manifest(content, path.parent.name)
+            return content
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{path}: cannot be read ({error}); remove {path.parent} to train the run anew") from error
 
     def holds(self, spec: RunSpec, digest: str | None = None) -> bool:
@@ -174,7 +188,7 @@ class RunStore:
             StoreError: no such run, or a file that does not verify.
         """
         content = self._file(run, f"{name}.csv")
-        return empty(name) if content is None else from_csv(content)
+        return empty(name) if content is None else from_csv(content, name)
 
     def tables(self, specs: list[RunSpec]) -> Tables:
         """Tables of finished runs, rows in the order of the specs given."""
@@ -193,5 +207,3 @@ class RunStore:
         if content is None:
             raise StoreError(f"run {run}: has no weights (it diverged)")
         return {k.removeprefix(f"{epoch}/"): v for k, v in load(content).items() if k.startswith(f"{epoch}/")}
-
-

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from .spec import field_names
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -13,7 +15,22 @@ MEASURES = ("si", "si_shifted", "dprime", "class_share", "precision", "mutual_in
 SHUFFLED = tuple(f"{m}_shuffled" for m in MEASURES)
 UNIT_EXTRAS = ("active_samples", "active_positions", "dead", "switches", "weight_l1", "preferred")
 
+# What a run's row holds besides spec, status and provenance; all NaN where it diverged.
+RUN_FIGURES = (
+    "best_epoch", "test_accuracy", "test_loss", "validation_accuracy", "validation_loss", "train_accuracy",
+    "train_loss", "si_units", "si_layers", "test_accuracy_last", "test_loss_last", "train_accuracy_last",
+    "train_loss_last", "si_units_last", "si_layers_last", "t95", "parameters",
+)  # fmt: skip
+# Columns of `runs` that two trainings of one spec may differ in.
+VOLATILE = ("seconds", "started")
+VOLATILE_PREFIX = "provenance_"
+PROVENANCE = ("version", "commit", "torch", "device", "processor", "data", "digest")
+
 COLUMNS: dict[str, tuple[str, ...]] = {
+    "runs": (
+        "run", *field_names(), "status", "diverged_epoch", "diverged_step", *RUN_FIGURES, *VOLATILE,
+        *(VOLATILE_PREFIX + name for name in PROVENANCE),
+    ),
     "history": (
         "run", "epoch", "lr", "train_loss", "train_accuracy", "batch_index", "validation_accuracy",
         "validation_loss", "test_accuracy", "test_loss", "si_units", "si_layers",
@@ -28,19 +45,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "curves": ("run", "kind", "ordering", "step", "fraction", "accuracy"),
 }  # fmt: skip
 
-# Columns of `runs` that two trainings of one spec may differ in.
-VOLATILE = ("seconds", "started")
-VOLATILE_PREFIX = "provenance_"
-
-
-NAMES = ("runs", "history", "layers", "units", "responses", "pairs", "curves")
+NAMES = tuple(COLUMNS)
 
 
 def empty(name: str) -> pd.DataFrame:
     """Table `name` with no rows."""
     import pandas as pd
 
-    return pd.DataFrame(columns=list(COLUMNS.get(name, ("run",))))
+    return pd.DataFrame(columns=list(COLUMNS[name]))
 
 
 class Tables:

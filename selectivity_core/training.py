@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,16 +42,22 @@ def choose_device() -> torch.device:
     return torch.device(given or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
+_TRAINING = threading.RLock()  # torch's random state and thread count belong to the process: one run at a time in it
+
+
 @contextmanager
 def isolated(spec: RunSpec) -> Iterator[None]:
-    """Threads and random state as the spec says for the body, and afterwards as they were."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(spec.threads)
-    try:
-        with torch.random.fork_rng():
+    """Threads and random state as the spec says for the body, and afterwards as they were.
+
+    Runs in several threads of a process take turns; processes are what trains side by side.
+    """
+    with _TRAINING, torch.random.fork_rng():
+        threads = torch.get_num_threads()
+        torch.set_num_threads(spec.threads)
+        try:
             yield
-    finally:
-        torch.set_num_threads(threads)
+        finally:
+            torch.set_num_threads(threads)
 
 
 @dataclass
@@ -132,9 +139,9 @@ class Trainer:
         """
         if not self.history:
             self._note_epoch(0)
-        order = torch.randperm(
-            self.spec.train_size, generator=generator(self.spec.seed, "order", self.epoch)
-        ).to(self.device)
+        order = torch.randperm(self.spec.train_size, generator=generator(self.spec.seed, "order", self.epoch)).to(
+            self.device
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         self.model.train()
@@ -148,6 +155,8 @@ class Trainer:
             raise Diverged(self.epoch + 1, self.step)
         self.epoch += 1
         self._note_epoch(self.epoch)
+        if not all(map(math.isfinite, self.history[-1].values())):  # the last step went wrong: no loss saw it
+            raise Diverged(self.epoch, self.step)
         self.step = 0
         self.sums.zero_()
 

@@ -4,10 +4,10 @@
 """
 
 from .batches import batch, crop_and_flip, normalise
-from .dataset import DATASETS, Dataset, check, data_root, load
+from .dataset import DATASETS, Dataset, check, class_names, data_root, load
 from .splits import Split, corrupt, split
 
 __all__ = [
-    "DATASETS", "Dataset", "Split", "batch", "check", "corrupt", "crop_and_flip", "data_root", "load",
+    "DATASETS", "Dataset", "Split", "batch", "check", "class_names", "corrupt", "crop_and_flip", "data_root", "load",
     "normalise", "split",
 ]  # fmt: skip

@@ -83,6 +83,14 @@ DATASETS: dict[str, Shape] = {
 }
 
 
+def class_names(name: str) -> tuple[str, ...]:
+    """Class names in label order, where they are known without the data; numbers otherwise."""
+    from .sources import CIFAR10_CLASSES, FASHION_CLASSES
+
+    named = {"cifar10": CIFAR10_CLASSES, "fashion-mnist": FASHION_CLASSES}
+    return named.get(name) or tuple(str(k) for k in range(DATASETS[name].classes))
+
+
 def data_root(root: str | Path | None = None) -> Path:
     """The folder that holds data sets: `root`, else SELECTIVITY_DATA, else a cache folder of the user."""
     given = root or os.environ.get("SELECTIVITY_DATA")

@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
+from .dataset import DATASETS
 from .decoding import decode
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+FASHION_CLASSES = (
+    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
 
 
@@ -58,11 +62,15 @@ def cifar10(root: Path) -> Read:
             f"cifar10: no images under {root}; run `selectivity data get cifar10`, or put class folders at "
             f"{folder}/{{train,test}}/<class>/, or point SELECTIVITY_DATA (--data) at the folder that holds them"
         )
-    parts = [_class_folders(folder / part, CIFAR10_CLASSES, count) for part, count in (("train", 5000), ("test", 1000))]
+    shape = DATASETS["cifar10"]
+    parts = [
+        _class_folders(folder / part, CIFAR10_CLASSES, count // shape.classes)
+        for part, count in (("train", shape.train), ("test", shape.test))
+    ]
     jpeg = all(path.suffix.lower() != ".png" for path in parts[0][0][:100])
     source = "CIFAR-10 (JPEG copy)" if jpeg else "CIFAR-10 (class folders)"
     (images, test_images), (labels, test_labels) = zip(
-        *[(decode(paths, (32, 32, 3), root=folder), targets) for paths, targets in parts], strict=True
+        *[(decode(paths, shape.image, root=folder), targets) for paths, targets in parts], strict=True
     )
     return Read(images, labels, test_images, test_labels, CIFAR10_CLASSES, source)
 
@@ -74,8 +82,7 @@ def mnist(root: Path) -> Read:
 
 def fashion_mnist(root: Path) -> Read:
     """Fashion-MNIST in torchvision's layout, `FashionMNIST/raw/`."""
-    names = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
-    return _torchvision("FashionMNIST", root, names, "Fashion-MNIST (torchvision's download)")
+    return _torchvision("FashionMNIST", root, FASHION_CLASSES, "Fashion-MNIST (torchvision's download)")
 
 
 def tiny_imagenet(root: Path) -> Read:
@@ -89,10 +96,11 @@ def tiny_imagenet(root: Path) -> Read:
     for needed in (folder / "train", folder / "val" / "images", listing, annotations):
         if not needed.exists():
             raise DataError(f"tiny-imagenet: {needed} is missing; run `selectivity data get tiny-imagenet`")
+    shape = DATASETS["tiny-imagenet"]
     classes = tuple(sorted(listing.read_text().split()))
     paths, labels = [], []
     for label, name in enumerate(classes):
-        found = _images(folder / "train" / name / "images", 500)
+        found = _images(folder / "train" / name / "images", shape.train // shape.classes)
         paths += found
         labels += [label] * len(found)
     known = {name: label for label, name in enumerate(classes)}
@@ -103,9 +111,8 @@ def tiny_imagenet(root: Path) -> Read:
             raise DataError(f"tiny-imagenet: {annotations} line {number} names no known class: {line[:60]!r}")
         test_paths.append(folder / "val" / "images" / fields[0])
         test_labels.append(known[fields[1]])
-    shape = (64, 64, 3)
     return Read(
-        decode(paths, shape, root=folder), torch.tensor(labels), decode(test_paths, shape, root=folder),
+        decode(paths, shape.image, root=folder), torch.tensor(labels), decode(test_paths, shape.image, root=folder),
         torch.tensor(test_labels), classes, "Tiny ImageNet (original files)",
     )  # fmt: skip
 

@@ -136,8 +136,8 @@ def _outcomes(
     else:
         futures = {executor.submit(_train_by_value, spec, data): spec for spec in specs}
     try:
-        for future in as_completed(futures):
-            yield futures[future], future.result
+        for future in as_completed(list(futures)):
+            yield futures.pop(future), future.result  # a result is let go once it is stored
     finally:
         for future in futures:
             future.cancel()

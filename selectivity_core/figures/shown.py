@@ -1,0 +1,132 @@
+"""What a reader sees: a picture with its anchor, caption and alternative text, and tables of effects."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from html import escape
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..errors import BookError
+from ..study import Study
+from ..widgets import picture
+from .style import RC
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure as HTML: picture, anchor, caption, alternative text.
+
+    Attributes:
+        svg: the drawing.
+        anchor: the id that links point at ("figure-A1").
+        caption: one paragraph, plain text.
+        alt: what the picture shows, with its numbers, for those who cannot see it.
+    """
+
+    svg: str
+    anchor: str
+    caption: str
+    alt: str
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<figure id="{escape(self.anchor)}" class="selectivity-figure">'
+            f"{picture(self.svg, alt=self.alt).data}<figcaption>{escape(self.caption)}</figcaption></figure>"
+        )
+
+
+def show(figure: Figure, study: Study, *, caption: str, alt: str, part: str = "") -> Shown:
+    """Puts a drawn figure on the page, with the register's number and the study's n in its caption.
+
+    Args:
+        figure: drawn panels.
+        study: where its runs come from.
+        caption: what the panels show.
+        alt: the alternative text.
+        part: which picture of the figure this is, where it has several ("b").
+
+    Raises:
+        BookError: an empty caption or alternative text.
+    """
+    if not caption.strip() or not alt.strip():
+        raise BookError(f"figure {study.figure.number}: caption and alternative text are both needed")
+    buffer = io.BytesIO()
+    with mpl.rc_context(RC):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    number = study.figure.number
+    settings = "; ".join(f"{study.setting(m)}, n = {_seeds(study, m)}" for m in study.models)
+    lead = f"Figure {number}{part} ({study.figure.paper}). "
+    return Shown(buffer.getvalue().decode(), f"figure-{number}{part}", f"{lead}{caption} {settings}.", alt)
+
+
+def _seeds(study: Study, model: str) -> str:
+    counts = study.runs(model).groupby("alpha")["seed"].nunique()
+    if not len(counts):
+        return "0"
+    return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()} seeds"
+
+
+def _percent(value: float, digits: int = 2) -> str:
+    return "–" if pd.isna(value) else f"{value * 100:.{digits}f}"
+
+
+def _p(value: float) -> str:
+    if pd.isna(value):
+        return "–"
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+
+
+class Table:
+    """A small table as HTML that scrolls inside itself on a narrow screen."""
+
+    def __init__(self, frame: pd.DataFrame, caption: str) -> None:
+        self.frame, self.caption = frame, caption
+
+    def _repr_html_(self) -> str:
+        body = self.frame.to_html(index=False, escape=True, border=0, classes="selectivity-table")
+        table = body.replace("<thead>", f"<caption>{escape(self.caption)}</caption><thead>", 1)
+        return f'<div class="selectivity-scroll" tabindex="0">{table}</div>'
+
+
+def effects_table(effects: pd.DataFrame) -> Table:
+    """Accuracy at each α and its difference to α = 0: the judging test beside the paper's."""
+    frame = pd.DataFrame(
+        {
+            "α": [f"{a:g}".replace("-", "−") for a in effects["alpha"]],
+            "n": effects["n"],
+            "accuracy (%)": [_percent(v) for v in effects["mean"]],
+            "difference (points)": [_percent(v) for v in effects["difference"]],
+            "95 % simultaneous": [
+                "–" if pd.isna(lo) else f"{_percent(lo)} to {_percent(hi)}"
+                for lo, hi in zip(effects["difference_low"], effects["difference_high"], strict=True)
+            ],
+            "p, Dunnett": [_p(v) for v in effects["p_dunnett"]],
+            "p, Holm": [_p(v) for v in effects["p_holm"]],
+            "p, Welch with Bonferroni (paper)": [_p(v) for v in effects["p_welch_bonferroni"]],
+        }
+    )
+    return Table(
+        frame, "Difference to α = 0: one block model over seeds with Dunnett's contrasts, and the paper's test"
+    )
+
+
+def signs_table(compared: pd.DataFrame) -> Table:
+    """Both signs at equal |α|, with the rank-sum test and whether it could reach its level at all."""
+    frame = pd.DataFrame(
+        {
+            "|α|": [f"{s:g}" for s in compared["size"]],
+            "n": [f"{a} and {b}" for a, b in zip(compared["n_negative"], compared["n_positive"], strict=True)],
+            "α < 0 (%)": [_percent(v) for v in compared["negative"]],
+            "α > 0 (%)": [_percent(v) for v in compared["positive"]],
+            "difference (points)": [_percent(v) for v in compared["difference"]],
+            "p, rank sum": [_p(v) for v in compared["p"]],
+            "p, Holm": [_p(v) for v in compared["p_holm"]],
+            "p, Bonferroni (paper)": [_p(v) for v in compared["p_bonferroni"]],
+            "0.05 within reach": ["yes" if r else "no" for r in compared["reachable"]],
+        }
+    )
+    return Table(frame, "Lowering against raising selectivity at equal |α|")

@@ -1,0 +1,65 @@
+"""Colours, sizes and labels: blue for α < 0, red for α > 0, darker for larger |α|, grey for 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+RC = {
+    "figure.dpi": 100, "font.size": 9, "axes.titlesize": 9.5, "axes.titlelocation": "left", "axes.titleweight": "bold",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 8,
+    "svg.hashsalt": "selectivity", "lines.markersize": 4.5, "lines.linewidth": 1.4,
+}  # fmt: skip
+GREY = "#555555"
+NULL = "#b8860b"  # what shuffled labels give
+
+
+def alpha_label(alpha: float) -> str:
+    """α as the axes and sliders write it, with a true minus sign."""
+    return f"{alpha:g}".replace("-", "−")
+
+
+def alpha_color(alpha: float, alphas: Iterable[float]) -> str:
+    """The colour of an α among those shown: its rank in |α| decides how dark it is."""
+    if alpha == 0:
+        return GREY
+    sizes = sorted({abs(a) for a in alphas if a})
+    place = (sizes.index(abs(alpha)) + 1) / len(sizes) if abs(alpha) in sizes else 1.0
+    ramp = mpl.colormaps["Blues" if alpha < 0 else "Reds"]
+    return mpl.colors.to_hex(ramp(0.35 + 0.6 * place))
+
+
+def panels(
+    count: int, *, columns: int | None = None, width: float = 3.6, height: float = 2.9
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels in a row (or in `columns`), lettered a, b, c where there are several."""
+    columns = columns or count
+    rows = -(-count // columns)
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for spare in grid[count:]:
+        spare.remove()
+    if count > 1:
+        for letter, axes in zip("abcdefghijklmnop", grid[:count], strict=False):
+            axes.set_title(letter)
+    return figure, grid[:count]
+
+
+def alpha_axis(axes: Axes, alphas: list[float]) -> dict[float, int]:
+    """Evenly spaced places for α values, as the paper draws them; returns where each stands."""
+    places = {alpha: k for k, alpha in enumerate(alphas)}
+    axes.set_xticks(list(places.values()), [alpha_label(a) for a in alphas], rotation=45 if len(alphas) > 6 else 0)
+    axes.set_xlim(-0.6, len(alphas) - 0.4)
+    axes.set_xlabel("regulariser scale α")
+    return places
+
+
+def percent(values: object) -> np.ndarray:
+    """Fractions as percentages."""
+    return np.asarray(values, dtype=float) * 100

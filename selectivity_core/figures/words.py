@@ -1,0 +1,77 @@
+"""Sentences with their numbers: what captions, alternative texts and pages say of an effect is computed here."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from .style import alpha_label
+
+
+def means_in_words(effects: pd.DataFrame, what: str = "mean test accuracy") -> str:
+    """Every α with its mean, for alternative texts."""
+    parts = [f"{alpha_label(row.alpha)}: {row.mean * 100:.1f} %" for row in effects.itertuples()]
+    return f"{what} by α: " + ", ".join(parts) + "."
+
+
+def effects_in_words(effects: pd.DataFrame) -> str:
+    """How many α values raise and lower accuracy, which does best, and what the data cannot tell."""
+    others = effects[effects["alpha"] != 0]
+    tested = others.dropna(subset=["p_holm"])
+    if not len(others):
+        return "Only α = 0 was run: there is nothing to compare."
+    if not len(tested):
+        return "With one seed there is no spread to test against: the figure shows values, not effects."
+    clear = tested[tested["p_holm"] < 0.05]
+    up, down = int((clear["difference"] > 0).sum()), int((clear["difference"] < 0).sum())
+    best = others.loc[others["mean"].idxmax()]
+    worst = others.loc[others["mean"].idxmin()]
+    return (
+        f"Of {len(tested)} values of α, {up} raise test accuracy and {down} lower it at a Holm-corrected level of 0.05; "
+        f"for the other {len(tested) - up - down} these seeds cannot tell. {_extreme('Highest', best)} "
+        f"{_extreme('Lowest', worst)}"
+    )
+
+
+def _extreme(which: str, row: pd.Series) -> str:
+    difference = f"{row['difference'] * 100:+.1f}".replace("-", "−")
+    low, high = (f"{row[c] * 100:+.1f}".replace("-", "−") for c in ("difference_low", "difference_high"))
+    return (
+        f"{which} mean: {row['mean'] * 100:.1f} % at α = {alpha_label(row['alpha'])}, {difference} points against α = 0 "
+        f"(95 % simultaneous interval {low} to {high})."
+    )
+
+
+def signs_in_words(compared: pd.DataFrame) -> str:
+    """At which sizes of α the signs differ, and where so few seeds could not show it."""
+    if not len(compared):
+        return "No size of α was run with both signs: there is nothing to compare."
+    clear = compared[compared["p_holm"] < 0.05]
+    listed = ", ".join(
+        f"|α| = {row.size:g} ({row.difference * 100:+.1f} points)".replace("-", "−") for row in compared.itertuples()
+    )
+    sentence = f"Accuracy with α < 0 minus accuracy with α > 0: {listed}. "
+    if not compared["reachable"].any():
+        floor = compared["floor"].min()
+        return sentence + (
+            f"A rank-sum test on so few seeds cannot fall below p = {floor:.2g} before correction, "
+            "so no mark could appear here whatever the data."
+        )
+    return sentence + f"The difference is significant (rank sum, Holm, 0.05) at {len(clear)} of {len(compared)} sizes."
+
+
+def index_in_words(runs: pd.DataFrame) -> str:
+    """Mean selectivity at every α, for alternative texts."""
+    means = runs.groupby("alpha")["si_units"].mean()
+    return "mean selectivity index by α: " + ", ".join(f"{alpha_label(a)}: {v:.3f}" for a, v in means.items()) + "."  # type: ignore[arg-type]
+
+
+def bands_in_words(effects: pd.DataFrame) -> str:
+    """What the error bars and marks of `accuracy_by_alpha` are, given how many seeds there are."""
+    n = int(effects["n"].min())
+    if n < 2:
+        return "One seed: no intervals and no test."
+    kind = "bootstrap" if n >= 10 else "t"
+    return (
+        f"Bars: 95 % {kind} intervals over seeds. Marks against α = 0: block model over seeds, Holm-corrected; "
+        "dashed: α = 0."
+    )

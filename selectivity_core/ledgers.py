@@ -1,0 +1,134 @@
+"""The ledger: small tables of finished runs that the repository keeps, with where each row came from."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import StoreError
+from .files import make_folder, replace
+from .profiles import profile_of
+from .reads import record as record_read
+from .store import RunStore, from_csv, to_csv
+from .tables import Tables, concat, empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = ("runs", "history", "layers", "units", "responses", "pairs", "curves")
+PER_UNIT = ("units", "responses")
+UNIT_SEEDS = 3  # unit tables are kept for this many seeds of each setting, to stay small enough for git
+
+
+def ledger_folder() -> Path | None:
+    """The ledger's folder: SELECTIVITY_LEDGER ("none" for no ledger), else `results/` of the checkout."""
+    given = os.environ.get("SELECTIVITY_LEDGER")
+    if given == "none":
+        return None
+    return Path(given) if given else Path(__file__).resolve().parent.parent / "results"
+
+
+def ledger(profile: str | None = None) -> Tables:
+    """The finished runs that the repository keeps.
+
+    Args:
+        profile: only those kept under this profile; all by default.
+
+    Returns:
+        Tables, each read when it is first used; empty where there is no ledger.
+    """
+    folder = ledger_folder()
+    if folder is None or not folder.is_dir():
+        return Tables()
+    names = [profile] if profile else sorted(p.name for p in folder.iterdir() if p.is_dir())
+    return concat([Tables(lambda table, name=name: _read(folder / name / f"{table}.csv.gz", table)) for name in names])
+
+
+def _read(path: Path, table: str) -> pd.DataFrame:
+    record_read(path)
+    try:
+        return _parse(path, table, path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return empty(table)
+
+
+@lru_cache(maxsize=64)
+def _parse(path: Path, table: str, _changed: int) -> pd.DataFrame:
+    try:
+        return from_csv(gzip.decompress(path.read_bytes()), table)
+    except (OSError, EOFError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise StoreError(f"{path}: not a table of the ledger ({error})") from error
+
+
+def export(store: RunStore, folder: Path | None = None) -> dict[str, int]:
+    """Adds a store's finished runs to the ledger; rows of a run that it already has are replaced.
+
+    Rows are sorted, and the same runs give the same bytes. Unit tables are kept for the first seeds of each setting
+    only, with six significant digits; all other figures are exact.
+
+    Args:
+        store: where the runs lie.
+        folder: the ledger's; by default `results/` of the checkout.
+
+    Returns:
+        how many runs the ledger holds now, by profile.
+
+    Raises:
+        StoreError: a run that does not verify, or a ledger that cannot be written.
+    """
+    target = folder or ledger_folder()
+    if target is None:
+        raise StoreError('ledger: SELECTIVITY_LEDGER is "none"; name a folder to export to')
+    by_profile: dict[str, list[str]] = {}
+    for run in store.ids():
+        by_profile.setdefault(profile_of(store.spec(run)), []).append(run)
+    return {name: _export(store, runs, target / name) for name, runs in sorted(by_profile.items())}
+
+
+def _export(store: RunStore, runs: list[str], folder: Path) -> int:
+    import pandas as pd
+
+    make_folder(folder)
+    kept: pd.DataFrame | None = None
+    settings: pd.DataFrame | None = None
+    for table in TABLES:
+        path = folder / f"{table}.csv.gz"
+        old = _read(path, table)
+        frames = [f for run in runs if table not in ("pairs", "curves") and len(f := store.table(run, table))]
+        # An empty table has no types of its own: it would turn the others' figures to objects.
+        frames = [f for f in (old[~old["run"].isin(runs)], *frames) if len(f)]
+        new = pd.concat(frames, ignore_index=True) if frames else old
+        if not len(new):
+            continue
+        if table == "runs":
+            settings = _settings(new)
+            new = new.loc[settings.index].reset_index(drop=True)
+            kept = settings
+        assert kept is not None
+        if table in PER_UNIT:
+            new = _shortened(new[new["run"].isin(kept.loc[kept["seed_rank"] < UNIT_SEEDS, "run"])])
+        if table != "runs":
+            order = {run: k for k, run in enumerate(kept["run"])}
+            new = new.iloc[new["run"].map(order).argsort(kind="stable")]
+        replace(path, gzip.compress(to_csv(new), compresslevel=9, mtime=0))
+    return 0 if kept is None else len(kept)
+
+
+def _settings(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs in a fixed order, each with the rank of its seed among the runs that differ in nothing else."""
+    from .spec import field_names
+
+    fields = [f for f in field_names() if f != "seed"]
+    ordered = runs.sort_values([*fields, "seed"], kind="stable")
+    return ordered.assign(seed_rank=ordered.groupby(fields, sort=False).cumcount())
+
+
+def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
+    """Six significant digits: enough for any figure, a third of the space."""
+    floats = frame.select_dtypes("float").columns
+    return frame.assign(**{c: [float(f"{v:.6g}") for v in frame[c]] for c in floats})

@@ -1,0 +1,38 @@
+"""Intervals, corrected tests, equivalence and power; the trained network is the replicate."""
+
+from selectivity_core.statistics.association import mean_correlation, spearman
+from selectivity_core.statistics.comparisons import (
+    TestResult,
+    paired,
+    rank_sum,
+    rank_sum_floor,
+    student,
+    welch,
+)
+from selectivity_core.statistics.contrasts import Contrast, dunnett_block
+from selectivity_core.statistics.corrections import bonferroni, holm, stars
+from selectivity_core.statistics.intervals import Interval, bootstrap_interval, interval, t_interval
+from selectivity_core.statistics.power import Equivalence, detectable_effect, equivalent
+
+__all__ = [
+    "Contrast",
+    "Equivalence",
+    "Interval",
+    "TestResult",
+    "bonferroni",
+    "bootstrap_interval",
+    "detectable_effect",
+    "dunnett_block",
+    "equivalent",
+    "holm",
+    "interval",
+    "mean_correlation",
+    "paired",
+    "rank_sum",
+    "rank_sum_floor",
+    "spearman",
+    "stars",
+    "student",
+    "t_interval",
+    "welch",
+]

@@ -1,0 +1,91 @@
+"""Intervals for the mean over networks. NaN values are dropped; `n` says how many were left."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from selectivity_core.errors import ParameterError
+from selectivity_core.statistics.samples import check_fraction, constant, present
+
+# Percentile bootstraps of fewer values cover too little (76 % for a nominal 95 % at n = 3, 84 % at n = 5).
+BOOTSTRAP_FROM = 10
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An average with its interval.
+
+    `low` and `high` are NaN where there are fewer than two values, all three where there is none. `kind` is
+    "t", "bootstrap" or "fisher z" and is what a caption prints.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    kind: str
+
+
+def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Student's t interval of the mean; equal values give an interval of no width.
+
+    Raises:
+        ParameterError: for values that are not a list of numbers or a level outside (0, 1).
+    """
+    check_fraction(level, "level")
+    sample = present(values)
+    n = sample.size
+    mean = float(sample.mean()) if n else np.nan
+    if n < 2:
+        return Interval(mean, np.nan, np.nan, n, "t")
+    half = 0.0 if constant(sample) else stats.t.ppf((1 + level) / 2, n - 1) * sample.std(ddof=1) / np.sqrt(n)
+    return Interval(mean, float(mean - half), float(mean + half), n, "t")
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+    statistic: Callable[..., ArrayLike] = np.mean,
+) -> Interval:
+    """Percentile bootstrap interval; the same seed gives the same interval.
+
+    Args:
+        values: one value a network, (n,).
+        level: coverage of the interval.
+        resamples: how many samples are drawn with replacement.
+        seed: of the draws.
+        statistic: takes an array and `axis`, as `numpy.mean` and `numpy.median` do; its value is `mean`.
+
+    Raises:
+        ParameterError: for values that are not a list of numbers, a level outside (0, 1) or fewer than one
+            resample.
+    """
+    check_fraction(level, "level")
+    if resamples < 1:
+        raise ParameterError(f"resamples: {resamples} given; allowed is 1 or more")
+    sample = present(values)
+    n = sample.size
+    average = float(statistic(sample, axis=0)) if n else np.nan
+    if n < 2:
+        return Interval(average, np.nan, np.nan, n, "bootstrap")
+    drawn = stats.bootstrap(
+        (sample,),
+        statistic,
+        confidence_level=level,
+        n_resamples=resamples,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Interval(average, float(drawn.low), float(drawn.high), n, "bootstrap")
+
+
+def interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """The interval that figures draw: a bootstrap from 10 values on, Student's t below; `kind` says which."""
+    sample = present(values)
+    return bootstrap_interval(sample, level) if sample.size >= BOOTSTRAP_FROM else t_interval(sample, level)
