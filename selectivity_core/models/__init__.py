@@ -60,4 +60,4 @@ def build_model(
     )  # fmt: skip
 
 
-__all__ = ["MODELS", "MLP", "VGG16", "Convnet11", "ResNet18", "ResNet20", "ResNet50", "UnitNetwork", "build_model"]
+__all__ = ["MLP", "MODELS", "VGG16", "Convnet11", "ResNet18", "ResNet20", "ResNet50", "UnitNetwork", "build_model"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .network import UnitNetwork, Units, conv3x3, drop, kaiming, norm
+from .network import UnitNetwork, Units, conv3x3, drop, initialise, norm
 
 MULTIPLES = (1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8)  # channels in multiples of the first layer's 64
 STRIDES = (1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1)
@@ -33,7 +33,7 @@ class Convnet11(UnitNetwork):
             inputs = outputs
         self.layers = layers
         self.fc = nn.Linear(inputs, classes)
-        kaiming(self)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (samples, channels, H, W) to logits (samples, classes)."""

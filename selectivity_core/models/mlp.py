@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .network import UnitNetwork, Units, drop, kaiming
+from .network import UnitNetwork, Units, drop, initialise
 
 
 class MLP(UnitNetwork):
@@ -24,7 +24,7 @@ class MLP(UnitNetwork):
             self.unit_filters[f"units{k}"] = f"fc{k}"
             inputs = width
         self.fc = nn.Linear(width, classes)
-        kaiming(self)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (samples, channels, H, W) to logits (samples, classes)."""

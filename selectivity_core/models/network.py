@@ -45,10 +45,14 @@ def conv3x3(inputs: int, outputs: int, stride: int = 1, *, bias: bool = False) -
     return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=bias)
 
 
-def kaiming(model: nn.Module) -> None:
-    """He initialisation of convolutions and linear layers, zero biases; batch norm starts as identity."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+def initialise(model: UnitNetwork) -> None:
+    """He initialisation of everything that feeds units; the classifier `fc` keeps torch's smaller default.
+
+    The papers name no initialisation. With He-sized classifier weights the logits of a residual network start far from
+    zero, which costs an 8-epoch schedule on CIFAR-10 about five points of accuracy.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear) and name != "fc":
             nn.init.kaiming_normal_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
@@ -66,4 +70,4 @@ def need_no_dropout(name: str, dropout: float) -> None:
         raise SpecError(f"dropout: {dropout} given; {name} is defined without dropout")
 
 
-__all__ = ["Units", "UnitNetwork", "conv3x3", "drop", "kaiming", "need_batch_norm", "need_no_dropout", "norm"]
+__all__ = ["UnitNetwork", "Units", "conv3x3", "drop", "initialise", "need_batch_norm", "need_no_dropout", "norm"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .network import UnitNetwork, Units, conv3x3, kaiming, need_batch_norm, need_no_dropout
+from .network import UnitNetwork, Units, conv3x3, initialise, need_batch_norm, need_no_dropout
 
 
 class _Block(nn.Module):
@@ -54,7 +54,7 @@ class ResNet20(UnitNetwork):
                     self.unit_filters[f"stage{stage + 1}.{block}.units{k}"] = f"stage{stage + 1}.{block}.conv{k}"
             self.add_module(f"stage{stage + 1}", nn.Sequential(*blocks))
         self.fc = nn.Linear(inputs, classes)
-        kaiming(self)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (samples, channels, H, W) to logits (samples, classes)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .network import UnitNetwork, Units, conv3x3, kaiming, need_batch_norm, need_no_dropout
+from .network import UnitNetwork, Units, conv3x3, initialise, need_batch_norm, need_no_dropout
 
 
 def stem(channels: int, width: int, image_size: int) -> nn.Conv2d:
@@ -72,7 +72,7 @@ class ImageNetResNet(UnitNetwork):
                     self.unit_filters[f"stage{stage}.{k}.units{c}"] = f"stage{stage}.{k}.conv{c}"
             self.add_module(f"stage{stage}", nn.Sequential(*blocks))
         self.fc = nn.Linear(inputs, classes)
-        kaiming(self)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (samples, channels, H, W) to logits (samples, classes)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .network import UnitNetwork, Units, conv3x3, drop, kaiming, norm
+from .network import UnitNetwork, Units, conv3x3, drop, initialise, norm
 
 STAGES = (2, 2, 3, 3, 3)  # convolutions before each pool
 
@@ -43,7 +43,7 @@ class VGG16(UnitNetwork):
         self.unit_filters["units"] = "hidden"
         self.drop = drop(dropout)
         self.fc = nn.Linear(width * 8, classes)
-        kaiming(self)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (samples, channels, H, W) to logits (samples, classes)."""
