@@ -1,0 +1,1 @@
+"""Ratios measured within one run, against peers measured in the same run."""
