@@ -52,5 +52,8 @@ figure: env ## one notebook with parameters: make figure NB=04_figure_4 PARAMS='
 sweep: env ## train a profile's grid: make sweep PROFILE=cifar10-short
 	$(BIN)/selectivity sweep --profile $(PROFILE)
 
+bench: env ## what the regulariser adds to a training step, as ratios
+	$(BIN)/python -m benchmarks.regulariser_step
+
 clean: ## remove what was built; runs and the environment stay
 	rm -rf _build book/executed book/_static/vendor figures

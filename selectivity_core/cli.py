@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .errors import ParameterError, SelectivityError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command; returns the exit code: 0, or 2 where an error was named."""
+    """Runs a command; returns the exit code: 0, 2 where an error was named, 3 where every run diverged."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
@@ -23,8 +23,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage that argparse prints above it."""
+        self.exit(2, f"selectivity: {message} (see {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="selectivity", description="Class selectivity and single directions, re-run.")
+    parser = _Parser(prog="selectivity", description="Class selectivity and single directions, re-run.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
@@ -42,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_profile(sweep)
     sweep.add_argument("--figure", help="train what this figure needs (fig4, figA1, …)")
     sweep.add_argument("--alphas", type=_floats, help="comma-separated; write --alphas=-1,0,1 (default: the profile's)")
-    sweep.add_argument("--seeds", type=_seeds, help="a count, or comma-separated seeds (default: the profile's)")
-    sweep.add_argument("--jobs", type=int, help="processes (default: one a core)")
+    sweep.add_argument("--seeds", type=_seeds, help="a count, or comma-separated seeds (one alone: 5,)")
+    sweep.add_argument("--jobs", type=_count, help="processes (default: one a core)")
     _add_places(sweep)
 
     status = command("status", _status, "Say which runs the store holds.")
@@ -83,9 +89,15 @@ def _floats(text: str) -> list[float]:
         raise argparse.ArgumentTypeError(f"{text!r} given; comma-separated numbers are needed") from None
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} given; a whole number of at least 1 is needed")
+    return int(text)
+
+
 def _seeds(text: str) -> int | list[int]:
     try:
-        return [int(item) for item in text.split(",")] if "," in text else int(text)
+        return [int(item) for item in text.removesuffix(",").split(",")] if "," in text else int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} given; a count or comma-separated seeds are needed") from None
 
@@ -93,13 +105,18 @@ def _seeds(text: str) -> int | list[int]:
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     import yaml
 
+    from .study import check_overrides
+
     found = {}
     for item in options.set:
         name, equals, value = item.partition("=")
         if not equals:
             raise ParameterError(f"--set: {item!r} given; FIELD=VALUE is needed")
-        found[name] = yaml.safe_load(value)
-    return found
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ParameterError(f"--set: {item!r} given; the value of {name} is not YAML") from None
+    return check_overrides(found)
 
 
 def _store(options: argparse.Namespace) -> Any:
@@ -109,14 +126,14 @@ def _store(options: argparse.Namespace) -> Any:
     return RunStore(options.store) if options.store else default_store()
 
 
-def _train(options: argparse.Namespace) -> None:
+def _train(options: argparse.Namespace) -> int:
     from .profiles import profile
 
     spec = profile(options.profile, model=options.model, alpha=options.alpha, seed=options.seed, **_overrides(options))
-    _report(_run_sweep([spec], options, jobs=1))
+    return _report(_run_sweep([spec], options, jobs=1))
 
 
-def _sweep(options: argparse.Namespace) -> None:
+def _sweep(options: argparse.Namespace) -> int:
     from .paper.figures import grid
     from .profiles import expand, find_profile, profile, seed_list
 
@@ -130,7 +147,7 @@ def _sweep(options: argparse.Namespace) -> None:
         base = profile(options.profile, model=options.model, **overrides)
         seeds = seed_list(options.seeds if options.seeds is not None else scale.seeds)
         specs = expand(base, alphas=options.alphas or scale.alphas, seeds=seeds)
-    _report(_run_sweep(specs, options, jobs=options.jobs))
+    return _report(_run_sweep(specs, options, jobs=options.jobs))
 
 
 def _run_sweep(specs: list[Any], options: argparse.Namespace, jobs: int | None) -> Any:
@@ -139,9 +156,19 @@ def _run_sweep(specs: list[Any], options: argparse.Namespace, jobs: int | None) 
     return sweep(specs, _store(options), jobs=jobs, data=options.data)
 
 
-def _report(tables: Any) -> None:
+def _report(tables: Any) -> int:
+    """Prints the runs; 3 where every one of them diverged, since there is then nothing to look at."""
+    runs = tables.runs
     columns = ["model", "alpha", "seed", "status", "best_epoch", "test_accuracy", "si_units", "si_layers", "seconds"]
-    print(tables.runs[["run", *columns]].to_string(index=False, float_format=lambda v: f"{v:.4g}"))
+    print(runs[["run", *columns]].to_string(index=False, float_format=lambda v: f"{v:.4g}"))
+    diverged = runs[runs["status"] == "diverged"]
+    for row in diverged.itertuples():
+        print(
+            f"selectivity: run {row.run} diverged at epoch {row.diverged_epoch:g}, step {row.diverged_step:g} "
+            f"(α = {row.alpha:g}, seed {row.seed}): its loss was not finite; a smaller lr or |alpha| may help",
+            file=sys.stderr,
+        )
+    return 3 if len(diverged) == len(runs) else 0
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -157,8 +184,12 @@ def _status(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from .ledgers import export
 
-    for name, count in export(_store(options), options.to).items():
+    store = _store(options)
+    counts = export(store, options.to)
+    for name, count in counts.items():
         print(f"{name}: {count} runs")
+    if not counts:
+        print(f"{store.path}: no finished runs to export")
 
 
 def _data(options: argparse.Namespace) -> None:

@@ -55,12 +55,15 @@ def bin_activity(values: Tensor, bins: int = 20) -> Tensor:
     """
     array = values.detach().cpu().numpy()
     out = np.zeros(array.shape, dtype=np.int64)
-    levels = np.arange(1, bins) / bins
     for unit in range(array.shape[1]):
         column = array[:, unit]
         nonzero = column != 0
-        if nonzero.any():
-            edges = np.quantile(column[nonzero], levels, method="inverted_cdf")
+        count = int(nonzero.sum())
+        if count:
+            # The k-th edge is the ceil(count · k / bins)-th smallest value, in whole numbers: quantile levels as
+            # fractions would put some edges one rank off.
+            ranks = [-(-count * k // bins) - 1 for k in range(1, bins)]
+            edges = np.sort(column[nonzero])[ranks]
             out[nonzero, unit] = 1 + np.searchsorted(edges, column[nonzero], side="left")
     return torch.from_numpy(out)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from .errors import MissingRunsError
+from .errors import MissingRunsError, SpecError
 from .ledgers import ledger
 from .paper.figures import FigureEntry, find_figure, grid
-from .profiles import PROFILES, find_profile
-from .spec import RunSpec
+from .profiles import find_profile, profile
+from .spec import RunSpec, field_names
 from .store import RunStore
 from .sweeping import OnMissing, describe, sweep
 from .tables import Tables
@@ -24,6 +26,25 @@ MODEL_NAMES = {
     "convnet11": "11-layer convnet",
 }  # fmt: skip
 PAPER_DATA = {"resnet18": "Tiny ImageNet", "resnet50": "Tiny ImageNet", "resnet20": "CIFAR-10", "vgg16": "CIFAR-10"}
+
+
+# What a grid sets itself; an override would be lost, or fight with it.
+SET_BY_GRID = {"model": "the figure or --model", "alpha": "alphas", "seed": "seeds"}
+
+
+def check_overrides(overrides: dict[str, Any]) -> dict[str, Any]:
+    """Overrides as they were given; their values are checked by the spec.
+
+    Raises:
+        SpecError: a name that is no field of a run, or a field that the grid sets itself.
+    """
+    for name in overrides:
+        if name in SET_BY_GRID:
+            raise SpecError(f"overrides: {name} given; it is set by {SET_BY_GRID[name]}, not by an override")
+        if name not in field_names():
+            allowed = ", ".join(f for f in field_names() if f not in SET_BY_GRID)
+            raise SpecError(f"overrides: {name!r} given, which is no field of a run; allowed: {allowed}")
+    return overrides
 
 
 def default_store() -> RunStore:
@@ -75,13 +96,25 @@ class Study:
         scale = find_profile(self.profile)
         sources = self.runs(model)["provenance_data"].unique()
         data = ", ".join(sorted(map(str, sources))) or scale.title
-        here = f"{MODEL_NAMES[model]} on {data}"
+        changed = [f"{f} {_plain(ours)} instead of {_plain(its)}" for f, (ours, its) in self._overridden(model).items()]
+        here = ", ".join([f"{MODEL_NAMES[model]} on {data}", *changed])
         if not scale.scaled_down and model in self.figure.models:
             return here
         theirs = " and ".join(f"{MODEL_NAMES[m]} on {PAPER_DATA.get(m, 'its data')}" for m in self.figure.models)
         if model in self.figure.models:
             theirs = f"{MODEL_NAMES[model]} on {PAPER_DATA.get(model, 'its data')}"
         return f"{here} (scaled down; the paper's is {theirs})"
+
+    def _overridden(self, model: str) -> dict[str, tuple[Any, Any]]:
+        """Fields that are not the profile's, each with its value here and there.
+
+        At α = 0 settings of the regulariser are always the plain ones, so that a run at another α is looked at.
+        """
+        base = profile(self.profile, model=model)
+        mine = [s for s in self.specs if s.model == model]
+        spec = next((s for s in mine if s.alpha), mine[0])
+        pairs = {f: (getattr(spec, f), getattr(base, f)) for f in field_names() if f not in SET_BY_GRID}
+        return {f: pair for f, pair in pairs.items() if pair[0] != pair[1]}
 
     def account(self) -> str:
         """n, profile, and what is missing or diverged, in Markdown."""
@@ -105,8 +138,19 @@ class Study:
     def command(self) -> str:
         """The command that trains this figure's runs."""
         alphas = ",".join(f"{a:g}" for a in sorted({s.alpha for s in self.specs}))
-        seeds = ",".join(map(str, sorted({s.seed for s in self.specs})))
-        return f"selectivity sweep --profile {self.profile} --figure {self.figure.id} --alphas={alphas} --seeds {seeds}"
+        numbers = sorted({s.seed for s in self.specs})
+        seeds = ",".join(map(str, numbers)) + ("," if len(numbers) == 1 else "")  # a lone number would be a count
+        words = ["selectivity", "sweep", "--profile", self.profile, "--figure", self.figure.id, f"--alphas={alphas}"]
+        words += ["--seeds", seeds]
+        changed = {f: ours for model in self.models for f, (ours, _) in self._overridden(model).items()}
+        for field, value in changed.items():
+            words += ["--set", f"{field}={json.dumps(value)}"]
+        return shlex.join(words)
+
+
+def _plain(value: Any) -> str:
+    """A field's value in a sentence."""
+    return f"({', '.join(map(str, value))})" if isinstance(value, tuple) else str(value)
 
 
 def gather(
@@ -134,9 +178,8 @@ def gather(
         SpecError: a value that is not allowed.
         MissingRunsError: nothing is there to draw.
     """
-    if profile not in PROFILES:
-        find_profile(profile)
-    specs = grid(profile, figure, alphas=alphas or None, seeds=seeds or None, models=models, **(overrides or {}))
+    changes = check_overrides(overrides or {})
+    specs = grid(profile, figure, alphas=alphas or None, seeds=seeds or None, models=models, **changes)
     tables = sweep(specs, default_store(), on_missing=on_missing, ledger=ledger())
     study = Study(find_figure(figure), profile, specs, tables)
     if not len(study.runs()):

@@ -12,9 +12,11 @@ from .errors import MissingRunsError, SelectivityError
 from .progress import bar
 from .spec import RunSpec
 from .store import RunStore
-from .tables import Tables, concat
+from .tables import Tables, empty
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .run import Result
 
 OnMissing = Literal["train", "skip", "raise"]
@@ -66,7 +68,7 @@ def sweep(
     if missing and on_missing == "train":
         _train_all(missing, store, executor, jobs, data, progress)
         held |= {s.id for s in missing}
-    return concat(_one(s, store, held, known, ledger) for s in wanted if s.id in held | known)
+    return Tables(lambda name: _table(name, [s.id for s in wanted], store, held, ledger))
 
 
 def describe(spec: RunSpec) -> str:
@@ -74,10 +76,20 @@ def describe(spec: RunSpec) -> str:
     return f"{spec.model} on {spec.dataset}, α = {spec.alpha:g}, seed {spec.seed} ({spec.id})"
 
 
-def _one(spec: RunSpec, store: RunStore, held: set[str], known: set[str], ledger: Tables | None) -> Tables:
-    if spec.id in held or ledger is None:
-        return store.tables([spec])
-    return Tables(lambda name: (t := getattr(ledger, name))[t["run"] == spec.id])
+def _table(name: str, wanted: list[str], store: RunStore, held: set[str], ledger: Tables | None) -> pd.DataFrame:
+    """One table of the runs that the store or else the ledger has, rows in the order of the runs wanted."""
+    import pandas as pd
+
+    frames = [store.table(run, name) for run in wanted if run in held]
+    if ledger is not None:
+        rest = getattr(ledger, name)
+        frames.append(rest[rest["run"].isin(set(wanted) - held)])
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return empty(name)
+    joined = pd.concat(frames, ignore_index=True)
+    order = {run: k for k, run in enumerate(wanted)}
+    return joined.iloc[joined["run"].map(order).argsort(kind="stable")].reset_index(drop=True)
 
 
 def _digests(specs: Sequence[RunSpec], data: str | Path | None) -> dict[str, str]:

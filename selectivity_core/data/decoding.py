@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -102,4 +103,5 @@ def _write_cache(cache: Path, images: Tensor) -> None:
         # The cache only saves time: without it the images are decoded again.
         print(f"decoded images could not be kept at {cache}: {error}", file=sys.stderr)
     finally:
-        stage.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            stage.unlink()

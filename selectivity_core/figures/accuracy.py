@@ -21,6 +21,35 @@ def _scaled(values: object, column: str) -> np.ndarray:
     return percent(values) if column.endswith("accuracy") else np.asarray(values, dtype=float)
 
 
+def _floor(runs: pd.DataFrame, value: str) -> float:
+    """Where the accuracy axis begins: collapsed networks, far below α = 0, are marked at its foot with their value.
+
+    Otherwise a network at chance would squeeze everything that differs by a few points into one line.
+    """
+    if not value.endswith("accuracy"):
+        return -np.inf
+    values = _scaled(runs.loc[runs["alpha"] == 0, value], value)
+    middle = float(values.mean()) if len(values) else float(_scaled(runs[value], value).max())
+    near = [v for v in _scaled(runs.groupby("alpha")[value].mean(), value) if v >= middle - 15]
+    lowest = min((v for v in _scaled(runs[value], value) if v >= min(near, default=middle) - 8), default=middle)
+    return lowest - 2
+
+
+def _mark_below(axes: Axes, below: list[tuple[float, float, str]], floor: float) -> None:
+    """Marks means (place, mean, color) that lie under the axis, at its foot.
+
+    Called after all else is drawn: setting one limit ends the search for the other.
+    """
+    if not below:
+        return
+    axes.set_ylim(bottom=floor)
+    for place, value, color in below:
+        axes.plot(place, floor, "v", color=color, clip_on=False, zorder=5)
+        axes.annotate(
+            f"{value:.0f}", (place, floor), (0, 6), textcoords="offset points", ha="center", fontsize=7.5, color=color
+        )
+
+
 def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
     """Mean and 95 % interval at each α, marks against α = 0; returns the effects drawn.
 
@@ -33,12 +62,18 @@ def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accurac
     alphas = effects["alpha"].tolist()
     places = alpha_axis(axes, alphas)
     mean, low, high = (_scaled(effects[c], value) for c in ("mean", "low", "high"))
-    axes.plot(range(len(alphas)), mean, color="#bbbbbb", zorder=1)
+    floor = _floor(runs, value)
+    shown = [k for k in range(len(alphas)) if mean[k] >= floor]
+    axes.plot(shown, mean[shown], color="#bbbbbb", zorder=1)
     baseline = effects.loc[effects["alpha"] == 0]
     if len(baseline):
         axes.axhline(_scaled(baseline["mean"], value)[0], color=GREY, lw=0.8, ls="--", zorder=0)
+    below = []
     for k, alpha in enumerate(alphas):
         color = alpha_color(alpha, alphas)
+        if mean[k] < floor:
+            below.append((places[alpha], mean[k], color))
+            continue
         axes.errorbar(
             places[alpha], mean[k], [[mean[k] - low[k]], [high[k] - mean[k]]], fmt="o", color=color, capsize=2
         )
@@ -48,6 +83,7 @@ def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accurac
                 effects["mark"].iloc[k], (places[alpha], top), (0, 2), textcoords="offset points", ha="center",
                 fontsize=8, color=color,
             )  # fmt: skip
+    _mark_below(axes, below, floor)
     axes.set_ylabel(NAMES.get(value, value))
     return effects
 
@@ -56,8 +92,13 @@ def accuracy_violins(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy
     """The runs behind each α: every seed a dot, a violin with quartiles where there are at least five."""
     groups = {float(a): _scaled(g[value], value) for a, g in runs.groupby("alpha")}  # type: ignore[arg-type]
     places = alpha_axis(axes, list(groups))
+    floor, below = _floor(runs, value), []
     for alpha, values in groups.items():
-        _violin(axes, places[alpha], values, alpha_color(alpha, groups))
+        if values.mean() < floor:
+            below.append((places[alpha], values.mean(), alpha_color(alpha, groups)))
+        else:
+            _violin(axes, places[alpha], values, alpha_color(alpha, groups))
+    _mark_below(axes, below, floor)
     axes.set_ylabel(NAMES.get(value, value))
 
 
@@ -72,14 +113,33 @@ def _violin(axes: Axes, place: float, values: np.ndarray, color: str, width: flo
 
 
 def accuracy_against_selectivity(
-    axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy", index: str = "si_units"
+    axes: Axes,
+    runs: pd.DataFrame,
+    value: str = "test_accuracy",
+    index: str = "si_units",
+    *,
+    ring: float | None = None,
 ) -> None:
-    """One point an α: mean accuracy against the mean selectivity that the networks really have, with intervals."""
+    """One point an α: mean accuracy against the mean selectivity that the networks really have, with intervals.
+
+    Args:
+        axes: where to draw.
+        runs: completed runs of one network.
+        value: the column of `runs` that goes up the page.
+        index: the column that goes across it.
+        ring: the α whose point gets a ring around it.
+    """
     alphas = sorted(runs["alpha"].unique())
+    floor, below = _floor(runs, value), []
     for alpha in alphas:
         group = runs[runs["alpha"] == alpha]
         x, y = interval(group[index].to_numpy()), interval(group[value].to_numpy())
         centre, low, high = _scaled([y.mean, y.low, y.high], value)
+        if alpha == ring:
+            axes.plot(x.mean, max(centre, floor), "o", ms=13, mfc="none", mec="black", mew=1.4, clip_on=False)
+        if centre < floor:
+            below.append((x.mean, centre, alpha_color(alpha, alphas)))
+            continue
         axes.errorbar(
             x.mean, centre, [[centre - low], [high - centre]], [[x.mean - x.low], [x.high - x.mean]],
             fmt="v" if alpha < 0 else "^" if alpha > 0 else "s", color=alpha_color(alpha, alphas), capsize=2,
@@ -87,6 +147,7 @@ def accuracy_against_selectivity(
         axes.annotate(
             alpha_label(alpha), (x.mean, centre), (5, 4), textcoords="offset points", fontsize=7.5, color=GREY
         )
+    _mark_below(axes, below, floor)
     axes.set_xlabel(NAMES.get(index, index))
     axes.set_ylabel(NAMES.get(value, value))
 
@@ -95,18 +156,23 @@ def signs_violins(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy") 
     """α < 0 (blue) beside α > 0 (red) at equal |α|, rank-sum marks above; returns the comparison drawn."""
     compared = signs_compared(runs, value)
     alphas = runs["alpha"].unique()
+    floor, below = _floor(runs, value), []
     for k, row in enumerate(compared.to_dict("records")):
         highest = -np.inf
         for sign, shift in ((-1, -0.2), (1, 0.2)):
             alpha = sign * row["size"]
             values = _scaled(runs.loc[runs["alpha"] == alpha, value], value)
+            if values.mean() < floor:
+                below.append((k + shift, values.mean(), alpha_color(alpha, alphas)))
+                continue
             _violin(axes, k + shift, values, alpha_color(alpha, alphas), 0.36)
             highest = max(highest, values.max())
-        if row["mark"]:
+        if row["mark"] and np.isfinite(highest):
             axes.annotate(row["mark"], (k, highest), (0, 4), textcoords="offset points", ha="center", fontsize=8)
     baseline = runs.loc[runs["alpha"] == 0, value]
     if len(baseline):
         axes.axhline(_scaled([baseline.mean()], value)[0], color=GREY, lw=0.8, ls="--")
+    _mark_below(axes, below, floor)
     axes.set_xticks(range(len(compared)), [f"{s:g}" for s in compared["size"]])
     axes.set_xlabel("size of the regulariser scale |α|")
     axes.set_ylabel(NAMES.get(value, value))
@@ -114,5 +180,5 @@ def signs_violins(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy") 
         Line2D([], [], marker="o", ls="", color=alpha_color(s, [s]), label=label)
         for s, label in ((-1, "α < 0"), (1, "α > 0"))
     ]
-    axes.legend(handles=handles, loc="lower left")
+    axes.legend(handles=handles, loc="best")
     return compared

@@ -45,7 +45,7 @@ def _spread(count: int) -> list[int]:
 
 
 def _tallest(units: pd.DataFrame, alphas: list[float]) -> float:
-    """The highest share that any α's histogram reaches, shuffled labels left out of account beyond 0.6."""
+    """How high the histograms' axis goes for every α: the highest share of any, at most 0.6 (dead units pile up)."""
     bins = np.linspace(0, 1, 41)
     shares = [np.histogram(v, bins)[0].max() / len(v) for a in alphas if len(v := units.loc[units["alpha"] == a, "si"])]
     return min(0.6, max(shares) * 1.1)
@@ -56,10 +56,9 @@ def _frame(
 ) -> tuple[bytes, str]:
     figure, (left, right) = panels(2, width=3.5, height=2.8)
     index_histogram(left, units, color=alpha_color(alpha, alphas), top=top)
-    accuracy_against_selectivity(right, runs)
+    accuracy_against_selectivity(right, runs, ring=alpha)
     here = runs[runs["alpha"] == alpha]
     x, y = here["si_units"].mean(), here["test_accuracy"].mean()
-    right.plot(x, y * 100, "o", ms=13, mfc="none", mec="black", mew=1.4)
     left.set_title(f"{choice}, α = {alpha_label(alpha)}")
     right.set_title("accuracy against selectivity")
     alt = (

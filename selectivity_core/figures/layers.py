@@ -19,10 +19,10 @@ def layer_figure(study: Study) -> Shown:
         index_by_layer(left, study.table("layers", model))
         index_by_alpha(right, study.runs(model), study.table("units", model))
         for panel in (left, right):
-            panel.set_title(f"{panel.get_title(loc='left')}  {MODEL_NAMES[model]}")
+            panel.set_title(MODEL_NAMES[model])
         alts.append(f"{MODEL_NAMES[model]}, {index_in_words(study.runs(model))}")
     caption = (
-        f"{study.figure.title}. Left: mean selectivity index of each layer of units, one line an α, with 95 % intervals "
+        f"{study.figure.title}. Left: mean selectivity index of each layer, one line an α, with 95 % intervals "
         "over seeds; right: mean over all units of the network. Dotted: the same units with shuffled labels."
     )
     return show(figure, study, caption=caption, alt=" ".join(alts))

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..statistics import interval
-from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label
+from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, layer_axis
 
 
 def index_by_layer(axes: Axes, layers: pd.DataFrame, value: str = "si", label: str = "mean selectivity index") -> None:
@@ -33,9 +33,10 @@ def index_by_layer(axes: Axes, layers: pd.DataFrame, value: str = "si", label: s
     if f"{value}_shuffled" in layers:
         means = null.groupby("depth")[f"{value}_shuffled"].mean()
         axes.plot(np.arange(1, len(means) + 1), means, ":", color=NULL, label="shuffled")
-    axes.set_xlabel("layer of units")
+    layer_axis(axes)
     axes.set_ylabel(label)
-    axes.set_ylim(bottom=0)
+    # An interval may pass the index's bounds of 0 and 1; the axis does not.
+    axes.set_ylim(0, min(axes.get_ylim()[1], 1.02) if value.startswith("si") else None)
     axes.legend(title="α", loc="center left", bbox_to_anchor=(1, 0.5), handlelength=1, labelspacing=0.25)
 
 
@@ -61,8 +62,8 @@ def index_by_alpha(axes: Axes, runs: pd.DataFrame, units: pd.DataFrame, value: s
         [places[a] for a in shown], [null[a] for a in shown], ":", marker=".", color=NULL, label="shuffled labels"
     )
     axes.set_ylabel("mean selectivity index")
-    axes.set_ylim(bottom=0)
-    axes.legend(loc="upper left")
+    axes.set_ylim(0, min(axes.get_ylim()[1], 1.02))
+    axes.legend(loc="best")
 
 
 def index_histogram(

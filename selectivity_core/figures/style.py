@@ -8,9 +8,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 RC = {
-    "figure.dpi": 100, "font.size": 9, "axes.titlesize": 9.5, "axes.titlelocation": "left", "axes.titleweight": "bold",
+    "figure.dpi": 100, "font.size": 9, "axes.titlesize": 9.5,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 8,
     "svg.hashsalt": "selectivity", "lines.markersize": 4.5, "lines.linewidth": 1.4,
@@ -47,7 +48,7 @@ def panels(
         spare.remove()
     if count > 1:
         for letter, axes in zip("abcdefghijklmnop", grid[:count], strict=False):
-            axes.set_title(letter)
+            axes.set_title(letter, loc="left", fontweight="bold")
     return figure, grid[:count]
 
 
@@ -58,6 +59,12 @@ def alpha_axis(axes: Axes, alphas: list[float]) -> dict[float, int]:
     axes.set_xlim(-0.6, len(alphas) - 0.4)
     axes.set_xlabel("regulariser scale α")
     return places
+
+
+def layer_axis(axes: Axes) -> None:
+    """Layers are counted in whole numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("layer of units")
 
 
 def percent(values: object) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..statistics.intervals import BOOTSTRAP_FROM
 from .style import alpha_label
 
 
@@ -19,14 +20,18 @@ def effects_in_words(effects: pd.DataFrame) -> str:
     tested = others.dropna(subset=["p_holm"])
     if not len(others):
         return "Only α = 0 was run: there is nothing to compare."
-    if not len(tested):
+    if not (effects["alpha"] == 0).any():
+        return "No network with α = 0 is there to compare with: the figure shows values, not effects."
+    if effects["n"].max() < 2:
         return "With one seed there is no spread to test against: the figure shows values, not effects."
+    if not len(tested):
+        return "These networks have no spread to test against: the figure shows values, not effects."
     clear = tested[tested["p_holm"] < 0.05]
     up, down = int((clear["difference"] > 0).sum()), int((clear["difference"] < 0).sum())
-    best = others.loc[others["mean"].idxmax()]
-    worst = others.loc[others["mean"].idxmin()]
+    best = tested.loc[tested["mean"].idxmax()]
+    worst = tested.loc[tested["mean"].idxmin()]
     return (
-        f"Of {len(tested)} values of α, {up} raise test accuracy and {down} lower it at a Holm-corrected level of 0.05; "
+        f"Of {len(tested)} values of α, {up} raise test accuracy and {down} lower it (Holm-corrected level 0.05); "
         f"for the other {len(tested) - up - down} these seeds cannot tell. {_extreme('Highest', best)} "
         f"{_extreme('Lowest', worst)}"
     )
@@ -36,8 +41,8 @@ def _extreme(which: str, row: pd.Series) -> str:
     difference = f"{row['difference'] * 100:+.1f}".replace("-", "−")
     low, high = (f"{row[c] * 100:+.1f}".replace("-", "−") for c in ("difference_low", "difference_high"))
     return (
-        f"{which} mean: {row['mean'] * 100:.1f} % at α = {alpha_label(row['alpha'])}, {difference} points against α = 0 "
-        f"(95 % simultaneous interval {low} to {high})."
+        f"{which} mean: {row['mean'] * 100:.1f} % at α = {alpha_label(row['alpha'])}, {difference} points "
+        f"against α = 0 (95 % simultaneous interval {low} to {high})."
     )
 
 
@@ -67,11 +72,21 @@ def index_in_words(runs: pd.DataFrame) -> str:
 
 def bands_in_words(effects: pd.DataFrame) -> str:
     """What the error bars and marks of `accuracy_by_alpha` are, given how many seeds there are."""
-    n = int(effects["n"].min())
-    if n < 2:
+    n = effects["n"]
+    if n.max() < 2:
         return "One seed: no intervals and no test."
-    kind = "bootstrap" if n >= 10 else "t"
+    kind = "bootstrap" if n.min() >= BOOTSTRAP_FROM else "t" if n.max() < BOOTSTRAP_FROM else "t or bootstrap"
     return (
         f"Bars: 95 % {kind} intervals over seeds. Marks against α = 0: block model over seeds, Holm-corrected; "
         "dashed: α = 0."
     )
+
+
+def index_span_in_words(runs: pd.DataFrame) -> str:
+    """How far α moved the index: its mean at α = 0 and at the most extreme α."""
+    means = runs.groupby("alpha")["si_units"].mean()
+    far = max(means.index, key=abs)
+    if far == 0:
+        return f"Mean selectivity index {means[0.0]:.3f} at α = 0."
+    at_zero = f"{means[0.0]:.3f} at α = 0" if 0.0 in means.index else "unknown at α = 0"
+    return f"Mean selectivity index: {at_zero}, {means[far]:.3f} at α = {alpha_label(far)}."

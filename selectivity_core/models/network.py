@@ -49,7 +49,8 @@ def initialise(model: UnitNetwork) -> None:
     """He initialisation of everything that feeds units; the classifier `fc` keeps torch's smaller default.
 
     The papers name no initialisation. With He-sized classifier weights the logits of a residual network start far from
-    zero, which costs an 8-epoch schedule on CIFAR-10 about five points of accuracy.
+    zero: ResNet20's first epoch on CIFAR-10 ended at a training loss of 1.97 instead of 1.68 (one seed, α = 0), which a
+    short schedule has no time to make up.
     """
     for name, module in model.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear) and name != "fc":

@@ -1,0 +1,48 @@
+"""Sites served on this machine, and a Chromium that reaches nothing else."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from chromium import NO_BROWSER, Browser, chromium
+
+from selectivity_core.publish.site import local_server
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say after everything else, where it is not overlooked, that no browser was there."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [r for r in reporter.stats.get("skipped", []) if NO_BROWSER in str(r.longrepr)] if reporter else []
+    if skipped:
+        reporter.write_line(
+            f"NOT TESTED IN A BROWSER: {len(skipped)} tests skipped: {NO_BROWSER}. "
+            "Install chromium and chromium-driver; SELECTIVITY_REQUIRE_BROWSER=1 makes this a failure.",
+            red=True,
+            bold=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Callable[[Path], str]]:
+    """A function that serves a folder for the rest of the session and gives its address."""
+    running = []
+
+    def serve(site: Path) -> str:
+        server = local_server(site)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        running.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    for server, thread in running:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,82 @@
+import base64
+import io
+import re
+from html import unescape
+
+import ipywidgets
+import numpy as np
+import pytest
+from made_up_study import LAYERS, UNITS, accuracy_of, index_of, made_up_study
+from PIL import Image
+
+from selectivity_core.figures.explorer import alpha_explorer, unit_explorer
+
+ALPHAS = (-1.0, 0.0)
+
+
+def pages(stack):
+    """(alternative text, bytes of the picture) of each frame."""
+    found = [re.search(r'alt="([^"]*)".*base64,([^"]*)"', child.value) for child in stack.children]
+    return [(unescape(m[1]), base64.b64decode(m[2])) for m in found]
+
+
+@pytest.fixture(scope="module")
+def study():
+    return made_up_study(ALPHAS, seeds=2)
+
+
+def test_alpha_explorer_has_a_frame_for_every_alpha_and_choice(study):
+    choice, slider, outer = alpha_explorer(study, "resnet18").children
+    assert list(choice.options) == ["all layers", "layer 1 of 4", "layer 3 of 4", "layer 4 of 4"]
+    assert list(slider.options) == ["−1", "0"]
+    assert slider.index == 1  # α = 0
+    assert len(outer.children) == 4
+    every = set()
+    for name, stack in zip(choice.options, outer.children, strict=True):
+        frames = pages(stack)
+        assert len(frames) == len(ALPHAS)
+        for alpha, (alt, picture) in zip(ALPHAS, frames, strict=True):
+            accuracy = 100 * np.mean([accuracy_of(alpha, s) for s in range(2)])
+            label = f"{alpha:g}".replace("-", "−")
+            assert alt == (
+                f"α = {label}, {name}: mean selectivity index {index_of(alpha):.3f} (shuffled labels 0.100); "
+                f"test accuracy {accuracy:.1f} %, network mean {index_of(alpha):.3f}, 2 seeds."
+            )
+            assert Image.open(io.BytesIO(picture)).format == "PNG"
+            every.add(picture)
+    assert len(every) == 4 * len(ALPHAS)  # no frame stands for another
+
+
+def test_alpha_explorer_of_one_layer_without_a_baseline():
+    study = made_up_study(ALPHAS, seeds=1, missing=[(0.0, 0)])
+    study.tables.units = study.tables.units[study.tables.units["layer"] == LAYERS[0]]
+    choice, slider, outer = alpha_explorer(study, "resnet18").children
+    assert list(choice.options) == ["all layers", "layer 1 of 1"]
+    assert (list(slider.options), slider.index) == (["−1"], 0)
+    assert [len(stack.children) for stack in outer.children] == [1, 1]
+
+
+def test_unit_explorer_goes_from_the_least_to_the_most_selective(study):
+    found = unit_explorer(study, "resnet18", tuple("abcdefghij"), steps=3)
+    assert isinstance(found, ipywidgets.VBox)
+    slider, stack = found.children
+    count = len(LAYERS) * UNITS
+    lowest, highest = index_of(-1) - 0.05, index_of(-1) + 0.05  # the first run's α is −1
+    assert slider.options[0] == f"1 of {count} ({lowest:.2f})"
+    assert slider.options[-1] == f"{count} of {count} ({highest:.2f})"
+    assert slider.index == 2
+    alts = [alt for alt, _ in pages(stack)]
+    best = (1 + highest) / (1 - highest)
+    assert re.fullmatch(
+        rf"Unit 5 of layer \S+: mean activity {best:.3f} for its preferred class f, "
+        rf"1\.000 for the mean of the others; index {highest:.3f}\.",
+        alts[-1],
+    )
+    assert len(set(alts)) == 3
+
+
+def test_unit_explorer_shows_no_unit_twice():
+    study = made_up_study((0.0,), seeds=1)
+    study.tables.units = study.tables.units[study.tables.units["layer"] == LAYERS[0]]
+    slider, _ = unit_explorer(study, "resnet18", tuple("abcdefghij"), steps=1000).children
+    assert len(slider.options) == UNITS

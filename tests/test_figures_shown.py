@@ -1,0 +1,134 @@
+import base64
+import re
+
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from made_up_study import DATA, accuracy_of, made_up_study
+
+from selectivity_core.effects import against_baseline, signs_compared
+from selectivity_core.errors import BookError
+from selectivity_core.figures import accuracy_by_alpha, effects_table, panels, show, signs_table
+from selectivity_core.figures.shown import Shown, Table
+
+
+def drawn(study):
+    figure, (axes, other) = panels(2)
+    accuracy_by_alpha(axes, study.runs(study.models[0]))
+    accuracy_by_alpha(other, study.runs(study.models[0]), "test_loss")
+    return figure
+
+
+def shown(study, **options):
+    return show(drawn(study), study, **{"caption": "What it shows.", "alt": "Accuracy 0.9."} | options)
+
+
+def page(thing):
+    return BeautifulSoup(thing._repr_html_(), "html.parser")
+
+
+def cells(table):
+    rows = [[c.get_text() for c in row.find_all(["th", "td"])] for row in page(table).find_all("tr")]
+    return rows[0], rows[1:]
+
+
+@pytest.mark.parametrize(("figure", "number"), [("fig1", "1"), ("fig4", "4"), ("figA1", "A1")])
+def test_captions_name_the_papers_figure(figure, number):
+    found = shown(made_up_study(seeds=2, figure=figure))
+    assert found.caption.startswith(f"Figure {number} (Leavitt & Morcos). What it shows. ")
+    assert found.anchor == f"figure-{number}"
+    assert f"ResNet18 on {DATA} (scaled down; the paper's is ResNet18 on Tiny ImageNet), n = 2" in found.caption
+
+
+def test_a_part_has_its_own_anchor():
+    found = shown(made_up_study(seeds=1), part="b")
+    assert (found.anchor, found.caption[:9]) == ("figure-4b", "Figure 4b")
+
+
+def test_a_figure_of_this_book_is_not_given_to_the_paper():
+    assert shown(made_up_study((0.0,), seeds=1, figure="index")).caption.startswith("Figure B1 (this book). ")
+
+
+def test_unequal_numbers_of_seeds_are_said():
+    assert "n = 2 to 3 seeds" in shown(made_up_study(missing=[(1.0, 2)])).caption
+    assert "n = 2 to 3 seeds" in shown(made_up_study(diverged=[(1.0, 2)])).caption
+
+
+def test_what_overrides_changed_stands_in_the_caption():
+    found = shown(made_up_study(seeds=1, epochs=2, milestones=(1,)))
+    assert "epochs 2 instead of 40, milestones (1) instead of (20, 30) (scaled down" in found.caption
+    assert "instead of" not in shown(made_up_study(seeds=1)).caption
+
+
+def test_the_same_figure_twice_is_the_same_bytes():
+    study = made_up_study()
+    first, second = shown(study), shown(study)
+    assert first == second
+    assert first.svg.startswith("<?xml")
+    assert shown(made_up_study((-1.0, 0.0, 2.0))).svg != first.svg
+
+
+@pytest.mark.parametrize("empty", [{"caption": " "}, {"alt": ""}])
+def test_no_figure_without_words(empty):
+    with pytest.raises(BookError, match="figure 4: caption and alternative text are both needed"):
+        shown(made_up_study(seeds=1), **empty)
+
+
+def test_html_is_escaped():
+    html = Shown("<svg xmlns='http://www.w3.org/2000/svg'/>", 'a"b', "1 < 2 & <b>bold</b>", 'says "hi" <i>')
+    parsed = page(html)
+    assert parsed.figure["id"] == 'a"b'
+    assert parsed.figcaption.get_text() == "1 < 2 & <b>bold</b>"
+    assert parsed.img["alt"] == 'says "hi" <i>'
+    assert parsed.find("b") is None
+    assert parsed.find("i") is None
+
+
+def test_the_picture_is_in_the_page_itself():
+    found = shown(made_up_study(seeds=1))
+    source = page(found).img["src"]
+    assert source.startswith("data:image/svg+xml;base64,")
+    assert base64.b64decode(source.split(",")[1]).decode() == found.svg
+
+
+def test_effects_table():
+    effects = against_baseline(made_up_study().runs("resnet18"))
+    head, rows = cells(effects_table(effects))
+    assert head[:5] == ["α", "n", "accuracy (%)", "difference (points)", "95 % simultaneous"]
+    assert [row[0] for row in rows] == ["−1", "0", "1"]
+    assert [row[1] for row in rows] == ["3", "3", "3"]
+    means = [sum(accuracy_of(a, s) for s in range(3)) / 3 for a in (-1, 0, 1)]
+    assert [row[2] for row in rows] == [f"{100 * m:.2f}" for m in means]
+    assert rows[0][3] == f"{100 * (means[0] - means[1]):.2f}"
+    assert float(rows[2][3].replace("−", "-")) == pytest.approx(100 * (means[2] - means[1]), abs=0.006)
+    assert rows[1][3:] == ["–"] * 5  # α = 0 is not compared with itself
+    low, high = rows[0][4].split(" to ")
+    assert float(low) < float(rows[0][3]) < float(high)
+    for row in (rows[0], rows[2]):
+        assert all(re.fullmatch(r"< 0\.0001|[01]\.\d{4}", p) for p in row[5:])
+
+
+def test_effects_table_of_one_seed_claims_nothing():
+    _, rows = cells(effects_table(against_baseline(made_up_study(seeds=1).runs("resnet18"))))
+    assert [row[3:] for row in rows] == [["–"] * 5] * 3
+
+
+def test_signs_table():
+    compared = signs_compared(made_up_study(missing=[(1.0, 2)]).runs("resnet18"))
+    head, (row,) = cells(signs_table(compared))
+    assert (head[0], head[-1]) == ("|α|", "0.05 within reach")
+    assert row[:2] == ["1", "3 and 2"]
+    assert row[-1] == "no"
+    six = signs_compared(made_up_study(seeds=6).runs("resnet18"))
+    _, (row,) = cells(signs_table(six))
+    assert row[-1] == "yes"
+    assert row[5] == f"{2 / 924:.4f}"
+
+
+def test_a_table_escapes_what_it_holds():
+    table = Table(pd.DataFrame({"a <b>": ["<script>x</script>"]}), "1 < 2")
+    parsed = page(table)
+    assert parsed.find("script") is None
+    assert parsed.caption.get_text() == "1 < 2"
+    assert parsed.td.get_text() == "<script>x</script>"
+    assert parsed.div["tabindex"] == "0"  # it scrolls: the keyboard must reach it

@@ -1,0 +1,70 @@
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from selectivity_core.figures.style import GREY, alpha_axis, alpha_color, alpha_label, layer_axis, panels, percent
+
+ALPHAS = [-30.0, -1.0, -0.4, 0.0, 0.4, 1.0, 30.0]
+
+
+def rgb(alpha: float, alphas: list[float] = ALPHAS) -> tuple[float, float, float]:
+    return mpl.colors.to_rgb(alpha_color(alpha, alphas))
+
+
+def lightness(alpha: float) -> float:
+    return sum(rgb(alpha))
+
+
+@pytest.mark.parametrize(
+    ("alpha", "label"), [(-1, "−1"), (-0.4, "−0.4"), (0.0, "0"), (0.1, "0.1"), (100.0, "100"), (-1e-5, "1e−05")]
+)
+def test_labels_have_a_true_minus(alpha, label):
+    assert alpha_label(alpha) == ("−" + label if alpha == -1e-5 else label)
+
+
+def test_colours_say_sign_and_size():
+    assert alpha_color(0.0, ALPHAS) == alpha_color(-0.0, ALPHAS) == GREY
+    for size in (0.4, 1.0, 30.0):
+        red, _, blue = rgb(-size)
+        assert blue > red
+        red, _, blue = rgb(size)
+        assert red > blue
+    for sign in (-1, 1):
+        assert lightness(sign * 0.4) > lightness(sign * 1.0) > lightness(sign * 30.0)
+
+
+def test_the_darkest_colour_goes_to_the_largest_size_shown():
+    assert rgb(-1.0, [-1.0, 0.0]) == rgb(-30.0)
+    # Rank among sizes of both signs: the same |α| is as dark on both sides.
+    assert rgb(1.0, [-30.0, 1.0]) != rgb(1.0, [1.0])
+    assert alpha_color(5.0, ALPHAS) == alpha_color(30.0, ALPHAS)  # one that is not among those shown
+
+
+def test_panels_are_lettered_and_spare_ones_removed():
+    figure, axes = panels(3, columns=2, width=2.0, height=1.5)
+    assert [a.get_title(loc="left") for a in axes] == ["a", "b", "c"]
+    assert figure.axes == axes
+    assert figure.get_size_inches().tolist() == [4.0, 3.0]
+    figure, axes = panels(1)
+    assert axes[0].get_title(loc="left") == ""
+
+
+def test_alpha_axis_places_values_evenly():
+    _, (axes,) = panels(1)
+    assert alpha_axis(axes, [-30.0, 0.0, 0.4]) == {-30.0: 0, 0.0: 1, 0.4: 2}
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["−30", "0", "0.4"]
+    assert axes.get_xlabel() == "regulariser scale α"
+    assert axes.get_xlim() == (-0.6, 2.6)
+
+
+def test_layers_are_counted_in_whole_numbers():
+    _, (axes,) = panels(1)
+    axes.plot([1, 2, 3], [0.1, 0.2, 0.3])
+    layer_axis(axes)
+    ticks = axes.get_xticks()
+    assert np.array_equal(ticks, ticks.round())
+    assert axes.get_xlabel() == "layer of units"
+
+
+def test_percent():
+    assert percent([0.5, 1.0]).tolist() == [50.0, 100.0]

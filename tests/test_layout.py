@@ -1,0 +1,185 @@
+"""What a clone holds, and that the files that must agree do."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+TOP = (
+    "book", "notebooks", "selectivity_core", "tests", "benchmarks", "_config.yml", "_toc.yml", "environment.yml",
+    "Makefile", "pyproject.toml", "constraints.txt", "README.md", "LICENSE", "CITATION.cff", "CONTRIBUTING.md",
+    "CHANGELOG.md", ".ci/run", ".gitignore",
+)  # fmt: skip
+PAGES = ("README.md", "CONTRIBUTING.md", "book/index.md", "book/reading.md", "book/method.md", "book/rerun.md")
+
+
+def text(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def pins(lines):
+    """Name and version of requirements that are all pinned exactly."""
+    found = {}
+    for line in lines:
+        name, equals, version = line.partition("==")
+        assert equals, f"{line!r} is not pinned"
+        found[canonicalize_name(name.strip())] = version.strip()
+    return found
+
+
+def constraints():
+    return pins(line for line in text("constraints.txt").splitlines() if line and not line.startswith("#"))
+
+
+def direct():
+    """Names of the package's own requirements, those of its extras too."""
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    listed = [*project["dependencies"], *(r for extra in project["optional-dependencies"].values() for r in extra)]
+    return {canonicalize_name(Requirement(r).name): Requirement(r) for r in listed}
+
+
+def environment():
+    listed = yaml.safe_load(text("environment.yml"))["dependencies"]
+    return [item for item in listed if isinstance(item, str)], pins(
+        next(item["pip"] for item in listed if isinstance(item, dict))
+    )
+
+
+@pytest.mark.parametrize("name", TOP)
+def test_top_level(name):
+    assert (ROOT / name).exists()
+
+
+def test_every_direct_dependency_is_pinned_to_a_version_that_is_allowed():
+    pinned = constraints()
+    assert set(direct()) <= set(pinned)
+    for name, requirement in direct().items():
+        assert requirement.specifier.contains(pinned[name]), f"{requirement} does not allow {pinned[name]}"
+
+
+def test_environment_has_the_direct_dependencies_at_the_same_versions():
+    _, pip = environment()
+    pinned = constraints()
+    assert pip == {name: pinned[name] for name in direct()}
+
+
+def test_environment_has_the_same_python():
+    conda, _ = environment()
+    (python,) = [item.removeprefix("python=") for item in conda if item.startswith("python=")]
+    requires = tomllib.loads(text("pyproject.toml"))["project"]["requires-python"]
+    assert Requirement(f"x{requires}").specifier.contains(f"{python}.0")
+    assert f"{sys.version_info.major}.{sys.version_info.minor}" == python
+
+
+def test_the_table_of_contents_has_every_notebook_and_every_page():
+    toc = yaml.safe_load(text("_toc.yml"))
+    files = [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
+    assert len(files) == len(set(files))
+    executed = [f.removeprefix("book/executed/") for f in files if f.startswith("book/executed/")]
+    assert sorted(executed) == sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
+    pages = {p.relative_to(ROOT).with_suffix("").as_posix() for p in (ROOT / "book").glob("*.md")}
+    assert {f for f in files if not f.startswith("book/executed/")} == pages
+
+
+def test_notebooks_are_numbered_without_a_gap():
+    numbers = sorted(p.name[:2] for p in (ROOT / "notebooks").glob("*.ipynb"))
+    first = int(numbers[0])
+    assert numbers == [f"{k:02d}" for k in range(first, first + len(numbers))]
+
+
+def python_examples(name):
+    return re.findall(r"^```python\n(.*?)^```", text(name), flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_readmes_example_runs_and_is_at_most_ten_lines(tmp_path):
+    (example,) = python_examples("README.md")
+    assert len([line for line in example.splitlines() if line.strip()]) <= 10
+    assert "SelectivityRegularizer" in example
+    # It says what it computed: that the gradient reached the first layer, and that the hooks are gone.
+    after = "\nassert float(model[0].weight.grad.abs().sum()) > 0\nassert not model[1]._forward_hooks\nprint('ran')\n"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example + after],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", "")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_examples_on_pages_are_python(name):
+    for example in python_examples(name):
+        ast.parse(example)
+
+
+def shell_lines(name):
+    blocks = re.findall(r"^```(?:bash|sh)\n(.*?)^```", text(name), flags=re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`(make [^`]+|\.venv/bin/[^`]+|bash [^`]+)`", text(name))
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines()] + inline
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_commands_that_pages_name_exist(name):
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), flags=re.MULTILINE))
+    variables = set(re.findall(r"^([A-Z]+) *\?=", text("Makefile"), flags=re.MULTILINE)) | {"LEDGER"}
+    scripts = Path(sys.executable).parent
+    for line in shell_lines(name):
+        words = line.split()
+        if words[:1] == ["make"]:
+            named = [w for w in words[1:2] if not re.match(r"[A-Z]+=", w)]
+            assert set(named) <= targets, line
+            assert set(re.findall(r"\b([A-Z]+)=", line)) <= variables, line
+        elif words and words[0].startswith(".venv/bin/"):
+            assert (scripts / Path(words[0]).name).exists(), line
+        elif words[:1] == ["bash"]:
+            assert (ROOT / words[1]).is_file(), line
+
+
+def test_every_make_target_is_phony_and_explained():
+    makefile = text("Makefile")
+    targets = re.findall(r"^([a-z-]+):(.*)$", makefile, flags=re.MULTILINE)
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)
+    assert {name for name, _ in targets} == set(phony.split())
+    assert [name for name, rest in targets if "##" not in rest] == []
+
+
+def tracked():
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_tracked_file_names_this_machine():
+    here = {str(ROOT), str(Path.home())} - {"/", "/root"}
+    named = [p for p in tracked() if any(place.encode() in p.read_bytes() for place in here)]
+    assert [str(p.relative_to(ROOT)) for p in named] == []
+
+
+def test_nothing_that_is_made_is_tracked():
+    made = [p.relative_to(ROOT).as_posix() for p in tracked()]
+    kept = ("_build/", "runs/", "figures/", "book/executed/", "book/_static/vendor/", ".venv/")
+    assert [name for name in made if name.startswith(kept) or "__pycache__" in name] == []
+
+
+def test_ci_runs_the_readmes_test_command():
+    assert re.search(r"^make test$", text(".ci/run"), flags=re.MULTILINE)
+    assert re.search(r"^make book$", text(".ci/run"), flags=re.MULTILINE)
+    assert re.search(r"^make test ", text("README.md"), flags=re.MULTILINE)
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_the_public_names_import_from_the_package():
+    code = "import selectivity_core as s; print([n for n in s.__all__ if not hasattr(s, n)])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert done.stdout == "[]\n"

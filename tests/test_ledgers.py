@@ -1,0 +1,91 @@
+import gzip
+
+import pandas as pd
+import pytest
+
+from selectivity_core import RunStore, ledger, sweep
+from selectivity_core.errors import StoreError
+from selectivity_core.ledgers import export, ledger_folder
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
+    return tmp_path / "ledger"
+
+
+def contents(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_same_runs_give_the_same_bytes(finished, folder):
+    store, specs = finished
+    assert export(store) == {"digits": len(specs)}
+    first = contents(folder)
+    assert set(first) == {f"digits/{t}.csv.gz" for t in ("runs", "history", "layers", "units", "responses")}
+    assert export(store) == {"digits": len(specs)}
+    assert contents(folder) == first
+
+
+def test_order_of_exports_does_not_matter(finished, folder, tmp_path, tiny):
+    store, specs = finished
+    export(store)
+    parts = [RunStore(tmp_path / str(k)) for k in range(2)]
+    for part, chosen in zip(parts, (specs[3:], specs[:3]), strict=True):
+        part.path.mkdir()
+        for spec in chosen:
+            (part.path / spec.id).symlink_to(store.folder(spec))
+        export(part, tmp_path / "other")
+    assert contents(tmp_path / "other") == contents(folder)
+
+
+def test_figures_are_exact_and_unit_tables_short(finished, folder):
+    store, specs = finished
+    export(store)
+    found, stored = ledger("digits"), store.tables(specs)
+    for name in ("runs", "history", "layers"):
+        left = (
+            getattr(found, name)
+            .drop(columns="seed_rank", errors="ignore")
+            .set_index("run")
+            .loc[[s.id for s in specs[:6]]]
+        )
+        right = getattr(stored, name).set_index("run").loc[[s.id for s in specs[:6]]]
+        pd.testing.assert_frame_equal(left, right, check_exact=True, check_dtype=False)
+    units = found.units.set_index(["run", "layer", "unit"]).sort_index()
+    whole = stored.units.set_index(["run", "layer", "unit"]).sort_index()
+    pd.testing.assert_frame_equal(units, whole, rtol=1e-5, check_dtype=False)
+    assert all(v == float(f"{v:.6g}") for v in units["si"])
+    assert (found.runs["status"] == "diverged").sum() == 1
+
+
+def test_unit_tables_are_kept_for_three_seeds_of_a_setting(folder, tmp_path, tiny):
+    specs = [tiny.replace(seed=s, epochs=1) for s in (9, 4, 7, 1)] + [tiny.replace(epochs=1, alpha=1.0, seed=8)]
+    store = RunStore(tmp_path / "s")
+    sweep(specs, store, jobs=1, progress=False)
+    export(store)
+    found = ledger()
+    assert len(found.runs) == 5
+    kept = {s.id for s in specs if s.seed in (1, 4, 7, 8)}
+    assert set(found.units["run"]) == set(found.responses["run"]) == kept
+    assert len(found.layers) == 10
+
+
+def test_no_ledger_is_empty(folder, monkeypatch):
+    assert not len(ledger().runs)
+    folder.mkdir()
+    assert not len(ledger().units)
+    monkeypatch.setenv("SELECTIVITY_LEDGER", "none")
+    assert ledger_folder() is None
+    assert not len(ledger("digits").runs)
+    with pytest.raises(StoreError, match='SELECTIVITY_LEDGER is "none"; name a folder'):
+        export(RunStore(folder))
+    assert export(RunStore(folder / "nothing"), folder) == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"run,alpha\na,1\n", gzip.compress(b"run\na\n")[:-9]])
+def test_a_damaged_ledger_is_named(folder, content):
+    (folder / "digits").mkdir(parents=True)
+    (folder / "digits" / "runs.csv.gz").write_bytes(content)
+    with pytest.raises(StoreError, match=r"runs\.csv\.gz: not a table of the ledger"):
+        ledger().runs  # noqa: B018

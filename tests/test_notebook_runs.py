@@ -1,0 +1,207 @@
+"""The notebooks run for real with tiny networks, and what they refuse."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from selectivity_core.cli import main
+from selectivity_core.errors import MissingRunsError, SpecError
+from selectivity_core.parameters import from_notebook
+from selectivity_core.publish.runner import execute, execute_all
+from selectivity_core.store import RunStore
+from selectivity_core.study import gather
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
+FIGURE_4 = next(p for p in NOTEBOOKS if p.stem == "04_figure_4")
+TINY = {"epochs": 2, "milestones": [1], "train_size": 50, "width": 2}
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+
+
+def values(path, **changed):
+    """The tiny run of a notebook: those of the wanted parameters that it has."""
+    wanted = {"profiles": ["digits"], "alphas": [-1, 0, 1], "seeds": 2, "overrides": TINY} | changed
+    return {name: value for name, value in wanted.items() if name in from_notebook(path)}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Environment of tiny runs, shared by the notebooks below as the book's are: the second finds the first's."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SELECTIVITY_RUNS", str(folder / "runs"))
+        patch.setenv("SELECTIVITY_LEDGER", "none")
+        patch.setenv("SELECTIVITY_DATA", str(folder / "data"))
+        patch.setenv("SELECTIVITY_CACHE", str(folder / "cache"))
+        patch.setenv("SELECTIVITY_DEVICE", "cpu")
+        execute_all(NOTEBOOKS, folder / "out", parameters={p.stem: values(p) for p in NOTEBOOKS}, jobs=2)
+    return folder
+
+
+@pytest.fixture
+def tiny_runs(places, monkeypatch):
+    monkeypatch.setenv("SELECTIVITY_RUNS", str(places / "runs"))
+    return RunStore(places / "runs")
+
+
+def outputs(path):
+    return [o for cell in nbformat.read(path, 4).cells if cell.cell_type == "code" for o in cell.outputs]
+
+
+def shown(path, kind="text/markdown"):
+    return "\n\n".join(o.data[kind] for o in outputs(path) if kind in o.get("data", {}))
+
+
+@pytest.mark.slow
+@each_notebook
+def test_a_notebook_runs(path, places):
+    out = places / "out" / path.name
+    assert {o.output_type for o in outputs(out)} <= {"display_data", "execute_result", "stream"}
+    assert [o.text for o in outputs(out) if o.get("name") == "stderr"] == []
+    said, html = shown(out), shown(out, "text/html")
+    assert "nan" not in re.sub(r"<img[^>]*>", "", said + html).lower().replace("finance", "")
+    assert "n = 2 seeds" in said
+    assert "epochs 2 instead of 40" in said
+    assert "scaled down" in said
+    numbers = {"01": ["B1"], "02": ["1"], "03": ["3"], "04": ["4"], "05": ["A1", "A5"]}.get(path.stem[:2], [])
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", html)
+    paper = "this book" if path.stem.startswith("01") else "Leavitt &amp; Morcos"
+    assert [c.split(". ")[0] for c in captions] == [f"Figure {n} ({paper})" for n in numbers]
+    assert all("n = 2" in c for c in captions)
+    assert len(re.findall(r'<figure id="figure-', html)) == len(numbers)
+
+
+@pytest.mark.slow
+def test_the_index_by_hand_is_the_tables(places):
+    printed = [o.text for o in outputs(places / "out" / "01_index.ipynb") if o.output_type == "stream"]
+    by_hand, in_table = re.search(r"= (0\.\d{4}|1\.0000)\nin the table: (\d\.\d+)", "".join(printed)).groups()
+    assert float(by_hand) == pytest.approx(float(in_table), abs=6e-4)
+
+
+def pictures(path):
+    return re.findall(r'src="(data:image/svg[^"]*)"', shown(path, "text/html"))
+
+
+@pytest.mark.slow
+def test_other_alphas_and_missing_runs_draw_what_is_there_and_say_what_is_not(places, tiny_runs, tmp_path):
+    held = tiny_runs.ids()
+    done = execute(FIGURE_4, tmp_path / "out.ipynb", values(FIGURE_4, alphas=[-1, 0, 7], on_missing="skip"))
+    said = shown(done.out)
+    assert "n = 2 seeds at each of 2 values of α" in said
+    assert "**2 of 6 runs are missing**, the first: resnet18 on digits, α = 7, seed 0" in said
+    command = "selectivity sweep --profile digits --figure fig4 --alphas=-1,0,7 --seeds 0,1 --set epochs=2"
+    assert f"`{command} --set 'milestones=[1]' --set width=2 --set train_size=50`" in said
+    assert "No size of α was run with both signs" in said
+    assert "<figcaption>Figure 4 " in shown(done.out, "text/html")
+    before, after = pictures(places / "out" / FIGURE_4.name), pictures(done.out)
+    assert (len(before), len(after)) == (1, 1)
+    assert before != after
+    assert tiny_runs.ids() == held
+
+
+@pytest.mark.slow
+def test_the_command_that_the_page_names_trains_exactly_those_runs(tmp_path, monkeypatch, capsys):
+    """Copied from the page of a figure that lacks everything, it leaves nothing missing."""
+    monkeypatch.setenv("SELECTIVITY_RUNS", str(tmp_path / "runs"))
+    ask = {"profile": "digits", "alphas": [-1.0], "seeds": 1, "overrides": TINY}
+    with pytest.raises(MissingRunsError) as caught:
+        gather("fig1", **ask, on_missing="skip")
+    words = shlex.split(re.search(r"`(.*)`", str(caught.value))[1])
+    assert words[0] == "selectivity"
+    assert main([*words[1:], "--jobs", "1"]) == 0
+    assert gather("fig1", **ask, on_missing="raise").missing == []
+
+
+BEFORE_A_KERNEL = {
+    "unknown": ("alpha: [1]", "unknown parameter alpha: did you mean alphas? allowed: profile, alphas, seeds,"),
+    "wrong type": ("seeds: 1.5", "parameter seeds: got 1.5 (float); allowed for seeds: int"),
+    "list as string": ("alphas: '[1, 2]'", "parameter alphas: got '[1, 2]' (str); allowed for alphas: list[float]"),
+    "NaN": ("alphas: [.nan]", "parameter alphas[0]: got nan (float); allowed for alphas: list[float]; only finite"),
+}
+IN_THE_NOTEBOOK = {
+    "epochs": ("overrides: {epochs: 0}", "epochs: 0 given; [1, 100000] is allowed"),
+    "profile": ("profile: digit", "profile: 'digit' given; one of digits, cifar10-short, cifar10, tiny-imagenet"),
+    "skip": ("{on_missing: skip, seeds: 1}", "MissingRunsError: figure fig4: none of its 11 runs at profile digits is"),
+}
+
+
+@pytest.fixture
+def no_runs(tmp_path, monkeypatch):
+    """Where runs would go, were any trained."""
+    monkeypatch.setenv("SELECTIVITY_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def held(folder):
+    return [p for p in folder.rglob("*") if p.is_file()] if folder.exists() else []
+
+
+@pytest.mark.parametrize(("given", "message"), BEFORE_A_KERNEL.values(), ids=BEFORE_A_KERNEL)
+def test_figure_refuses_before_a_kernel_starts(given, message, no_runs, tmp_path, capsys):
+    assert main(["figure", "04_figure_4", "-y", given, "--out", str(tmp_path / "out" / "a.ipynb")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("given", "message"), IN_THE_NOTEBOOK.values(), ids=IN_THE_NOTEBOOK)
+def test_figure_refuses_before_anything_is_trained(given, message, no_runs, tmp_path, capsys):
+    out = tmp_path / "out" / "a.ipynb"
+    assert main(["figure", "04_figure_4", "-y", given, "--out", str(out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert sorted(p.name for p in out.parent.rglob("*")) == ["a.ipynb", "failed"]
+    assert (out.parent / "failed" / "a.ipynb").is_file()
+    assert held(no_runs) == []
+
+
+PLAIN = BEFORE_A_KERNEL | {
+    "field": ("overrides: {epoch: 1}", "overrides: 'epoch' given, which is no field of a run; allowed: dataset,")
+}
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        ({"profile": "digit"}, "profile: 'digit' given; one of digits, "),
+        ({"overrides": {"epochs": 0}}, "epochs: 0 given; [1, 100000] is allowed"),
+        ({"overrides": {"epoch": 1}}, "overrides: 'epoch' given, which is no field of a run; allowed: dataset, index,"),
+        ({"overrides": {1: 1}}, "overrides: 1 given, which is no field of a run"),
+        ({"overrides": {"model": "mlp"}}, "overrides: model given; it is set by the figure or --model"),
+        ({"overrides": {"alpha": 5}}, "overrides: alpha given; it is set by alphas"),
+        ({"overrides": {"dataset": "mnst"}}, "dataset: 'mnst' given; one of 'digits', "),
+        ({"seeds": -1}, "seeds: -1 given; a count of at least 1"),
+        ({"alphas": [2e6]}, "alpha: 2000000.0 given; [-1e+06, 1e+06] is allowed"),
+    ],
+)
+def test_what_the_notebooks_ask_for_is_refused_in_the_same_words(ask, message, no_runs):
+    with pytest.raises(SpecError, match=re.escape(message)):
+        gather("fig4", **{"profile": "digits"} | ask)
+    assert held(no_runs) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("given", "message"), PLAIN.values(), ids=PLAIN)
+def test_plain_papermill_refuses_before_anything_is_trained(given, message, no_runs, tmp_path):
+    command = [Path(sys.executable).with_name("papermill"), FIGURE_4, "out.ipynb", "--no-progress-bar", "-y", given]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert held(no_runs) == []
+
+
+@pytest.mark.slow
+def test_plain_papermill_with_a_list_passed_by_p(no_runs, tmp_path):
+    """papermill's -p gives a string; the message says how to pass a list."""
+    command = [Path(sys.executable).with_name("papermill"), FIGURE_4, "out.ipynb", "--no-progress-bar"]
+    done = subprocess.run(
+        [*command, "-p", "alphas", "[1, 2]"], cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "it arrived as text: pass it as YAML, -y 'alphas: [1, 2]', not with -p" in done.stderr

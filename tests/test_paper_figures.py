@@ -1,0 +1,78 @@
+import pytest
+
+from selectivity_core import RunSpec, grid, profile
+from selectivity_core.errors import SpecError
+from selectivity_core.paper import FIGURES, models_for
+from selectivity_core.paper.figures import find_figure, on_side
+from selectivity_core.profiles import PROFILES, find_profile
+
+
+def test_grid_of_figure_4_on_the_digits():
+    specs = grid("digits", "fig4")
+    scale = find_profile("digits")
+    assert len(specs) == len(set(specs)) == len(scale.alphas) * scale.seeds
+    assert {s.model for s in specs} == {"resnet18"}
+    assert [s.alpha for s in specs[: len(scale.alphas)]] == sorted(scale.alphas)
+    assert [s.seed for s in specs] == sorted(s.seed for s in specs)
+    assert specs[0] == profile("digits", model="resnet18", alpha=-30.0, seed=0)
+
+
+def test_one_sided_figures_keep_the_baseline():
+    alphas = [2, -1.0, 0, -5, 0.4]
+    assert [s.alpha for s in grid("digits", "fig1", alphas=alphas, seeds=1)] == [-5, -1, 0]
+    assert [s.alpha for s in grid("digits", "fig3", alphas=alphas, seeds=1)] == [0, 0.4, 2]
+    assert [s.alpha for s in grid("digits", "fig3", alphas=[-1.0], seeds=1)] == [0]
+    assert on_side([-0.0, 1, 1.0], "both") == [0, 1]
+    assert on_side([1, -1], "none") == [0]
+
+
+def test_networks_of_a_figure_are_those_that_the_profile_covers():
+    figure = find_figure("figA1")
+    assert models_for(figure, "digits") == ("resnet18", "resnet20")
+    assert models_for(figure, "cifar10") == ("resnet20",)
+    assert models_for(find_figure("fig4"), "cifar10-short") == ("resnet20",)  # covers none of the figure's: its own
+    specs = grid("digits", "figA1", seeds=[4], alphas=[0], models=["resnet20", "resnet18"])
+    assert [(s.model, s.seed) for s in specs] == [("resnet20", 4), ("resnet18", 4)]
+
+
+def test_overrides_reach_every_spec():
+    specs = grid("digits", "fig4", alphas=[1], seeds=2, epochs=3, milestones=[2], width=4)
+    assert {(s.epochs, s.milestones, s.width) for s in specs} == {(3, (2,), 4)}
+    assert all(isinstance(s, RunSpec) for s in specs)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_figure_has_a_grid_at_every_profile(figure, name):
+    specs = grid(name, figure, seeds=1)
+    assert 0 in {s.alpha for s in specs}
+    assert FIGURES[figure].id == figure
+    side = FIGURES[figure].side
+    assert all((s.alpha <= 0 or side != "negative") and (s.alpha >= 0 or side != "positive") for s in specs)
+
+
+@pytest.mark.parametrize("figure", ["fig1", "fig3", "fig4"])
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf"), "1", 1e9, None, True])
+def test_an_alpha_that_cannot_be_is_refused_on_whichever_side(figure, alpha):
+    with pytest.raises(SpecError, match=r"^alpha: "):
+        grid("digits", figure, alphas=[-1.0, alpha])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seeds": 0}, "^seeds: 0 given"), ({"seeds": [0.5]}, "^seed: 0.5"), ({"seeds": [-1]}, "^seed: -1"),
+        ({"models": ["vgg16"]}, "^model: 'vgg16' given; profile digits covers"), ({"beta": 1}, "^beta: no such field"),
+        ({"lr": -1}, "^lr: -1 given"),
+    ],
+)  # fmt: skip
+def test_bad_options_are_refused_by_name(options, words):
+    with pytest.raises(SpecError, match=words):
+        grid("digits", "fig4", **options)
+
+
+def test_unknown_figures_and_profiles_are_named():
+    with pytest.raises(SpecError, match=r"figure: 'fig99' given; one of .*fig1, fig3"):
+        grid("digits", "fig99")
+    with pytest.raises(SpecError, match="profile: 'digit' given"):
+        grid("digit", "fig1")

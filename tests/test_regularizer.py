@@ -1,0 +1,249 @@
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from selectivity_core import SelectivityRegularizer, class_discriminability, selectivity_index
+from selectivity_core.errors import ActivityError, SpecError, UnitError
+from selectivity_core.models import build_model
+from selectivity_core.units import Units
+
+INDEX = {"si": selectivity_index, "dprime": class_discriminability}
+
+
+def drawn(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def small(activation: str = "relu", own: bool = True) -> nn.Module:
+    """A convolution and a linear layer with units, as the project's modules or as torch's."""
+    torch.manual_seed(0)
+    plain = nn.ReLU if activation == "relu" else lambda: nn.LeakyReLU(float(activation.split(":")[1]))
+    act = (lambda: Units(activation)) if own else plain
+    return nn.Sequential(
+        nn.Conv2d(2, 6, 3), nn.BatchNorm2d(6), act(), nn.Flatten(), nn.Linear(54, 5), act(), nn.Linear(5, 3)
+    )
+
+
+def by_plain_hooks(model, layers, index, x, y, shift=False):
+    """The mean over layers of the mean over units, straight from the definition."""
+    seen = []
+    handles = [dict(model.named_modules())[n].register_forward_hook(lambda m, i, o: seen.append(o)) for n in layers]
+    logits = model(x)
+    for handle in handles:
+        handle.remove()
+    options = {"shift": True} if shift and index == "si" else {}  # d' does not change when a unit is shifted
+    return logits, torch.stack([INDEX[index](o, y, **options).mean() for o in seen]).mean()
+
+
+def gradients(model, loss):
+    model.zero_grad()
+    loss.backward()
+    return [p.grad.clone() for p in model.parameters()]
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["fused", "hooks"])
+@pytest.mark.parametrize("index", ["si", "dprime"])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu:0.2"])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_values_and_gradients_are_those_of_plain_hooks(own, index, activation, channels_last):
+    x, y = drawn(12, 2, 5, 5), torch.arange(12) % 3
+    model = small(activation, own)
+    if channels_last:
+        model, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+    logits, mean = by_plain_hooks(model, ["2", "5"], index, x, y, shift=activation != "relu")
+    expected = gradients(model, F.cross_entropy(logits, y) - 0.7 * mean)
+    reg = SelectivityRegularizer(model, 0.7, index=index)
+    logits = model(x)
+    found = reg(y)
+    assert found.item() == pytest.approx(-0.7 * mean.item(), rel=1e-5)
+    for ours, theirs in zip(gradients(model, F.cross_entropy(logits, y) + found), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["fused", "hooks"])
+def test_bf16_autocast_changes_the_index_by_rounding_only(own):
+    x, y, model = drawn(32, 2, 5, 5), torch.arange(32) % 3, small(own=own)
+    reg = SelectivityRegularizer(model, 1.0)
+    model(x)
+    exact = reg.measure(y)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model(x)
+        found = reg.measure(y)
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(exact.item(), abs=0.01)
+    found.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model[:5].parameters())
+
+
+def test_each_layer_counts_once_whatever_its_width():
+    model = nn.Sequential(
+        nn.Linear(1, 1, bias=False), nn.ReLU(), nn.Linear(1, 3, bias=False), nn.ReLU(), nn.Linear(3, 2)
+    )
+    nn.init.constant_(model[0].weight, 1)
+    nn.init.constant_(model[2].weight, -1)  # three dead units
+    reg = SelectivityRegularizer(model, 2.0)
+    model(torch.tensor([[3.0], [1.0]]))
+    # layer 1: (3 − 1)/(3 + 1) = 1/2; layer 2: 0; mean 1/4
+    assert reg(torch.tensor([0, 1])).item() == pytest.approx(-0.5)
+
+
+def test_a_layer_used_twice_counts_twice():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.act, self.fc = Units(), nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.fc(self.act(self.act(x) - 1))
+
+    model, y = Twice(), torch.tensor([0, 1])
+    x = torch.tensor([[3.0, 1], [1, 3]])
+    reg = SelectivityRegularizer(model, -1.0)
+    model(x)
+    # first pass: 1/2 for both units; second (2, 0): 1
+    assert reg(y).item() == pytest.approx((0.5 + 1) / 2, rel=1e-6)
+
+
+def test_tokens_have_their_units_last():
+    model, y = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)), torch.arange(8) % 2
+    tokens = drawn(8, 5, 4)
+    reg = SelectivityRegularizer(model, 1.0)
+    model(tokens)
+    expected = selectivity_index(F.relu(model[0](tokens)).mean(1), y).mean()
+    assert reg.measure(y).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("end", [[nn.ReLU()], [nn.ReLU(), nn.Flatten()], [nn.ReLU(inplace=True)]])
+def test_an_activation_on_the_logits_is_left_out(end):
+    model, y = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3), *end), torch.arange(8) % 2
+    x = drawn(8, 4)
+    reg = SelectivityRegularizer(model, 1.0)
+    model(x)
+    assert reg.measure(y).item() == pytest.approx(selectivity_index(F.relu(model[0](x)), y).mean().item(), rel=1e-6)
+
+
+def test_nothing_but_logits_is_an_error():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+    reg = SelectivityRegularizer(model, 1.0)
+    model(drawn(4, 4))
+    with pytest.raises(UnitError, match="no units were seen"):
+        reg(torch.arange(4) % 2)
+    with pytest.raises(UnitError, match="no units were seen"):
+        SelectivityRegularizer(small(), 1.0)(torch.arange(4) % 2)
+
+
+def test_two_regularisers_on_one_model_do_not_meet():
+    x, y, model = drawn(12, 2, 5, 5), torch.arange(12) % 3, small()
+    alone = SelectivityRegularizer(model, 1.0, layers=["2"])
+    model(x)
+    expected = alone(y)
+    both = SelectivityRegularizer(model, -3.0, index="dprime")
+    model(x)
+    assert torch.equal(alone(y), expected)
+    assert both(y) > 0
+    both.remove()
+    model(x)
+    assert torch.equal(alone(y), expected)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_remove_leaves_nothing(own):
+    model = small(own=own)
+    before = copy.deepcopy(model)
+    x = drawn(4, 2, 5, 5)
+    reg = SelectivityRegularizer(model, 1.0)
+    model(x)
+    reg.remove()
+    reg.remove()
+    assert not any(m._forward_hooks or m._forward_pre_hooks or getattr(m, "taps", []) for m in model.modules())
+    model.load_state_dict(before.state_dict())
+    assert torch.equal(model(x), before(x))
+
+
+def test_warm_up_counts_steps_in_training_mode_only():
+    model, x, y = small(), drawn(6, 2, 5, 5), torch.arange(6) % 3
+    reg = SelectivityRegularizer(model, 2.0, warmup_steps=4)
+    scales = []
+    for training in (True, False, False, True, True, True, True, True):
+        model.train(training)
+        model(x)
+        scales.append(reg.scale)
+        assert reg(y).item() == pytest.approx(-scales[-1] * reg.measure(y).item(), abs=1e-7)
+    assert scales == [0, 0.5, 0.5, 0.5, 1, 1.5, 2, 2]
+
+
+def test_labels_of_another_length_are_refused():
+    model = small()
+    reg = SelectivityRegularizer(model, 1.0)
+    model(drawn(6, 2, 5, 5))
+    with pytest.raises(ActivityError, match=r"labels: 5 given; the latest pass had \[6\]"):
+        reg(torch.zeros(5, dtype=torch.long))
+
+
+def test_negative_activity_is_refused_unless_shifted():
+    model, x, y = nn.Sequential(nn.Linear(4, 6), nn.GELU(), nn.Linear(6, 3)), drawn(8, 4), torch.arange(8) % 2
+    gelu = F.gelu(model[0](x)).detach()
+    with pytest.raises(ActivityError, match=r"layer '1': activity down to -0\.\d+ given.*shift="):
+        reg = SelectivityRegularizer(model, 1.0)
+        model(x)
+        reg(y)
+    for shift, shifted in (("min", gelu - gelu.amin(0)), (0.17, gelu + 0.17)):
+        reg = SelectivityRegularizer(model, 1.0, shift=shift)
+        model(x)
+        assert reg.measure(y).item() == pytest.approx(selectivity_index(shifted, y).mean().item(), rel=1e-5)
+    reg = SelectivityRegularizer(model, 1.0, shift=0.01)
+    model(x)
+    with pytest.raises(ActivityError, match="layer '1'"):
+        reg(y)
+
+
+@pytest.mark.parametrize("estimate", ["shuffled", "unbiased"])
+def test_other_estimates_forget_the_classes_or_the_choice(estimate):
+    # many samples of activity that has nothing to do with the classes: the plain index is biased upward
+    model = nn.Sequential(nn.Identity(), nn.ReLU(), nn.Linear(50, 2))
+    x, y = drawn(200, 50).abs() + 1, torch.arange(200) % 10
+    plain = SelectivityRegularizer(model, 1.0)
+    other = SelectivityRegularizer(model, 1.0, estimate=estimate, generator=torch.Generator().manual_seed(0))
+    model(x)
+    biased, found = plain.measure(y).item(), other.measure(y).item()
+    assert biased > 0.05
+    assert abs(found - (biased if estimate == "shuffled" else 0)) < 0.01
+    x[y == 3] += 9  # now there is something: (10 + e − (1 + e))/(…)
+    model(x)
+    if estimate == "shuffled":
+        assert other.measure(y) < plain.measure(y) / 2
+    else:
+        assert other.measure(y).item() == pytest.approx(plain.measure(y).item(), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"alpha": float("nan")}, "alpha: nan"), ({"alpha": float("inf")}, "alpha: inf"),
+        ({"index": "mi"}, "index: 'mi'"),
+        ({"estimate": "x"}, "estimate: 'x'"),
+        ({"warmup_steps": -1}, "warmup_steps: -1"), ({"shift": "max"}, "shift: 'max'"),
+        ({"shift": float("nan")}, "shift: nan"),
+    ],
+)  # fmt: skip
+def test_bad_options_are_refused_by_name(options, words):
+    with pytest.raises(SpecError, match=words):
+        SelectivityRegularizer(small(), **({"alpha": 1.0} | options))
+
+
+@pytest.mark.parametrize("index", ["si", "dprime"])
+@pytest.mark.parametrize("y", [torch.zeros(4, dtype=torch.long), torch.arange(4), torch.tensor([0, 0, 7, 7])])
+def test_gradients_are_finite_for_dead_units_and_odd_batches(index, y):
+    model = build_model("mlp", channels=1, image_size=4, classes=10, width=6)
+    nn.init.constant_(model.fc1.bias, -100)  # dead
+    with torch.no_grad():
+        model.fc2.weight.zero_()
+        model.fc2.bias.fill_(1)  # constant
+    model.bn1, model.bn2 = nn.Identity(), nn.Identity()
+    reg = SelectivityRegularizer(model, 5.0, index=index)
+    logits = model(drawn(4, 1, 4, 4))
+    (F.cross_entropy(logits, y) + reg(y)).backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
