@@ -66,7 +66,7 @@ def _parse(path: Path, table: str, _changed: int) -> pd.DataFrame:
 
 
 def export(store: RunStore, folder: Path | None = None) -> dict[str, int]:
-    """Adds a store's finished runs to the ledger; rows of a run that it already has are replaced.
+    """Adds a store's current runs to the ledger; rows of a run that it already has are replaced, stale runs left out.
 
     Rows are sorted, and the same runs give the same bytes. Unit tables are kept for the first seeds of each setting
     only, with six significant digits; all other figures are exact.
@@ -86,7 +86,9 @@ def export(store: RunStore, folder: Path | None = None) -> dict[str, int]:
         raise StoreError('ledger: SELECTIVITY_LEDGER is "none"; name a folder to export to')
     by_profile: dict[str, list[str]] = {}
     for run in store.ids():
-        by_profile.setdefault(profile_of(store.spec(run)), []).append(run)
+        spec = store.spec(run)
+        if store.holds(spec):
+            by_profile.setdefault(profile_of(spec), []).append(run)
     return {name: _export(store, runs, target / name) for name, runs in sorted(by_profile.items())}
 
 

@@ -17,7 +17,7 @@ from .probes import layer_table, unit_table
 from .progress import bar
 from .spec import RunSpec
 from .tables import COLUMNS, RUN_FIGURES, Tables
-from .training import Diverged, Trainer, choose_device, isolated
+from .training import RESULT_VERSION, Diverged, Trainer, choose_device, isolated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,7 +106,12 @@ def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Che
     frames, weights = ({}, {}) if diverged else _measure(trainer, row)
     row["seconds"] = time.perf_counter() - clock
     row["started"] = started.isoformat(timespec="seconds")
-    made = {**provenance(str(trainer.device)), "data": dataset.source, "digest": dataset.digest}
+    made = {
+        **provenance(str(trainer.device)),
+        "result_version": str(RESULT_VERSION),
+        "data": dataset.source,
+        "digest": dataset.digest,
+    }
     row |= {f"provenance_{key}": value for key, value in made.items()}
     history = _frame(trainer.history, "history", spec.id)
     return Result(spec, weights, dataset.digest, runs=_frame([row], "runs"), history=history, **frames)

@@ -58,7 +58,7 @@ def sweep(
     if on_missing not in ("train", "skip", "raise"):
         raise ValueError(f'on_missing: {on_missing!r} given; "train", "skip" or "raise" is allowed')
     digests = _digests(wanted, data)
-    known = set(ledger.runs["run"]) if ledger is not None else set()
+    known = _current(ledger) if ledger is not None else set()
     held = {s.id for s in wanted if store.holds(s, digests.get(s.dataset))}
     missing = [s for s in wanted if s.id not in held and s.id not in known]
     if missing and on_missing == "raise":
@@ -68,7 +68,7 @@ def sweep(
     if missing and on_missing == "train":
         _train_all(missing, store, executor, jobs, data, progress)
         held |= {s.id for s in missing}
-    return Tables(lambda name: _table(name, [s.id for s in wanted], store, held, ledger))
+    return Tables(lambda name: _table(name, [s.id for s in wanted], store, held, known, ledger))
 
 
 def describe(spec: RunSpec) -> str:
@@ -76,20 +76,30 @@ def describe(spec: RunSpec) -> str:
     return f"{spec.model} on {spec.dataset}, α = {spec.alpha:g}, seed {spec.seed} ({spec.id})"
 
 
-def _table(name: str, wanted: list[str], store: RunStore, held: set[str], ledger: Tables | None) -> pd.DataFrame:
+def _table(
+    name: str, wanted: list[str], store: RunStore, held: set[str], known: set[str], ledger: Tables | None
+) -> pd.DataFrame:
     """One table of the runs that the store or else the ledger has, rows in the order of the runs wanted."""
     import pandas as pd
 
     frames = [store.table(run, name) for run in wanted if run in held]
     if ledger is not None:
         rest = getattr(ledger, name)
-        frames.append(rest[rest["run"].isin(set(wanted) - held)])
+        frames.append(rest[rest["run"].isin(set(wanted) & known - held)])
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return empty(name)
     joined = pd.concat(frames, ignore_index=True)
     order = {run: k for k, run in enumerate(wanted)}
     return joined.iloc[joined["run"].map(order).argsort(kind="stable")].reset_index(drop=True)
+
+
+def _current(ledger: Tables) -> set[str]:
+    """The ledger's runs of this result version; others are trained anew."""
+    from .training import RESULT_VERSION
+
+    runs = ledger.runs
+    return set(runs.loc[runs["provenance_result_version"] == str(RESULT_VERSION), "run"])
 
 
 def _digests(specs: Sequence[RunSpec], data: str | Path | None) -> dict[str, str]:

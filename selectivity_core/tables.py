@@ -24,7 +24,7 @@ RUN_FIGURES = (
 # Columns of `runs` that two trainings of one spec may differ in.
 VOLATILE = ("seconds", "started")
 VOLATILE_PREFIX = "provenance_"
-PROVENANCE = ("version", "commit", "torch", "device", "processor", "data", "digest")
+PROVENANCE = ("version", "result_version", "commit", "torch", "device", "processor", "data", "digest")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "runs": (

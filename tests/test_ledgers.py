@@ -89,3 +89,12 @@ def test_a_damaged_ledger_is_named(folder, content):
     (folder / "digits" / "runs.csv.gz").write_bytes(content)
     with pytest.raises(StoreError, match=r"runs\.csv\.gz: not a table of the ledger"):
         ledger().runs  # noqa: B018
+
+
+def test_stale_runs_are_neither_exported_nor_read(finished, folder, monkeypatch, tmp_path):
+    store, specs = finished
+    export(store)
+    monkeypatch.setattr("selectivity_core.training.RESULT_VERSION", 2)
+    assert export(store, tmp_path / "other") == {}
+    tables = sweep(specs[:2], tmp_path / "empty", on_missing="skip", ledger=ledger(), progress=False)
+    assert len(tables.runs) == len(tables.layers) == 0

@@ -122,8 +122,18 @@ def test_rank_sum_of_three_against_three_bounds_nothing_at_five_per_cent():
     assert rank_sum([4, 5, 6], [1, 2, 3], level=0.9).low == 1
 
 
-def test_tied_and_large_samples_use_the_normal_approximation_and_say_so():
-    assert rank_sum([1, 2, 2], [2, 3, 4]).name == "rank sum (normal approximation)"
+def test_small_tied_samples_are_counted_and_never_pass_their_floor():
+    # 1, 1, 1 against 4, 4, 4: two of the 20 deals are as far apart
+    assert rank_sum([1, 1, 1], [4, 4, 4]).p == pytest.approx(0.1)
+    found = rank_sum([1, 2, 3], [4, 4, 4])
+    assert found.p == pytest.approx(0.1)
+    assert found.name == "rank sum (exact)"
+    many = rank_sum([1, 2] * 10, [2, 3] * 10)
+    assert many.name == "rank sum (normal approximation)"
+    assert 0 < many.p < 0.05
+
+
+def test_large_samples_use_the_normal_approximation_and_say_so():
     rng = np.random.default_rng(0)
     large = rank_sum(rng.normal(size=60), rng.normal(size=51))
     assert large.name == "rank sum (normal approximation)"

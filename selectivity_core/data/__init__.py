@@ -4,7 +4,8 @@
 """
 
 from .batches import batch, crop_and_flip, normalise
-from .dataset import DATASETS, Dataset, check, class_names, data_root, load
+from .catalogue import DATASETS, class_names
+from .dataset import Dataset, check, data_root, load
 from .splits import Split, corrupt, split
 
 __all__ = [

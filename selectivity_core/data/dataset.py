@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
+from . import sources
+from .catalogue import DATASETS
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -61,36 +63,6 @@ class Dataset:
         return replace(self, **moved)
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What a data set must look like, so that a wrong or short copy is refused."""
-
-    classes: int
-    image: tuple[int, int, int]
-    train: int
-    test: int
-    validation: int
-    title: str
-    balanced: bool = True
-
-
-DATASETS: dict[str, Shape] = {
-    "digits": Shape(10, (8, 8, 1), 1000, 797, 300, "digits embedded in scikit-learn", balanced=False),
-    "mnist": Shape(10, (28, 28, 1), 60_000, 10_000, 5_000, "MNIST", balanced=False),
-    "fashion-mnist": Shape(10, (28, 28, 1), 60_000, 10_000, 5_000, "Fashion-MNIST"),
-    "cifar10": Shape(10, (32, 32, 3), 50_000, 10_000, 5_000, "CIFAR-10"),
-    "tiny-imagenet": Shape(200, (64, 64, 3), 100_000, 10_000, 10_000, "Tiny ImageNet"),
-}
-
-
-def class_names(name: str) -> tuple[str, ...]:
-    """Class names in label order, where they are known without the data; numbers otherwise."""
-    from .sources import CIFAR10_CLASSES, FASHION_CLASSES
-
-    named = {"cifar10": CIFAR10_CLASSES, "fashion-mnist": FASHION_CLASSES}
-    return named.get(name) or tuple(str(k) for k in range(DATASETS[name].classes))
-
-
 def data_root(root: str | Path | None = None) -> Path:
     """The folder that holds data sets: `root`, else SELECTIVITY_DATA, else a cache folder of the user."""
     given = root or os.environ.get("SELECTIVITY_DATA")
@@ -112,8 +84,6 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
 
 @lru_cache(maxsize=4)
 def _load(name: str, root: Path) -> Dataset:
-    from . import sources
-
     readers: dict[str, Callable[[Path], sources.Read]] = {
         "digits": lambda _root: sources.digits(),
         "mnist": sources.mnist,

@@ -10,16 +10,10 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from .dataset import DATASETS
+from .catalogue import CIFAR10_CLASSES, DATASETS, FASHION_CLASSES
 from .decoding import decode
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-CIFAR10_CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-)  # fmt: skip
-FASHION_CLASSES = (
-    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

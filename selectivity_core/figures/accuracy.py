@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from ..effects import against_baseline, signs_compared
 from ..statistics import interval
-from .style import GREY, alpha_axis, alpha_color, alpha_label, percent
+from .style import GREY, alpha_axis, alpha_color, alpha_label, in_style, percent
 
 NAMES = {
     "test_accuracy": "test accuracy (%)", "test_loss": "test cross-entropy (nats)",
@@ -50,6 +50,7 @@ def _mark_below(axes: Axes, below: list[tuple[float, float, str]], floor: float)
         )
 
 
+@in_style
 def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
     """Mean and 95 % interval at each α, marks against α = 0; returns the effects drawn.
 
@@ -88,6 +89,7 @@ def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accurac
     return effects
 
 
+@in_style
 def accuracy_violins(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy") -> None:
     """The runs behind each α: every seed a dot, a violin with quartiles where there are at least five."""
     groups = {float(a): _scaled(g[value], value) for a, g in runs.groupby("alpha")}  # type: ignore[arg-type]
@@ -112,6 +114,7 @@ def _violin(axes: Axes, place: float, values: np.ndarray, color: str, width: flo
     axes.plot([place - width / 3, place + width / 3], [values.mean()] * 2, color=color, lw=1.8)
 
 
+@in_style
 def accuracy_against_selectivity(
     axes: Axes,
     runs: pd.DataFrame,
@@ -152,6 +155,7 @@ def accuracy_against_selectivity(
     axes.set_ylabel(NAMES.get(value, value))
 
 
+@in_style
 def signs_violins(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
     """α < 0 (blue) beside α > 0 (red) at equal |α|, rank-sum marks above; returns the comparison drawn."""
     compared = signs_compared(runs, value)

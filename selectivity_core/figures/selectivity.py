@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..statistics import interval
-from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, layer_axis
+from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, layer_axis
 
 
+@in_style
 def index_by_layer(axes: Axes, layers: pd.DataFrame, value: str = "si", label: str = "mean selectivity index") -> None:
     """A line an α over depth, with 95 % intervals over seeds; dotted, what shuffled labels give at α = 0.
 
@@ -40,6 +41,7 @@ def index_by_layer(axes: Axes, layers: pd.DataFrame, value: str = "si", label: s
     axes.legend(title="α", loc="center left", bbox_to_anchor=(1, 0.5), handlelength=1, labelspacing=0.25)
 
 
+@in_style
 def index_by_alpha(axes: Axes, runs: pd.DataFrame, units: pd.DataFrame, value: str = "si_units") -> None:
     """Mean over all units of the network at each α, with intervals; below it the mean that shuffled labels give.
 
@@ -66,6 +68,7 @@ def index_by_alpha(axes: Axes, runs: pd.DataFrame, units: pd.DataFrame, value: s
     axes.legend(loc="best")
 
 
+@in_style
 def index_histogram(
     axes: Axes, units: pd.DataFrame, *, color: str = GREY, value: str = "si", top: float | None = None
 ) -> None:
@@ -95,6 +98,7 @@ def index_histogram(
     axes.legend(loc="upper right")
 
 
+@in_style
 def response_bars(axes: Axes, responses: pd.DataFrame, classes: Sequence[str], *, color: str = GREY) -> None:
     """Class-conditional mean activity of one unit; the preferred class dark, the mean of the others as a line.
 

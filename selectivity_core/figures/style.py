@@ -16,6 +16,7 @@ RC = {
     "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 8,
     "svg.hashsalt": "selectivity", "lines.markersize": 4.5, "lines.linewidth": 1.4,
 }  # fmt: skip
+in_style = mpl.rc_context(RC)  # decorates what draws: legends and ticks take their sizes when they are made
 GREY = "#555555"
 NULL = "#b8860b"  # what shuffled labels give
 

@@ -20,6 +20,7 @@ from selectivity_core.statistics.samples import ROUNDING, Floats, check_fraction
 # The exact rank-sum distribution has as many terms as there are pairs; it is worth having where samples are
 # small.
 EXACT_UP_TO = 50
+MOST_DEALS = 20_000  # 8 against 8 has 12,870
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,10 @@ def _shift_bounds(differences: Floats, n_a: int, n_b: int, level: float) -> tupl
 def rank_sum(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> TestResult:
     """Wilcoxon's rank-sum (Mann-Whitney) test, two-sided.
 
-    Exact where neither side holds more than 50 values and none are tied; otherwise by the normal
-    approximation, which `name` says. The estimate is Hodges and Lehmann's shift, the median of all
-    differences; its interval comes from the exact distribution, is infinite where these sample sizes never
-    reach the level, and is left NaN for larger samples.
+    Exact where neither side holds more than 50 values and none are tied, or where all ways of dealing the tied
+    values out to the two sides can be counted; otherwise by the normal approximation, which `name` says. The
+    estimate is Hodges and Lehmann's shift, the median of all differences; its interval comes from the exact
+    distribution, is infinite where these sample sizes never reach the level, and is left NaN for larger samples.
     """
     check_fraction(level, "level")
     first, second = present(a, "a"), present(b, "b")
@@ -136,8 +137,13 @@ def rank_sum(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> TestResult:
     if np.ptp(everything) == 0:
         return TestResult("rank sum", np.nan, np.nan, estimate, np.nan, np.nan, n_a, n_b)
     small = max(n_a, n_b) <= EXACT_UP_TO
-    exact = small and np.unique(everything).size == everything.size
-    result = stats.mannwhitneyu(first, second, method="exact" if exact else "asymptotic")
+    tied = np.unique(everything).size < everything.size
+    # With ties the approximation could fall below what so few values can reach; then every deal is counted.
+    countable = comb(n_a + n_b, n_a) <= MOST_DEALS
+    exact = countable if tied else small
+    counted = stats.PermutationMethod(n_resamples=MOST_DEALS)
+    method = "asymptotic" if not exact else counted if tied else "exact"
+    result = stats.mannwhitneyu(first, second, method=method)
     bounds = _shift_bounds(differences, n_a, n_b, level) if small else (np.nan, np.nan)
     name = f"rank sum ({'exact' if exact else 'normal approximation'})"
     return TestResult(name, float(result.statistic), float(result.pvalue), estimate, *bounds, n_a, n_b)
