@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_specs import DIVERGING, TINY
 
 from selectivity_core import RunSpec, RunStore, sweep
-
-TINY = RunSpec(model="mlp", width=8, epochs=2, milestones=(), train_size=50)
-# Leaky units never die, so that steps this large end in an infinite loss (at step 4).
-DIVERGING = TINY.replace(activation="leaky_relu:0.9", batch_norm=False, lr=100.0, batch_size=8, epochs=1)
 
 torch.set_num_threads(1)
 

@@ -18,7 +18,7 @@ NAMES = ("runs.csv", "history.csv", "layers.csv", "units.csv", "responses.csv", 
 
 @pytest.fixture(scope="module")
 def results():
-    from conftest import DIVERGING, TINY
+    from tiny_specs import DIVERGING, TINY
 
     return train(TINY, progress=False), train(DIVERGING, progress=False)
 
@@ -174,7 +174,7 @@ def write(path, content):
 store.write = write
 if left[0] == 7:  # all files are there: at the rename
     os.rename = Path.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-from conftest import TINY
+from tiny_specs import TINY
 RunStore(sys.argv[1]).add(train(TINY, progress=False))
 """
 

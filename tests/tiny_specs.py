@@ -1,0 +1,7 @@
+"""Specs of runs that train in a blink."""
+
+from selectivity_core import RunSpec
+
+TINY = RunSpec(model="mlp", width=8, epochs=2, milestones=(), train_size=50)
+# Leaky units never die, so that steps this large end in an infinite loss (at step 4).
+DIVERGING = TINY.replace(activation="leaky_relu:0.9", batch_norm=False, lr=100.0, batch_size=8, epochs=1)
