@@ -20,6 +20,7 @@ _HOME = {
     "mutual_information": "information",
     "precision": "information",
     "preferred_class": "metrics",
+    "pwcca_distance": "similarity",
     "profile": "profiles",
     "record": "units",
     "selectivity_index": "metrics",

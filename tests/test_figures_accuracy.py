@@ -171,3 +171,13 @@ def test_sizes_with_one_sign_only_are_not_compared():
     axes, compared = drawn(signs_violins, made_up_study((-5.0, 0.0)))
     assert len(compared) == 0
     assert axes.get_ylabel() == "test accuracy (%)"
+
+
+def test_shuffled_labels_stand_at_the_foot_where_units_are_given():
+    study = made_up_study()
+    axes, _ = drawn(accuracy_against_selectivity, study, units=study.table("units", "resnet18"))
+    (ticks,) = [line for line in axes.get_lines() if line.get_label() == "shuffled labels"]
+    np.testing.assert_allclose(ticks.get_xdata(), [0.1] * 3)
+    assert axes.get_legend() is not None
+    plain, _ = drawn(accuracy_against_selectivity, study)
+    assert plain.get_legend() is None

@@ -4,7 +4,7 @@ import re
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from made_up_study import DATA, accuracy_of, made_up_study
+from made_up_study import DATA, accuracy_of, index_of, made_up_study
 
 from selectivity_core.effects import against_baseline, signs_compared
 from selectivity_core.errors import BookError
@@ -91,26 +91,32 @@ def test_the_picture_is_in_the_page_itself():
     assert base64.b64decode(source.split(",")[1]).decode() == found.svg
 
 
+def effects_cells(study):
+    return cells(effects_table(against_baseline(study.runs("resnet18")), study.table("units", "resnet18")))
+
+
 def test_effects_table():
-    effects = against_baseline(made_up_study().runs("resnet18"))
-    head, rows = cells(effects_table(effects))
-    assert head[:5] == ["α", "n", "accuracy (%)", "difference (points)", "95 % simultaneous"]
+    head, rows = effects_cells(made_up_study())
+    assert head[:4] == ["α", "n", "SI", "SI, shuffled labels"]
+    assert head[4:7] == ["accuracy (%)", "difference (points)", "95 % simultaneous"]
     assert [row[0] for row in rows] == ["−1", "0", "1"]
     assert [row[1] for row in rows] == ["3", "3", "3"]
+    assert [row[2] for row in rows] == [f"{index_of(a):.3f}" for a in (-1, 0, 1)]
+    assert [row[3] for row in rows] == ["0.100"] * 3
     means = [sum(accuracy_of(a, s) for s in range(3)) / 3 for a in (-1, 0, 1)]
-    assert [row[2] for row in rows] == [f"{100 * m:.2f}" for m in means]
-    assert rows[0][3] == f"{100 * (means[0] - means[1]):.2f}"
-    assert float(rows[2][3].replace("−", "-")) == pytest.approx(100 * (means[2] - means[1]), abs=0.006)
-    assert rows[1][3:] == ["–"] * 5  # α = 0 is not compared with itself
-    low, high = rows[0][4].split(" to ")
-    assert float(low) < float(rows[0][3]) < float(high)
+    assert [row[4] for row in rows] == [f"{100 * m:.2f}" for m in means]
+    assert rows[0][5] == f"{100 * (means[0] - means[1]):.2f}"
+    assert float(rows[2][5].replace("−", "-")) == pytest.approx(100 * (means[2] - means[1]), abs=0.006)
+    assert rows[1][5:] == ["–"] * 5  # α = 0 is not compared with itself
+    low, high = rows[0][6].split(" to ")
+    assert float(low) < float(rows[0][5]) < float(high)
     for row in (rows[0], rows[2]):
-        assert all(re.fullmatch(r"< 0\.0001|[01]\.\d{4}", p) for p in row[5:])
+        assert all(re.fullmatch(r"< 0\.0001|[01]\.\d{4}", p) for p in row[7:])
 
 
 def test_effects_table_of_one_seed_claims_nothing():
-    _, rows = cells(effects_table(against_baseline(made_up_study(seeds=1).runs("resnet18"))))
-    assert [row[3:] for row in rows] == [["–"] * 5] * 3
+    _, rows = effects_cells(made_up_study(seeds=1))
+    assert [row[5:] for row in rows] == [["–"] * 5] * 3
 
 
 def test_signs_table():

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from ..effects import against_baseline, signs_compared
 from ..statistics import interval
-from .style import GREY, alpha_axis, alpha_color, alpha_label, in_style, percent
+from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, percent
 
 NAMES = {
     "test_accuracy": "test accuracy (%)", "test_loss": "test cross-entropy (nats)",
@@ -121,6 +121,7 @@ def accuracy_against_selectivity(
     value: str = "test_accuracy",
     index: str = "si_units",
     *,
+    units: pd.DataFrame | None = None,
     ring: float | None = None,
 ) -> None:
     """One point an α: mean accuracy against the mean selectivity that the networks really have, with intervals.
@@ -130,6 +131,7 @@ def accuracy_against_selectivity(
         runs: completed runs of one network.
         value: the column of `runs` that goes up the page.
         index: the column that goes across it.
+        units: their unit tables; adds what shuffled labels give, a tick for each α at the foot of the panel.
         ring: the α whose point gets a ring around it.
     """
     alphas = sorted(runs["alpha"].unique())
@@ -150,6 +152,11 @@ def accuracy_against_selectivity(
         axes.annotate(
             alpha_label(alpha), (x.mean, centre), (5, 4), textcoords="offset points", fontsize=7.5, color=GREY
         )
+    if units is not None:
+        null = units.groupby("alpha")["si_shuffled"].mean()
+        foot = axes.get_xaxis_transform()  # data across, share of the panel upward
+        axes.plot(null, [0.03] * len(null), "|", ms=9, mew=1.6, color=NULL, transform=foot, label="shuffled labels")
+        axes.legend(loc="best")
     _mark_below(axes, below, floor)
     axes.set_xlabel(NAMES.get(index, index))
     axes.set_ylabel(NAMES.get(value, value))

@@ -92,12 +92,20 @@ class Table:
         return f'<div class="selectivity-scroll" tabindex="0">{table}</div>'
 
 
-def effects_table(effects: pd.DataFrame) -> Table:
-    """Accuracy at each α and its difference to α = 0: the judging test beside the paper's."""
+def effects_table(effects: pd.DataFrame, units: pd.DataFrame) -> Table:
+    """Selectivity and accuracy at each α, and the difference to α = 0: the judging test beside the paper's.
+
+    Args:
+        effects: of `effects.against_baseline`.
+        units: unit tables of the same runs, for the mean index and what shuffled labels give.
+    """
+    index = units.groupby("alpha")[["si", "si_shuffled"]].mean().reindex(effects["alpha"])
     frame = pd.DataFrame(
         {
             "α": [f"{a:g}".replace("-", "−") for a in effects["alpha"]],
             "n": effects["n"],
+            "SI": ["–" if pd.isna(v) else f"{v:.3f}" for v in index["si"]],
+            "SI, shuffled labels": ["–" if pd.isna(v) else f"{v:.3f}" for v in index["si_shuffled"]],
             "accuracy (%)": [_percent(v) for v in effects["mean"]],
             "difference (points)": [_percent(v) for v in effects["difference"]],
             "95 % simultaneous": [
