@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "ablate": "perturbation",
+    "unit_noise": "perturbation",
     "SelectivityRegularizer": "regularizer",
     "RunSpec": "spec",
     "RunStore": "store",
