@@ -95,6 +95,8 @@ def export(store: RunStore, folder: Path | None = None) -> dict[str, int]:
 def _export(store: RunStore, runs: list[str], folder: Path) -> int:
     import pandas as pd
 
+    from .training import RESULT_VERSION
+
     make_folder(folder)
     kept: pd.DataFrame | None = None
     settings: pd.DataFrame | None = None
@@ -102,6 +104,8 @@ def _export(store: RunStore, runs: list[str], folder: Path) -> int:
         path = folder / f"{table}.csv.gz"
         old = _read(path, table)
         frames = [f for run in runs if table not in ("pairs", "curves") and len(f := store.table(run, table))]
+        if table == "runs":  # only current runs come here
+            frames = [f.assign(provenance_result_version=str(RESULT_VERSION)) for f in frames]
         # An empty table has no types of its own: it would turn the others' figures to objects.
         frames = [f for f in (old[~old["run"].isin(runs)], *frames) if len(f)]
         new = pd.concat(frames, ignore_index=True) if frames else old
