@@ -9,7 +9,8 @@ from selectivity_core.tables import PROVENANCE
 
 def test_provenance_names_what_a_run_was_made_with():
     found = machine.provenance("cpu")
-    assert set(found) | {"data", "digest"} == set(PROVENANCE)
+    # what the run itself knows comes on top
+    assert set(found) | {"data", "digest", "result_version"} == set(PROVENANCE)
     assert found["torch"] == torch.__version__
     assert found["device"] == "cpu"
     assert found["processor"] == machine.cpu_name() != ""
