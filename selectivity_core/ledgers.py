@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .errors import StoreError
 from .files import make_folder, replace
-from .profiles import profile_of
+from .profiles import PROFILES, profile_of
 from .reads import record as record_read
 from .store import RunStore, from_csv, to_csv
 from .tables import Tables, concat, empty
@@ -41,9 +41,11 @@ def ledger(profile: str | None = None) -> Tables:
         Tables, each read when it is first used; empty where there is no ledger.
     """
     folder = ledger_folder()
-    if folder is None or not folder.is_dir():
+    if folder is None:
         return Tables()
-    names = [profile] if profile else sorted(p.name for p in folder.iterdir() if p.is_dir())
+    # Profiles that have no rows yet are looked for too, so that a page notices when they get some.
+    kept = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
+    names = [profile] if profile else sorted(kept | set(PROFILES))
     return concat([Tables(lambda table, name=name: _read(folder / name / f"{table}.csv.gz", table)) for name in names])
 
 

@@ -3,7 +3,7 @@ import gzip
 import pandas as pd
 import pytest
 
-from selectivity_core import RunStore, ledger, sweep
+from selectivity_core import RunStore, ledger, reads, sweep
 from selectivity_core.errors import StoreError
 from selectivity_core.ledgers import export, ledger_folder
 
@@ -98,3 +98,14 @@ def test_stale_runs_are_neither_exported_nor_read(finished, folder, monkeypatch,
     assert export(store, tmp_path / "other") == {}
     tables = sweep(specs[:2], tmp_path / "empty", on_missing="skip", ledger=ledger(), progress=False)
     assert len(tables.runs) == len(tables.layers) == 0
+
+
+def test_a_profile_without_rows_is_noticed_when_it_gets_some(finished, folder, tmp_path, monkeypatch):
+    store, specs = finished
+    monkeypatch.setenv("SELECTIVITY_READS", str(tmp_path / "reads"))
+    assert len(ledger().runs) == 0
+    seen = reads.entries(tmp_path / "reads")
+    assert reads.changed(seen) == []
+    export(store)
+    assert [path for path in reads.changed(seen) if path.endswith("digits/runs.csv.gz")]
+    assert len(ledger().runs) == len(specs)
