@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
-from .network import UnitNetwork, Units, conv3x3, drop, initialise, norm
+from .network import Stage, UnitNetwork, Units, conv3x3, drop, initialise, mean_over_positions, norm
 
 MULTIPLES = (1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8)  # channels in multiples of the first layer's 64
 STRIDES = (1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1)
@@ -35,6 +35,6 @@ class Convnet11(UnitNetwork):
         self.fc = nn.Linear(inputs, classes)
         initialise(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Images (samples, channels, H, W) to logits (samples, classes)."""
-        return self.fc(self.layers(x).mean((2, 3)))
+    def stages(self) -> list[Stage]:
+        """The convolutions one after the other, the mean over positions, the logits."""
+        return [*self.layers, mean_over_positions, self.fc]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
-from .network import UnitNetwork, Units, drop, initialise
+from .network import Stage, UnitNetwork, Units, drop, initialise, rows
 
 
 class MLP(UnitNetwork):
@@ -26,7 +26,7 @@ class MLP(UnitNetwork):
         self.fc = nn.Linear(width, classes)
         initialise(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Images (samples, channels, H, W) to logits (samples, classes)."""
-        x = self.drop1(self.units1(self.bn1(self.fc1(x.flatten(1)))))
-        return self.fc(self.drop2(self.units2(self.bn2(self.fc2(x)))))
+    def stages(self) -> list[Stage]:
+        """Two hidden layers, then the logits."""
+        first = [self.fc1, self.bn1, self.units1, self.drop1]
+        return [rows, *first, self.fc2, self.bn2, self.units2, self.drop2, self.fc]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from ..errors import SpecError
 from ..units import Units
+
+Stage = Callable[[Tensor], Tensor]
 
 
 class UnitNetwork(nn.Module):
@@ -21,6 +25,20 @@ class UnitNetwork(nn.Module):
         super().__init__()
         self.unit_filters = {}
 
+    def stages(self) -> list[Stage]:
+        """The forward pass as functions of one tensor, to be applied one after the other.
+
+        A pass can be entered between any two of them with what the earlier ones gave: what comes before a perturbed
+        layer then has to be computed only once.
+        """
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (samples, channels, H, W) to logits (samples, classes)."""
+        for stage in self.stages():
+            x = stage(x)
+        return x
+
     def filter_l1(self) -> dict[str, Tensor]:
         """layer -> (units,) L1 norm of the weights that produce each unit."""
         modules = dict(self.named_modules())
@@ -28,6 +46,16 @@ class UnitNetwork(nn.Module):
             layer: modules[name].weight.detach().abs().flatten(1).sum(1).cpu()  # type: ignore[union-attr, operator]
             for layer, name in self.unit_filters.items()
         }
+
+
+def rows(x: Tensor) -> Tensor:
+    """(samples, ...) to (samples, numbers)."""
+    return x.flatten(1)
+
+
+def mean_over_positions(maps: Tensor) -> Tensor:
+    """(samples, units, H, W) to (samples, units)."""
+    return maps.mean((2, 3))
 
 
 def norm(channels: int, batch_norm: bool) -> nn.Module:
@@ -71,4 +99,7 @@ def need_no_dropout(name: str, dropout: float) -> None:
         raise SpecError(f"dropout: {dropout} given; {name} is defined without dropout")
 
 
-__all__ = ["UnitNetwork", "Units", "conv3x3", "drop", "initialise", "need_batch_norm", "need_no_dropout", "norm"]
+__all__ = [
+    "Stage", "UnitNetwork", "Units", "conv3x3", "drop", "initialise", "mean_over_positions", "need_batch_norm",
+    "need_no_dropout", "norm", "rows",
+]  # fmt: skip

@@ -5,7 +5,16 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .network import UnitNetwork, Units, conv3x3, initialise, need_batch_norm, need_no_dropout
+from .network import (
+    Stage,
+    UnitNetwork,
+    Units,
+    conv3x3,
+    initialise,
+    mean_over_positions,
+    need_batch_norm,
+    need_no_dropout,
+)
 
 
 class _Block(nn.Module):
@@ -56,8 +65,7 @@ class ResNet20(UnitNetwork):
         self.fc = nn.Linear(inputs, classes)
         initialise(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Images (samples, channels, H, W) to logits (samples, classes)."""
-        x = self.units(self.bn(self.conv(x)))
-        x = self.stage3(self.stage2(self.stage1(x)))
-        return self.fc(x.mean((2, 3)))
+    def stages(self) -> list[Stage]:
+        """The stem, the blocks one after the other, the mean over positions, the logits."""
+        blocks = [*self.stage1, *self.stage2, *self.stage3]
+        return [self.conv, self.bn, self.units, *blocks, mean_over_positions, self.fc]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
-from .network import UnitNetwork, Units, conv3x3, drop, initialise, norm
+from .network import Stage, UnitNetwork, Units, conv3x3, drop, initialise, norm, rows
 
 STAGES = (2, 2, 3, 3, 3)  # convolutions before each pool
 
@@ -45,8 +45,7 @@ class VGG16(UnitNetwork):
         self.fc = nn.Linear(width * 8, classes)
         initialise(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Images (samples, channels, H, W) to logits (samples, classes)."""
-        for stage in range(1, len(STAGES) + 1):
-            x = getattr(self, f"stage{stage}")(x)
-        return self.fc(self.drop(self.units(self.hidden(x.flatten(1)))))
+    def stages(self) -> list[Stage]:
+        """The convolutional stages, the hidden layer, the logits."""
+        stacks = [getattr(self, f"stage{stage}") for stage in range(1, len(STAGES) + 1)]
+        return [*stacks, rows, self.hidden, self.units, self.drop, self.fc]
