@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
-NB ?= 04_figure_4
+NB ?= 05_figure_4
 PARAMS ?=
 PROFILE ?= digits
 export SELECTIVITY_LEDGER := $(LEDGER)
@@ -46,7 +46,7 @@ format: env ## mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-figure: env ## one notebook with parameters: make figure NB=04_figure_4 PARAMS='alphas: [-1, 0, 1]'
+figure: env ## one notebook with parameters: make figure NB=05_figure_4 PARAMS='alphas: [-1, 0, 1]'
 	$(BIN)/selectivity figure $(NB) -y '$(PARAMS)'
 
 sweep: env ## train a profile's grid: make sweep PROFILE=cifar10-short

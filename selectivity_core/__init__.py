@@ -8,6 +8,13 @@ from typing import Any
 
 _HOME = {
     "ablate": "perturbation",
+    "ablation_auc": "ablation",
+    "cumulative_ablation": "ablation",
+    "max_off_axis_selectivity": "rotation",
+    "noise_curve": "noise",
+    "unit_deviations": "moments",
+    "unit_importance": "importance",
+    "unit_means": "moments",
     "unit_noise": "perturbation",
     "SelectivityRegularizer": "regularizer",
     "RunSpec": "spec",

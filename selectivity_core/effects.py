@@ -77,3 +77,34 @@ def signs_compared(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataF
     # Holm never falls when a p value grows: at the floors it is as low as it can get.
     frame["reachable"] = holm(frame["floor"].where(frame["p"].notna())) <= 0.05
     return frame
+
+
+def over_units(layers: pd.DataFrame, value: str, which: str = "all") -> pd.DataFrame:
+    """A measure's mean over the units of each network, from the means of its layers.
+
+    Args:
+        layers: table `layers` with alpha and seed.
+        value: one of its columns; "si_living" counts living units only.
+        which: "all" layers, the "first3" or the "last3".
+
+    Returns:
+        a row a run: run, alpha, seed, `mean`, and `shuffled`: what shuffled labels give (NaN where that is unknown).
+        Both are over living units for "si_living": dead ones have an index of 0 under any labels.
+    """
+    rows = layers
+    if which != "all":
+        rank = rows.groupby("run")["depth"].rank(ascending=which == "first3")
+        rows = rows[rank <= 3]
+    alive = 1 - rows["dead"] if value == "si_living" else 1
+    weight = rows["units"] * alive
+    null = rows.get(f"{'si' if value == 'si_living' else value}_shuffled")
+    kept = rows[value].notna()  # a layer without living units has no mean
+    frame = rows[["run", "alpha", "seed"]].assign(
+        weight=weight.where(kept, 0.0), mean=(weight * rows[value]).where(kept, 0.0),
+        units=rows["units"], shuffled=np.nan if null is None else rows["units"] * null,
+    )  # fmt: skip
+    sums = frame.groupby(["run", "alpha", "seed"], sort=False, as_index=False).sum(min_count=1)
+    sums["mean"] = sums["mean"] / sums["weight"].where(sums["weight"] > 0)
+    counted = sums["weight"] if value == "si_living" else sums["units"]
+    sums["shuffled"] = sums["shuffled"] / counted.where(counted > 0)
+    return sums[["run", "alpha", "seed", "mean", "shuffled"]]

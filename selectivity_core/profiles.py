@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import SpecError
@@ -16,6 +16,25 @@ PAPER_ALPHAS = (
 )  # fmt: skip
 
 
+# What only the regulariser reads, as every run at α = 0 has it.
+PLAIN = {"index": "si", "layers": "all", "warmup_epochs": 0.0, "estimate": "batch"}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How much of a grid the off-axis bound is worked out for: it costs a fit for every layer of every network.
+
+    Attributes:
+        alphas: α values.
+        seeds: the first so many.
+        layers: so many, evenly spread over the depth.
+    """
+
+    alphas: tuple[float, ...]
+    seeds: int
+    layers: int
+
+
 @dataclass(frozen=True)
 class Profile:
     """A named scale at which figures can be made.
@@ -26,6 +45,10 @@ class Profile:
         alphas: the α values of its grids.
         seeds: how many seeds its grids have.
         scaled_down: whether its data, network or schedule are smaller than the paper's.
+        grids: other α values for figures of a kind ("layers", "dprime", …) or for one network.
+        counts: other numbers of seeds for figures of a kind ("many", "instances").
+        bound: how many α values (the most negative side, 0 among them), seeds and layers the off-axis bound is worked
+            out for; None for all that a figure has.
     """
 
     title: str
@@ -33,6 +56,17 @@ class Profile:
     alphas: tuple[float, ...]
     seeds: int
     scaled_down: bool
+    grids: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    bound: Bound | None = None
+
+    def seeds_for(self, kind: str) -> int:
+        """How many seeds a figure's kind of grid has."""
+        return self.counts.get(kind, self.seeds)
+
+    def alphas_for(self, kind: str, model: str) -> tuple[float, ...]:
+        """The α values of a figure's kind of grid for a network."""
+        return self.grids.get(kind) or self.grids.get(model) or self.alphas
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -42,9 +76,28 @@ class Profile:
 
 def _digits() -> Profile:
     base = RunSpec()
+    others = (
+        base.replace(model="resnet18"), base.replace(model="vgg16", lr=0.01),
+        base.replace(model="resnet50", width=4, lr=0.05),
+    )  # fmt: skip
+    # Morcos et al. 2018: small enough sets, and enough epochs, that random labels are memorised.
+    plain = {"milestones": (), "weight_decay": 0.0}
+    others += (
+        base.replace(**plain).replace(
+            model="mlp", batch_norm=False, width=256, train_size=300, epochs=120, lr=0.05, batch_size=32
+        ),
+        base.replace(**plain).replace(model="convnet11", width=8, train_size=200, epochs=100, lr=0.02, batch_size=32),
+    )
+    few = (-5.0, -1.0, 0.0, 1.0, 5.0)
     return Profile(
-        "digits", (base, base.replace(model="resnet18")),
-        (-30.0, -5.0, -2.0, -1.0, -0.4, 0.0, 0.4, 1.0, 2.0, 5.0, 30.0), 3, scaled_down=True,
+        "digits", (base, *others), (-30.0, -5.0, -2.0, -1.0, -0.4, 0.0, 0.4, 1.0, 2.0, 5.0, 30.0), 3, scaled_down=True,
+        grids={
+            "layers": (-5.0, -1.0, -0.4, 0.0, 0.4, 1.0, 5.0), "dprime": (-1.0, -0.4, -0.1, 0.0, 0.1, 0.4, 1.0),
+            "leaky": (0.0, 0.4, 1.0, 2.0, 5.0), "warm_up": (-30.0, -5.0, -1.0, 0.0, 1.0, 5.0, 30.0),
+            "estimates": few, "resnet50": few,
+        },
+        counts={"many": 20, "instances": 4, "settings": 2},
+        bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4),
     )  # fmt: skip
 
 
@@ -60,7 +113,9 @@ def _cifar10_short() -> Profile:
     """The paper's schedule shrunk 25-fold: drops at half and three quarters of 8 epochs."""
     base = tuple(spec.replace(milestones=()).replace(epochs=8, milestones=(4, 6)) for spec in _cifar10().base)
     return Profile(
-        "CIFAR-10, 8 epochs", base, (0.0, -1.0, 1.0, -5.0, -0.4, 0.4, 5.0, -30.0, 0.1), 3, scaled_down=True
+        "CIFAR-10, 8 epochs", base, (0.0, -1.0, 1.0, -5.0, -0.4, 0.4, 5.0, -30.0, 0.1), 3, scaled_down=True,
+        grids={"estimates": (0.0, -1.0, 1.0), "vgg16": (0.0, -1.0, 1.0)},
+        bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4),
     )  # fmt: skip
 
 
@@ -73,11 +128,25 @@ def _tiny_imagenet() -> Profile:
     return Profile("Tiny ImageNet", (resnet18, resnet18.replace(model="resnet50", batch_size=1400)), alphas, 20, False)
 
 
+def _tiny_imagenet_short() -> Profile:
+    """Twenty classes, half the width, drops at the paper's shares of 6 epochs: what a CPU can do on these images."""
+    resnet18 = RunSpec(
+        model="resnet18", dataset="tiny-imagenet-20", epochs=6, batch_size=128, lr=0.1, milestones=(2, 3, 4, 5),
+        width=32, train_size=9_000, augment=True, precision="bfloat16",
+    )  # fmt: skip
+    base = (resnet18, resnet18.replace(model="resnet50", width=16))
+    return Profile(
+        "Tiny ImageNet, 20 classes, 6 epochs", base, (0.0, -1.0, 1.0), 1, scaled_down=True,
+        bound=Bound((0.0, -1.0), seeds=1, layers=4),
+    )  # fmt: skip
+
+
 PROFILES: dict[str, Profile] = {
     "digits": _digits(),
     "cifar10-short": _cifar10_short(),
     "cifar10": _cifar10(),
     "tiny-imagenet": _tiny_imagenet(),
+    "tiny-imagenet-short": _tiny_imagenet_short(),
 }
 
 
@@ -116,9 +185,8 @@ def expand(base: RunSpec, *, alphas: Iterable[float], seeds: Iterable[int]) -> l
     At α = 0 nothing is regularised: settings that only the regulariser reads are then the plain ones, so that every
     grid shares its baseline.
     """
-    plain = {"index": "si", "layers": "all", "warmup_epochs": 0.0, "estimate": "batch"}
     alphas = list(alphas)
-    return [base.replace(alpha=a, seed=s, **({} if a else plain)) for s in seeds for a in alphas]
+    return [base.replace(alpha=a, seed=s, **({} if a else PLAIN)) for s in seeds for a in alphas]
 
 
 def seed_list(seeds: int | Sequence[int]) -> list[int]:
@@ -139,6 +207,9 @@ def seed_list(seeds: int | Sequence[int]) -> list[int]:
 
 def profile_of(spec: RunSpec) -> str:
     """The profile under which a run's results are kept in the ledger."""
-    if spec.dataset == "cifar10":
-        return "cifar10" if spec.epochs >= 100 else "cifar10-short"
+    if spec.dataset == "tiny-imagenet-20":
+        return "tiny-imagenet-short"
+    if spec.dataset in ("cifar10", "tiny-imagenet"):
+        whole = find_profile(spec.dataset).base[0].epochs
+        return spec.dataset if spec.epochs >= whole // 2 else f"{spec.dataset}-short"
     return spec.dataset

@@ -15,20 +15,47 @@ SAMPLES_A_UNIT = 10
 
 
 @dataclass(frozen=True)
-class Moments:
-    """All that the distance needs to know of one side.
+class Side:
+    """All that the distance needs to know of one representation.
 
     Attributes:
-        mean: (units,) of the units kept.
-        covariance: (units, units), with n − 1.
-        kept: (all units,) whether a unit varies enough to be kept.
+        kept: (samples, units) centred activity of the units that vary enough to be kept.
+        mean: (units,) their means.
+        covariance: (units, units) theirs, with n − 1.
+        root: (units, units) the inverse square root of the covariance scaled to a largest entry of 1.
         scale: the largest absolute covariance.
     """
 
+    kept: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
-    kept: np.ndarray
+    root: np.ndarray
     scale: float
+
+
+def prepare(activity: Tensor | np.ndarray, *, eps: float = 1e-10, name: str = "activity") -> Side:
+    """One side of the distance, worked out once however many others it is compared with.
+
+    Args:
+        activity: (samples, units).
+        eps: as for `pwcca_distance`.
+        name: what errors call it.
+
+    Raises:
+        ActivityError: as for `pwcca_distance`.
+    """
+    values = _matrix(activity, name)
+    mean = values.mean(0)
+    centred = values - mean
+    covariance = centred.T @ centred / (len(centred) - 1)
+    scale = float(np.abs(covariance).max())
+    if scale == 0:
+        raise ActivityError(f"{name}: no unit varies over the samples; a distance is not defined")
+    kept = np.diag(covariance) / scale >= eps
+    if not kept.all():
+        centred, mean, covariance = centred[:, kept], mean[kept], covariance[np.ix_(kept, kept)]
+    root = _inverse_root(covariance / scale + eps * np.eye(len(mean)))
+    return Side(centred, mean, covariance, root, scale)
 
 
 def _matrix(activity: Tensor | np.ndarray, name: str) -> np.ndarray:
@@ -39,15 +66,6 @@ def _matrix(activity: Tensor | np.ndarray, name: str) -> np.ndarray:
     if not np.isfinite(values).all():
         raise ActivityError(f"{name}: not finite in {int((~np.isfinite(values)).any(0).sum())} units")
     return values
-
-
-def _moments(centred: np.ndarray, mean: np.ndarray, eps: float, name: str) -> Moments:
-    covariance = centred.T @ centred / (len(centred) - 1)
-    scale = float(np.abs(covariance).max())
-    if scale == 0:
-        raise ActivityError(f"{name}: no unit varies over the samples; a distance is not defined")
-    kept = np.diag(covariance) / scale >= eps
-    return Moments(mean[kept], covariance[np.ix_(kept, kept)], kept, scale)
 
 
 def _inverse_root(matrix: np.ndarray) -> np.ndarray:
@@ -85,48 +103,69 @@ def pwcca_distance(
     """
     if weighting not in WEIGHTINGS:
         raise ActivityError(f"weighting: {weighting!r} given; one of {', '.join(WEIGHTINGS)} is allowed")
-    first, second = _matrix(a, "a"), _matrix(b, "b")
-    if len(first) != len(second):
-        raise ActivityError(f"a, b: {len(first)} and {len(second)} samples given; both need the same ones")
-    samples, widest = len(first), max(first.shape[1], second.shape[1])
+    sides = prepare(a, eps=eps, name="a"), prepare(b, eps=eps, name="b")
+    correlations, directions = _canonical(*sides, names="a, b")
+    return _distance(*sides, correlations, *directions, weighting)
+
+
+def both_orders(a: Side, b: Side) -> dict[tuple[str, bool], float]:
+    """The distance in both forms and both argument orders, from one decomposition.
+
+    Returns:
+        (weighting, whether the second was the first argument) -> what `pwcca_distance` gives.
+
+    Raises:
+        ActivityError: other numbers of samples.
+    """
+    correlations, (left, right) = _canonical(a, b, names="sides")
+    return {
+        (form, reverse): _distance(*sides, correlations, *directions, form)
+        for form in WEIGHTINGS
+        for reverse, sides, directions in ((False, (a, b), (left, right)), (True, (b, a), (right, left)))
+    }
+
+
+def _canonical(a: Side, b: Side, names: str) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Canonical correlations, and each side's directions in its whitened units."""
+    samples = len(a.kept)
+    if samples != len(b.kept):
+        raise ActivityError(f"{names}: {samples} and {len(b.kept)} samples given; both need the same ones")
+    widest = max(len(a.mean), len(b.mean))
     if samples < SAMPLES_A_UNIT * widest:
         warnings.warn(
             f"{samples} samples for {widest} units: below {SAMPLES_A_UNIT} a unit the distance is low by chance",
-            stacklevel=2,
+            stacklevel=3,
         )
-    means = first.mean(0), second.mean(0)
-    first, second = first - means[0], second - means[1]
-    left, right = _moments(first, means[0], eps, "a"), _moments(second, means[1], eps, "b")
-    cross = (first.T @ second)[np.ix_(left.kept, right.kept)] / (samples - 1)
-    roots = [_inverse_root(side.covariance / side.scale + eps * np.eye(len(side.mean))) for side in (left, right)]
-    u, s, vt = np.linalg.svd(roots[0] @ (cross / np.sqrt(left.scale * right.scale)) @ roots[1], full_matrices=False)
-    side, directions, root = (left, u, roots[0]) if len(left.mean) <= len(right.mean) else (right, vt.T, roots[1])
-    if weighting == "textbook":
-        weights = _textbook_weights(side, directions, root)
-    else:
-        weights = _paper_weights(side, directions, first if side is left else second)
-    return float(1 - weights @ np.clip(s, 0, 1) / weights.sum())
+    cross = a.kept.T @ b.kept / (samples - 1) / np.sqrt(a.scale * b.scale)
+    u, s, vt = np.linalg.svd(a.root @ cross @ b.root, full_matrices=False)
+    return np.clip(s, 0, 1), (u, vt.T)
 
 
-def _paper_weights(side: Moments, directions: np.ndarray, centred: np.ndarray) -> np.ndarray:
+def _distance(a: Side, b: Side, correlations: np.ndarray, left: np.ndarray, right: np.ndarray, weighting: str) -> float:
+    """1 − Σ w·s with weights from the first side, or from the second where that keeps fewer units."""
+    side, directions = (a, left) if len(a.mean) <= len(b.mean) else (b, right)
+    weights = (_textbook_weights if weighting == "textbook" else _paper_weights)(side, directions)
+    return float(1 - weights @ correlations / weights.sum())
+
+
+def _paper_weights(side: Side, directions: np.ndarray) -> np.ndarray:
     """Σ over units of |Pᵀ·A|, P an orthonormal basis of D = Uᵀ(A − mean) + mean, A not centred.
 
     With D·Dᵀ = L·Lᵀ the basis is P = Dᵀ·L⁻ᵀ, so that PᵀAᵀ = L⁻¹·(D·Aᵀ): both products follow from the moments. Where
     units depend on each other linearly there is no such L, and the basis is formed from the samples, as the paper's
     implementation always does.
     """
-    samples = len(centred)
+    samples = len(side.kept)
     outer = samples * np.outer(side.mean, side.mean)
     scatter = (samples - 1) * side.covariance
     try:
         lower = np.linalg.cholesky(directions.T @ scatter @ directions + outer)
     except np.linalg.LinAlgError:
-        kept = centred[:, side.kept]
-        basis, _ = np.linalg.qr(kept @ directions + side.mean)
-        return np.abs(basis.T @ (kept + side.mean)).sum(1)
+        basis, _ = np.linalg.qr(side.kept @ directions + side.mean)
+        return np.abs(basis.T @ (side.kept + side.mean)).sum(1)
     return np.abs(np.linalg.solve(lower, directions.T @ scatter + outer)).sum(1)
 
 
-def _textbook_weights(side: Moments, directions: np.ndarray, root: np.ndarray) -> np.ndarray:
+def _textbook_weights(side: Side, directions: np.ndarray) -> np.ndarray:
     """Σ over units of |H·Aᵀ| with the canonical variates H = Uᵀ·S^(−½)·(A − mean) and A centred, up to a factor."""
-    return np.abs(directions.T @ root @ side.covariance).sum(1)
+    return np.abs(directions.T @ side.root @ side.covariance).sum(1)

@@ -16,7 +16,7 @@ from .errors import SpecError
 SCHEMA = 1  # raised when a field is added or changes meaning, together with a migration
 
 Model = Literal["resnet20", "vgg16", "resnet18", "resnet50", "mlp", "convnet11"]
-DatasetName = Literal["digits", "mnist", "fashion-mnist", "cifar10", "tiny-imagenet"]
+DatasetName = Literal["digits", "mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "tiny-imagenet-20"]
 
 # field -> (lowest, highest, lowest included, highest included)
 RANGES: dict[str, tuple[float, float, bool, bool]] = {

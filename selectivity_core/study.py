@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from .errors import MissingRunsError, SpecError
+from .bounds import bound_tasks
+from .derived import Task, derive
+from .effects import over_units
+from .errors import SpecError
 from .ledgers import ledger
-from .paper.figures import FigureEntry, find_figure, grid
-from .profiles import find_profile, profile
+from .paper.entries import FigureEntry, Panel
+from .paper.figures import find_figure, grid, models_for, on_side, setting
+from .profiles import PLAIN, Profile, find_profile, profile
+from .reliance import ANALYSES
+from .representations import pair_tasks
 from .spec import RunSpec, field_names
 from .store import RunStore
 from .sweeping import OnMissing, describe, sweep
@@ -27,6 +33,11 @@ MODEL_NAMES = {
 }  # fmt: skip
 PAPER_DATA = {"resnet18": "Tiny ImageNet", "resnet50": "Tiny ImageNet", "resnet20": "CIFAR-10", "vgg16": "CIFAR-10"}
 
+
+# Fields in which the runs of one figure can differ beside α and seed.
+VARIED = (
+    "activation", "estimate", "label_corruption", "dropout", "batch_norm", "lr", "batch_size", "width", "weight_decay",
+)  # fmt: skip
 
 # What a grid sets itself; an override would be lost, or fight with it.
 SET_BY_GRID = {"model": "the figure or --model", "alpha": "alphas", "seed": "seeds"}
@@ -80,6 +91,16 @@ class Study:
         """Networks, in the order of the figure."""
         return list(dict.fromkeys(s.model for s in self.specs))
 
+    def view(self, panel: Panel) -> View | None:
+        """What a panel is drawn from; None where the profile does not cover its network or no run is finished."""
+        stands = panel.model if panel.model in self.models else None
+        if stands is None and not set(self.figure.models) & set(self.models):
+            stands = self.models[0]  # the profile covers none of the figure's networks: its own stands in
+        if stands is None:
+            return None
+        view = View(self, panel, stands)
+        return view if len(view.runs()) else None
+
     def runs(self, model: str | None = None) -> pd.DataFrame:
         """Completed runs (of one network); those that diverged are left out and counted by `account`."""
         runs = self.tables.runs
@@ -88,7 +109,7 @@ class Study:
 
     def table(self, name: str, model: str | None = None) -> pd.DataFrame:
         """A table of the completed runs (of one network), with model, α and seed joined on."""
-        frame = self.tables.with_spec(name, "model", "alpha", "seed")
+        frame = self.tables.with_spec(name, "model", "alpha", "seed", *VARIED)
         return frame[frame["model"] == model] if model else frame
 
     def setting(self, model: str) -> str:
@@ -100,40 +121,62 @@ class Study:
         here = ", ".join([f"{MODEL_NAMES[model]} on {data}", *changed])
         if not scale.scaled_down and model in self.figure.models:
             return here
-        theirs = " and ".join(f"{MODEL_NAMES[m]} on {PAPER_DATA.get(m, 'its data')}" for m in self.figure.models)
-        if model in self.figure.models:
-            theirs = f"{MODEL_NAMES[model]} on {PAPER_DATA.get(model, 'its data')}"
-        return f"{here} (scaled down; the paper's is {theirs})"
+        own = (model,) if model in self.figure.models else self.figure.models
+        theirs = " and ".join(f"{MODEL_NAMES[m]} on {PAPER_DATA.get(m, 'its data')}" for m in own)
+        return f"{here} ({'scaled down; ' if scale.scaled_down else ''}the paper's is {theirs})"
 
     def _overridden(self, model: str) -> dict[str, tuple[Any, Any]]:
-        """Fields that are not the profile's, each with its value here and there.
+        """Fields that are neither the profile's nor the figure's own, each with its value here and there.
 
-        At α = 0 settings of the regulariser are always the plain ones, so that a run at another α is looked at.
+        At α = 0 settings of the regulariser are always the plain ones, so that a run at another α is looked at: one of
+        the figure's first variant, which comes first.
         """
-        base = profile(self.profile, model=model)
         mine = [s for s in self.specs if s.model == model]
         spec = next((s for s in mine if s.alpha), mine[0])
-        pairs = {f: (getattr(spec, f), getattr(base, f)) for f in field_names() if f not in SET_BY_GRID}
+        variant = next((v for v in self.figure.variants if v.get("model", model) == model), {})
+        own = {**(setting(self.figure, spec) if spec.alpha else {}), **variant}
+        expected = profile(self.profile, model=model).replace(**own)
+        pairs = {f: (getattr(spec, f), getattr(expected, f)) for f in field_names() if f not in SET_BY_GRID}
         return {f: pair for f, pair in pairs.items() if pair[0] != pair[1]}
+
+    def lacking(self) -> list[str]:
+        """What diverged and what is missing, with the command that trains it and its cost; a paragraph each."""
+        found = []
+        diverged = self.tables.runs[self.tables.runs["status"] == "diverged"]
+        if len(diverged):
+            where = ", ".join(f"α = {a:g} (seed {s})" for a, s in zip(diverged["alpha"], diverged["seed"], strict=True))
+            found.append(f"Diverged, shown nowhere and averaged into nothing: {where}.")
+        if self.missing:
+            found.append(
+                f"{len(self.missing)} of {len(self.specs)} runs are missing, the first: {describe(self.missing[0])}. "
+                f"{self.cost()} To train them: {self.command()}"
+            )
+        return found
 
     def account(self) -> str:
         """n, profile, and what is missing or diverged, in Markdown."""
         lines = []
         for model in self.models:
-            runs = self.runs(model)
-            seeds = runs.groupby("alpha")["seed"].nunique()
+            seeds = self.runs(model).groupby(["alpha", *VARIED])["seed"].nunique()
             n = f"{seeds.min()}" if seeds.nunique() == 1 else f"{seeds.min()} to {seeds.max()}" if len(seeds) else "0"
-            lines.append(f"**{self.setting(model)}**: n = {n} seeds at each of {len(seeds)} values of α.")
-        diverged = self.tables.runs[self.tables.runs["status"] == "diverged"]
-        if len(diverged):
-            where = ", ".join(f"α = {a:g} (seed {s})" for a, s in zip(diverged["alpha"], diverged["seed"], strict=True))
-            lines.append(f"Diverged, shown nowhere and averaged into nothing: {where}.")
-        if self.missing:
-            lines.append(
-                f"**{len(self.missing)} of {len(self.specs)} runs are missing**, the first: "
-                f"{describe(self.missing[0])}. To train them: `{self.command()}`."
-            )
-        return "\n\n".join(lines)
+            values = self.runs(model)["alpha"].nunique()
+            lines.append(f"**{self.setting(model)}**: n = {n} seeds at each of {values} values of α.")
+        return "\n\n".join([*lines, *self.lacking()])
+
+    def cost(self) -> str:
+        """What the missing runs would take, from the time of finished ones of the same network and data."""
+        known = pd.concat([self.tables.runs, ledger().runs])
+        total = 0.0
+        for spec in self.missing:
+            same = known[(known["model"] == spec.model) & (known["dataset"] == spec.dataset)]
+            if not len(same):
+                return "What they would cost is not known: no such run has been measured."
+            # Time grows with the epochs and with the images of each.
+            work = same["epochs"].astype(float) * same["train_size"].astype(float)
+            total += float((same["seconds"].astype(float) / work).median()) * spec.epochs * spec.train_size
+        return (
+            f"They would take about {_duration(total)} of one core, by the finished runs of the same network and data."
+        )
 
     def command(self) -> str:
         """The command that trains this figure's runs."""
@@ -142,10 +185,55 @@ class Study:
         seeds = ",".join(map(str, numbers)) + ("," if len(numbers) == 1 else "")  # a lone number would be a count
         words = ["selectivity", "sweep", "--profile", self.profile, "--figure", self.figure.id, f"--alphas={alphas}"]
         words += ["--seeds", seeds]
+        if self.models != list(models_for(self.figure, self.profile)) and len(self.models) == 1:
+            words += ["--model", self.models[0]]
         changed = {f: ours for model in self.models for f, (ours, _) in self._overridden(model).items()}
         for field, value in changed.items():
             words += ["--set", f"{field}={json.dumps(value)}"]
         return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class View:
+    """What one panel is drawn from: one network's runs at the panel's α values and settings.
+
+    Attributes:
+        study: all runs of the figure.
+        panel: the register's.
+        model: the network that is drawn: the panel's, or the one that stands in for it.
+    """
+
+    study: Study
+    panel: Panel
+    model: str
+
+    def _chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
+        keep = frame["alpha"].isin(on_side(frame["alpha"].unique(), self.panel.side))
+        for name, value in self.panel.where.items():
+            keep &= (frame[name] == value) | ((frame["alpha"] == 0) & (name in PLAIN))
+        return frame[keep]
+
+    def runs(self) -> pd.DataFrame:
+        """Completed runs."""
+        return self._chosen(self.study.runs(self.model))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of these runs, with α and seed joined on."""
+        return self._chosen(self.study.table(name, self.model))
+
+    def means(self, value: str) -> pd.DataFrame:
+        """A measure's mean over the units of the panel's layers: run, alpha, seed, mean, shuffled."""
+        return over_units(self.table("layers"), value, self.panel.layers)
+
+    def other(self) -> View:
+        """The panel's second network."""
+        return View(self.study, self.panel, self.panel.also)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _plain(value: Any) -> str:
@@ -176,15 +264,32 @@ def gather(
 
     Raises:
         SpecError: a value that is not allowed.
-        MissingRunsError: nothing is there to draw.
+        MissingRunsError: runs are missing and `on_missing` is "raise".
     """
     changes = check_overrides(overrides or {})
     specs = grid(profile, figure, alphas=alphas or None, seeds=seeds or None, models=models, **changes)
-    tables = sweep(specs, default_store(), on_missing=on_missing, ledger=ledger())
+    store, kept = default_store(), ledger()
+    tables = sweep(specs, store, on_missing=on_missing, ledger=kept)
     study = Study(find_figure(figure), profile, specs, tables)
-    if not len(study.runs()):
-        raise MissingRunsError(
-            f"figure {figure}: none of its {len(specs)} runs at profile {profile} is finished; "
-            f"train them with `{study.command()}`"
-        )
+    scale = find_profile(profile)
+    wanted: dict[str, list[Task]] = {}
+    for model in study.models:
+        for task in _tasks(study, model, scale, bool(alphas)):
+            wanted.setdefault(task.analysis.table, []).append(task)
+    for table, tasks in wanted.items():
+        setattr(tables, table, derive(tasks, store, ledger=kept, on_missing=on_missing))
     return study
+
+
+def _tasks(study: Study, model: str, scale: Profile, chosen: bool) -> Iterator[Task]:
+    """What must be worked out of a network's finished runs for the figure."""
+    there = set(study.runs(model)["run"])
+    specs = [s for s in study.specs if s.id in there]
+    if "pairs" in study.figure.derived:
+        yield from pair_tasks(specs)
+    if "bounds" in study.figure.derived:
+        yield from bound_tasks(specs, scale.bound, chosen)
+    yield from (Task(ANALYSES[name], (spec,)) for name in study.figure.analyses for spec in specs)
+    first = next((s for s in study.specs if s.model == model), None)
+    like = [s for s in specs if s.replace(alpha=first.alpha, seed=first.seed) == first] if first else []
+    yield from (Task(ANALYSES[name], (spec,)) for name in study.figure.closer for spec in like)

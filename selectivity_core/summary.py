@@ -32,6 +32,8 @@ def findings(profile: str, **ask: Any) -> str:
             study = gather(figure, profile=profile, **ask)
         except MissingRunsError as error:
             return "\n".join([*lines, f"Nothing to report: {error}."])
+        if not len(study.runs()):
+            return "\n".join([*lines, "Nothing to report: no run is finished.", "", *study.lacking()])
         if not k:
             lines += [study.account(), ""]
         lines += [f"**{question}** {answer(study)}", ""]

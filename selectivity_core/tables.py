@@ -41,8 +41,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "units": ("run", "layer", "unit", "mean", "sd", *MEASURES, *SHUFFLED, *UNIT_EXTRAS),
     "responses": ("run", "layer", "unit", "class", "mean"),
-    "pairs": ("run", "other", "layer", "form", "distance"),
-    "curves": ("run", "kind", "ordering", "step", "fraction", "accuracy"),
+    "pairs": ("run", "other", "analysis", "layer", "depth", "form", "distance"),
+    "bounds": ("run", "analysis", "layer", "depth", "kind", "value"),
+    "curves": ("run", "analysis", "kind", "ordering", "step", "fraction", "accuracy"),
+    "importances": ("run", "analysis", "layer", "unit", "accuracy_change", "loss_change"),
 }  # fmt: skip
 
 NAMES = tuple(COLUMNS)
@@ -63,7 +65,9 @@ class Tables:
         history: a row an epoch (0 is the initialisation).
         layers, units, responses: measured on the test set with the best epoch's weights.
         pairs: distances between two runs' layers.
+        bounds: the selectivity that a rotation of a layer's units can reach.
         curves: accuracy under perturbation.
+        importances: what clamping a single unit changes.
 
     A table that was not given is asked of `read` when it is first used, or else is empty.
 
@@ -78,7 +82,9 @@ class Tables:
     units: pd.DataFrame
     responses: pd.DataFrame
     pairs: pd.DataFrame
+    bounds: pd.DataFrame
     curves: pd.DataFrame
+    importances: pd.DataFrame
 
     def __init__(self, read: Callable[[str], pd.DataFrame] = empty, **frames: pd.DataFrame) -> None:
         self._read = read

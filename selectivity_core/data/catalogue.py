@@ -31,6 +31,8 @@ DATASETS: dict[str, Shape] = {
     "fashion-mnist": Shape(10, (28, 28, 1), 60_000, 10_000, 5_000, "Fashion-MNIST"),
     "cifar10": Shape(10, (32, 32, 3), 50_000, 10_000, 5_000, "CIFAR-10"),
     "tiny-imagenet": Shape(200, (64, 64, 3), 100_000, 10_000, 10_000, "Tiny ImageNet"),
+    # Real images where no GPU is at hand: the first 20 classes of the label order, all their images.
+    "tiny-imagenet-20": Shape(20, (64, 64, 3), 10_000, 1_000, 1_000, "Tiny ImageNet, 20 of its classes"),
 }
 
 

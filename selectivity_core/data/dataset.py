@@ -90,6 +90,7 @@ def _load(name: str, root: Path) -> Dataset:
         "fashion-mnist": sources.fashion_mnist,
         "cifar10": sources.cifar10,
         "tiny-imagenet": sources.tiny_imagenet,
+        "tiny-imagenet-20": lambda root: sources.tiny_imagenet(root, "tiny-imagenet-20"),
     }
     read = readers[name](root)
     shape = DATASETS[name]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..files import make_folder
+from .catalogue import DATASETS
 
 # name -> torchvision's class, which checks every file's MD5
 TORCHVISION = {"cifar10": "CIFAR10", "mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
@@ -23,8 +24,8 @@ def download(name: str, root: Path) -> None:
 
     if name == "digits":
         return
-    if name not in (*TORCHVISION, "tiny-imagenet"):
-        raise DataError(f"data set {name!r}: not known; one of digits, {', '.join(TORCHVISION)}, tiny-imagenet")
+    if name not in DATASETS:
+        raise DataError(f"data set {name!r}: not known; one of {', '.join(DATASETS)} is allowed")
     make_folder(root)
     package = torchvision()
     try:

@@ -79,8 +79,12 @@ def fashion_mnist(root: Path) -> Read:
     return _torchvision("FashionMNIST", root, FASHION_CLASSES, "Fashion-MNIST (torchvision's download)")
 
 
-def tiny_imagenet(root: Path) -> Read:
+def tiny_imagenet(root: Path, name: str = "tiny-imagenet") -> Read:
     """Tiny ImageNet in its original layout, `tiny-imagenet-200/`; the published validation images are the test set.
+
+    Args:
+        root: the folder of data sets.
+        name: "tiny-imagenet", or "tiny-imagenet-20" for the first 20 classes.
 
     Raises:
         DataError: files or labels that are missing, or name a class that does not exist.
@@ -90,24 +94,27 @@ def tiny_imagenet(root: Path) -> Read:
     for needed in (folder / "train", folder / "val" / "images", listing, annotations):
         if not needed.exists():
             raise DataError(f"tiny-imagenet: {needed} is missing; run `selectivity data get tiny-imagenet`")
-    shape = DATASETS["tiny-imagenet"]
-    classes = tuple(sorted(listing.read_text().split()))
+    shape = DATASETS[name]
+    every = tuple(sorted(listing.read_text().split()))
+    classes = every[: shape.classes]
     paths, labels = [], []
-    for label, name in enumerate(classes):
-        found = _images(folder / "train" / name / "images", shape.train // shape.classes)
+    for label, wnid in enumerate(classes):
+        found = _images(folder / "train" / wnid / "images", shape.train // shape.classes)
         paths += found
         labels += [label] * len(found)
-    known = {name: label for label, name in enumerate(classes)}
+    known = {wnid: label for label, wnid in enumerate(every)}
     test_paths, test_labels = [], []
     for number, line in enumerate(annotations.read_text().splitlines(), 1):
         fields = line.split("\t")
         if len(fields) < 2 or fields[1] not in known:
             raise DataError(f"tiny-imagenet: {annotations} line {number} names no known class: {line[:60]!r}")
-        test_paths.append(folder / "val" / "images" / fields[0])
-        test_labels.append(known[fields[1]])
+        if known[fields[1]] < len(classes):
+            test_paths.append(folder / "val" / "images" / fields[0])
+            test_labels.append(known[fields[1]])
     return Read(
         decode(paths, shape.image, root=folder), torch.tensor(labels), decode(test_paths, shape.image, root=folder),
-        torch.tensor(test_labels), classes, "Tiny ImageNet (original files)",
+        torch.tensor(test_labels), classes,
+        "Tiny ImageNet (original files)" if classes == every else f"{len(classes)} classes of Tiny ImageNet",
     )  # fmt: skip
 
 

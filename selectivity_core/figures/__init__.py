@@ -1,35 +1,52 @@
 """Plots in one style. Each function draws one panel from a tidy table; `shown` puts panels on a page."""
 
 from .accuracy import accuracy_against_selectivity, accuracy_by_alpha, accuracy_violins, signs_violins
-from .explorer import alpha_explorer, unit_explorer
-from .layers import layer_figure
-from .selectivity import index_by_alpha, index_by_layer, index_histogram, response_bars
-from .shown import Shown, effects_table, show, signs_table
+from .contents import figure_index
+from .draw import KINDS, draw, tested
+from .explorer import alpha_explorer, distance_explorer, unit_by_alpha, unit_explorer
+from .pages import distance_table, positions
+from .selectivity import by_alpha, by_layer, index_histogram, measure_in_words, response_bars
+from .shown import Nothing, Shown, Table, effects_table, show, signs_table
 from .style import alpha_color, alpha_label, panels
+from .units import active_share, by_setting, rank_agreement, settings_in_words
 from .words import bands_in_words, effects_in_words, index_in_words, means_in_words, signs_in_words
 
 __all__ = [
+    "KINDS",
+    "Nothing",
     "Shown",
+    "Table",
     "accuracy_against_selectivity",
     "accuracy_by_alpha",
     "accuracy_violins",
+    "active_share",
     "alpha_color",
     "alpha_explorer",
     "alpha_label",
     "bands_in_words",
+    "by_alpha",
+    "by_layer",
+    "by_setting",
+    "distance_explorer",
+    "distance_table",
+    "draw",
     "effects_in_words",
     "effects_table",
-    "index_by_alpha",
-    "index_by_layer",
+    "figure_index",
     "index_histogram",
     "index_in_words",
-    "layer_figure",
     "means_in_words",
+    "measure_in_words",
     "panels",
+    "positions",
+    "rank_agreement",
     "response_bars",
+    "settings_in_words",
     "show",
     "signs_in_words",
     "signs_table",
     "signs_violins",
+    "tested",
+    "unit_by_alpha",
     "unit_explorer",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, p
 NAMES = {
     "test_accuracy": "test accuracy (%)", "test_loss": "test cross-entropy (nats)",
     "si_units": "mean selectivity index", "si_layers": "mean selectivity index (layers)",
+    "si_shown": "mean selectivity index of the layers chosen",
 }  # fmt: skip
 
 
@@ -121,7 +122,7 @@ def accuracy_against_selectivity(
     value: str = "test_accuracy",
     index: str = "si_units",
     *,
-    units: pd.DataFrame | None = None,
+    null: pd.Series | None = None,
     ring: float | None = None,
 ) -> None:
     """One point an α: mean accuracy against the mean selectivity that the networks really have, with intervals.
@@ -131,7 +132,7 @@ def accuracy_against_selectivity(
         runs: completed runs of one network.
         value: the column of `runs` that goes up the page.
         index: the column that goes across it.
-        units: their unit tables; adds what shuffled labels give, a tick for each α at the foot of the panel.
+        null: α -> what shuffled labels give: a tick for each at the foot of the panel.
         ring: the α whose point gets a ring around it.
     """
     alphas = sorted(runs["alpha"].unique())
@@ -152,8 +153,7 @@ def accuracy_against_selectivity(
         axes.annotate(
             alpha_label(alpha), (x.mean, centre), (5, 4), textcoords="offset points", fontsize=7.5, color=GREY
         )
-    if units is not None:
-        null = units.groupby("alpha")["si_shuffled"].mean()
+    if null is not None:
         foot = axes.get_xaxis_transform()  # data across, share of the panel upward
         axes.plot(null, [0.03] * len(null), "|", ms=9, mew=1.6, color=NULL, transform=foot, label="shuffled labels")
         axes.legend(loc="best")
@@ -193,3 +193,31 @@ def signs_violins(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy") 
     ]
     axes.legend(handles=handles, loc="best")
     return compared
+
+
+@in_style
+def time_to_learn(axes: Axes, runs: pd.DataFrame) -> pd.Series:
+    """Epochs to 95 % of a run's best test accuracy by α: every seed a dot, bars from quartile to quartile (A.2).
+
+    Returns:
+        the medians, by α; α whose runs never got to twice chance have none.
+    """
+    alphas = sorted(runs["alpha"].unique())
+    places = alpha_axis(axes, alphas)
+    medians = {}
+    for alpha in alphas:
+        values = runs.loc[runs["alpha"] == alpha, "t95"].dropna().to_numpy()
+        color = alpha_color(alpha, alphas)
+        if not len(values):
+            axes.annotate(
+                "never", (places[alpha], 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=7.5,
+                color=color,
+            )  # fmt: skip
+            continue
+        low, medians[alpha], high = np.quantile(values, [0.25, 0.5, 0.75])
+        axes.vlines(places[alpha], low, high, color=color, lw=3, alpha=0.6)
+        axes.plot(np.full(len(values), places[alpha]), values, "o", ms=3, color=color, alpha=0.7, mew=0)
+        axes.plot([places[alpha] - 0.25, places[alpha] + 0.25], [medians[alpha]] * 2, color=color, lw=1.8)
+    axes.set_ylim(0, None)
+    axes.set_ylabel("epochs to 95 % of the best accuracy")
+    return pd.Series(medians)

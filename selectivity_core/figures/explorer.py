@@ -6,26 +6,34 @@ import ipywidgets
 import numpy as np
 import pandas as pd
 
+from ..bounds import spread
+from ..data import class_names
+from ..representations import distances, in_form, ratios
 from ..study import Study
 from ..widgets import frames_slider, frames_slider_with_choice, png_frame
 from .accuracy import accuracy_against_selectivity
+from .representations import cca_layers
 from .selectivity import index_histogram, response_bars
+from .shown import Nothing
 from .style import alpha_color, alpha_label, panels
 
 ALL = "all layers"
 
 
-def alpha_explorer(study: Study, model: str) -> ipywidgets.VBox:
+def alpha_explorer(study: Study, model: str = "") -> ipywidgets.VBox | Nothing:
     """Histogram of unit selectivity and the place on the accuracy–selectivity curve, by α and layer.
 
     Args:
         study: runs at several α.
-        model: one of its networks.
+        model: one of its networks; the first by default.
     """
+    model = model or study.models[0]
     runs, units = study.runs(model), study.table("units", model)
+    if not len(units):
+        return Nothing(study, part="-slider")
     alphas = sorted(set(units["alpha"]))
     names = list(units["layer"].unique())
-    chosen = {ALL: None, **{f"layer {k + 1} of {len(names)}": names[k] for k in _spread(len(names))}}
+    chosen = {ALL: None, **{f"layer {k + 1} of {len(names)}": names[k] for k in spread(len(names), 3)}}
     frames: dict[str, list[bytes]] = {}
     alts: dict[str, list[str]] = {}
     for choice, layer in chosen.items():
@@ -37,11 +45,6 @@ def alpha_explorer(study: Study, model: str) -> ipywidgets.VBox:
         frames, [alpha_label(a) for a in alphas], description="α", choice_description="units of",
         alts=alts, selected=alphas.index(0.0) if 0.0 in alphas else 0,
     )  # fmt: skip
-
-
-def _spread(count: int) -> list[int]:
-    """First, middle and last of `count` layers."""
-    return sorted({0, count // 2, count - 1})
 
 
 def _tallest(units: pd.DataFrame, alphas: list[float]) -> float:
@@ -69,7 +72,86 @@ def _frame(
     return png_frame(figure), alt
 
 
-def unit_explorer(study: Study, model: str, classes: tuple[str, ...], steps: int = 11) -> ipywidgets.VBox:
+def unit_by_alpha(study: Study, model: str = "", count: int = 4) -> ipywidgets.VBox | Nothing:
+    """Class means of a few units as α moves, in the networks that started from one seed.
+
+    Args:
+        study: runs at several α.
+        model: one of its networks; the first by default.
+        count: how many units, of layers spread over the depth: of each the one with the highest index at α = 0.
+    """
+    model = model or study.models[0]
+    units, responses = study.table("units", model), study.table("responses", model)
+    if not len(responses):
+        return Nothing(study, part="-units")
+    seed = responses["seed"].min()
+    units, responses = units[units["seed"] == seed], responses[responses["seed"] == seed]
+    alphas = sorted(set(responses["alpha"]) & set(units["alpha"]))
+    base = units[units["alpha"] == (0.0 if 0.0 in alphas else alphas[0])]
+    layers = list(base["layer"].unique())
+    names = class_names(study.specs[0].dataset)
+    frames: dict[str, list[bytes]] = {}
+    alts: dict[str, list[str]] = {}
+    for depth in spread(len(layers), count):
+        rows = base[base["layer"] == layers[depth]]
+        unit = int(rows.loc[rows["si"].idxmax(), "unit"])
+        choice = f"unit {unit} of layer {depth + 1}"
+        mine = responses[(responses["layer"] == layers[depth]) & (responses["unit"] == unit)]
+        indices = units[(units["layer"] == layers[depth]) & (units["unit"] == unit)].set_index("alpha")["si"]
+        frames[choice], alts[choice] = [], []
+        for alpha in alphas:
+            part = mine[mine["alpha"] == alpha].sort_values("class")
+            figure, (axes,) = panels(1, width=5.6)
+            response_bars(axes, part, names, color=alpha_color(alpha, alphas))
+            axes.set_title(f"{choice}, α = {alpha_label(alpha)}: index {indices[alpha]:.3f}")
+            axes.set_xlabel("class")
+            frames[choice].append(png_frame(figure))
+            best = part.loc[part["mean"].idxmax()]
+            alts[choice].append(
+                f"{choice}, α = {alpha_label(alpha)}: index {indices[alpha]:.3f}; preferred class "
+                f"{names[int(best['class'])]} with mean activity {best['mean']:.3f}, mean over classes "
+                f"{part['mean'].mean():.3f}."
+            )
+    return frames_slider_with_choice(
+        frames, [alpha_label(a) for a in alphas], description="α", choice_description="unit", alts=alts,
+        selected=alphas.index(0.0) if 0.0 in alphas else 0,
+    )  # fmt: skip
+
+
+def distance_explorer(study: Study, model: str = "") -> ipywidgets.VBox | Nothing:
+    """PWCCA distances layer by layer as α moves, in both forms.
+
+    Args:
+        study: runs and their pairs.
+        model: one of its networks; the first by default.
+    """
+    model = model or study.models[0]
+    table = distances(study.tables.pairs, study.runs(model))
+    alphas = ratios(in_form(table, "paper"))["alpha"].tolist()  # those with distances of every kind
+    if not alphas:
+        return Nothing(study, study.figure.panels[:1], part="-slider")
+    frames: dict[str, list[bytes]] = {}
+    alts: dict[str, list[str]] = {}
+    top = table["distance"].max() * 1.05
+    for choice, form in (("paper's form", "paper"), ("textbook's form", "textbook, averaged")):
+        frames[choice], alts[choice] = [], []
+        for alpha in alphas:
+            figure, (axes,) = panels(1, width=5.6, height=3.4)
+            means = cca_layers(axes, table, alpha, form).mean()
+            axes.set_ylim(0, top)
+            axes.set_title(f"α = {alpha_label(alpha)}, {choice}")
+            frames[choice].append(png_frame(figure))
+            alts[choice].append(
+                f"α = {alpha_label(alpha)}, {choice}: mean distance within α {means['within']:.3f}, to α = 0 "
+                f"{means['between']:.3f}, within α = 0 {means['baseline']:.3f}."
+            )
+    return frames_slider_with_choice(
+        frames, [alpha_label(a) for a in alphas], description="α", choice_description="form", alts=alts,
+        selected=0,
+    )  # fmt: skip
+
+
+def unit_explorer(study: Study, model: str, classes: tuple[str, ...], steps: int = 11) -> ipywidgets.VBox | Nothing:
     """Class-conditional activity of single units, from the least to the most selective one of the network.
 
     Args:
@@ -79,6 +161,8 @@ def unit_explorer(study: Study, model: str, classes: tuple[str, ...], steps: int
         steps: how many units, evenly spaced in rank.
     """
     units = study.table("units", model)
+    if not len(units):
+        return Nothing(study, part="-slider")
     first = units[units["run"] == units["run"].iloc[0]].sort_values("si").reset_index(drop=True)
     responses = study.table("responses", model)
     responses = responses[responses["run"] == first["run"].iloc[0]]

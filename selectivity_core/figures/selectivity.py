@@ -9,18 +9,28 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..statistics import interval
-from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, layer_axis
+from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, layer_axis, value_label
+
+MEASURE_NAMES = {
+    "si": "mean selectivity index", "si_living": "mean selectivity index, living units",
+    "si_shifted": "mean shifted index",
+    "dprime": "mean d′", "class_share": "mean class share of variance η²", "precision": "mean precision",
+    "mutual_information": "mean mutual information (bits)", "dead": "dead units (%)",
+    "switched": "units that switch at least once (%)", "switches": "mean number of switches",
+    "active_samples": "images that activate a unit (%)",
+}  # fmt: skip
+SHARES = ("dead", "switched", "active_samples")
+HIGHEST = dict.fromkeys(("si", "si_living", "si_shifted", "precision", "class_share"), 1.02) | dict.fromkeys(SHARES, 102)
 
 
 @in_style
-def index_by_layer(axes: Axes, layers: pd.DataFrame, value: str = "si", label: str = "mean selectivity index") -> None:
+def by_layer(axes: Axes, layers: pd.DataFrame, value: str = "si") -> None:
     """A line an α over depth, with 95 % intervals over seeds; dotted, what shuffled labels give at α = 0.
 
     Args:
         axes: where to draw.
         layers: `Study.table("layers", model)`.
         value: a column of `layers`.
-        label: the y axis in words.
     """
     alphas = sorted(layers["alpha"].unique())
     for alpha in alphas:
@@ -31,41 +41,52 @@ def index_by_layer(axes: Axes, layers: pd.DataFrame, value: str = "si", label: s
         if np.isfinite([b.low for b in bands]).all():
             axes.fill_between(depth, [b.low for b in bands], [b.high for b in bands], color=color, alpha=0.15, lw=0)
     null = layers[layers["alpha"] == 0] if 0 in alphas else layers
-    if f"{value}_shuffled" in layers:
-        means = null.groupby("depth")[f"{value}_shuffled"].mean()
+    chance = f"{'si' if value == 'si_living' else value}_shuffled"
+    if chance in layers:
+        alive = 1 - null["dead"] if value == "si_living" else 1  # dead units have an index of 0 under any labels
+        means = (null[chance] / alive).groupby(null["depth"]).mean()
         axes.plot(np.arange(1, len(means) + 1), means, ":", color=NULL, label="shuffled")
     layer_axis(axes)
-    axes.set_ylabel(label)
+    axes.set_ylabel(MEASURE_NAMES.get(value, value))
     # An interval may pass the index's bounds of 0 and 1; the axis does not.
-    axes.set_ylim(0, min(axes.get_ylim()[1], 1.02) if value.startswith("si") else None)
+    axes.set_ylim(0, min(axes.get_ylim()[1], HIGHEST.get(value, np.inf)))
     axes.legend(title="α", loc="center left", bbox_to_anchor=(1, 0.5), handlelength=1, labelspacing=0.25)
 
 
 @in_style
-def index_by_alpha(axes: Axes, runs: pd.DataFrame, units: pd.DataFrame, value: str = "si_units") -> None:
-    """Mean over all units of the network at each α, with intervals; below it the mean that shuffled labels give.
+def by_alpha(axes: Axes, means: pd.DataFrame, value: str = "si") -> None:
+    """A measure's mean over all units of the network at each α, with intervals over seeds, and what chance gives.
 
     Args:
         axes: where to draw.
-        runs: completed runs of one network.
-        units: their unit tables (for the shuffled labels).
-        value: a column of `runs`.
+        means: `effects.over_units`: alpha, mean, shuffled.
+        value: which measure it is.
     """
-    alphas = sorted(runs["alpha"].unique())
+    alphas = sorted(means["alpha"].unique())
     places = alpha_axis(axes, alphas)
-    bands = {a: interval(runs.loc[runs["alpha"] == a, value].to_numpy()) for a in alphas}
+    scale = 100 if value in SHARES else 1
+    bands = {a: interval(scale * means.loc[means["alpha"] == a, "mean"].to_numpy()) for a in alphas}
     axes.plot(range(len(alphas)), [bands[a].mean for a in alphas], color="#bbbbbb", zorder=1)
     for alpha, band in bands.items():
-        error = [[band.mean - band.low], [band.high - band.mean]]
+        error = np.nan_to_num([[band.mean - band.low], [band.high - band.mean]])
         axes.errorbar(places[alpha], band.mean, error, fmt="o", color=alpha_color(alpha, alphas), capsize=2)
-    null = units.groupby("alpha")["si_shuffled"].mean()
-    shown = [a for a in alphas if a in null.index]
-    axes.plot(
-        [places[a] for a in shown], [null[a] for a in shown], ":", marker=".", color=NULL, label="shuffled labels"
-    )
-    axes.set_ylabel("mean selectivity index")
-    axes.set_ylim(0, min(axes.get_ylim()[1], 1.02))
-    axes.legend(loc="best")
+    null = means.groupby("alpha")["shuffled"].mean()
+    if null.notna().any():
+        axes.plot([places[a] for a in alphas], null[alphas], ":", marker=".", color=NULL, label="shuffled labels")
+        axes.legend(loc="best")
+    axes.set_ylabel(MEASURE_NAMES.get(value, value))
+    # An interval may pass the index's bounds of 0 and 1; the axis does not.
+    axes.set_ylim(0, min(axes.get_ylim()[1], HIGHEST.get(value, np.inf)))
+
+
+def measure_in_words(means: pd.DataFrame, value: str) -> str:
+    """A measure at every α, and under shuffled labels, for alternative texts."""
+    scale, digits, unit = (100, 1, " %") if value in SHARES else (1, 3, "")
+    by_value = means.groupby("alpha")[["mean", "shuffled"]].mean() * scale
+    listed = ", ".join(f"{alpha_label(a)}: {value_label(v, digits, unit)}" for a, v in by_value["mean"].items())  # type: ignore[arg-type]
+    null = by_value["shuffled"].dropna()
+    chance = f" With shuffled labels {value_label(null.min())} to {value_label(null.max())}." if len(null) else ""
+    return f"{MEASURE_NAMES.get(value, value)} by α: {listed}.{chance}"
 
 
 @in_style

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -11,7 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..errors import BookError
-from ..study import Study
+from ..paper.entries import Panel
+from ..profiles import find_profile
+from ..study import MODEL_NAMES, VARIED, Study
 from ..widgets import picture
 from .style import RC
 
@@ -25,21 +28,67 @@ class Shown:
         anchor: the id that links point at ("figure-A1").
         caption: one paragraph, plain text.
         alt: what the picture shows, with its numbers, for those who cannot see it.
+        lacking: what is not in it and why, and how to get it; plain text, a paragraph each.
+        used: letter of a panel and the ids of the runs it was drawn from.
     """
 
     svg: str
     anchor: str
     caption: str
     alt: str
+    lacking: tuple[str, ...] = ()
+    used: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def _repr_html_(self) -> str:
         return (
             f'<figure id="{escape(self.anchor)}" class="selectivity-figure">'
-            f"{picture(self.svg, alt=self.alt).data}<figcaption>{escape(self.caption)}</figcaption></figure>"
+            f"{picture(self.svg, alt=self.alt).data}<figcaption>{escape(self.caption)}</figcaption>"
+            f"{_paragraphs(self.lacking)}</figure>"
         )
 
 
-def show(figure: Figure, study: Study, *, caption: str, alt: str, part: str = "") -> Shown:
+class Nothing:
+    """Stands where a figure would, when there is nothing to draw it from: what it lacks, and how to train that.
+
+    Args:
+        study: the figure's.
+        absent: panels of the register that could be here.
+        part: which picture of the figure this would be, where it has several.
+
+    Attributes:
+        anchor: as of the figure.
+        caption: which figure it would be.
+        lacking: in words, a paragraph each.
+    """
+
+    def __init__(self, study: Study, absent: Sequence[Panel] = (), part: str = "") -> None:
+        entry = study.figure
+        why = "its runs are not enough" if len(study.runs()) else "no run is finished"
+        self.anchor = f"{entry.anchor}{part}"
+        self.caption = f"Figure {entry.number}{part} ({entry.paper}). {entry.sentence} Nothing is drawn: {why}."
+        self.lacking = (*_without(study, absent), *study.lacking())
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<figure id="{escape(self.anchor)}" class="selectivity-figure selectivity-nothing">'
+            f"<figcaption>{escape(self.caption)}</figcaption>{_paragraphs(self.lacking)}</figure>"
+        )
+
+
+def _paragraphs(texts: Sequence[str]) -> str:
+    return "".join(f'<p class="selectivity-lacking">{escape(text)}</p>' for text in texts)
+
+
+def show(
+    figure: Figure,
+    study: Study,
+    *,
+    caption: str,
+    alt: str,
+    part: str = "",
+    absent: Sequence[Panel] = (),
+    used: tuple[tuple[str, tuple[str, ...]], ...] = (),
+) -> Shown:
     """Puts a drawn figure on the page, with the register's number and the study's n in its caption.
 
     Args:
@@ -48,6 +97,8 @@ def show(figure: Figure, study: Study, *, caption: str, alt: str, part: str = ""
         caption: what the panels show.
         alt: the alternative text.
         part: which picture of the figure this is, where it has several ("b").
+        absent: panels of the register that are not in the picture.
+        used: the runs behind each panel.
 
     Raises:
         BookError: an empty caption or alternative text.
@@ -58,13 +109,42 @@ def show(figure: Figure, study: Study, *, caption: str, alt: str, part: str = ""
     with mpl.rc_context(RC):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     number = study.figure.number
-    settings = "; ".join(f"{study.setting(m)}, n = {_seeds(study, m)}" for m in study.models)
+    settings = "; ".join(f"{study.setting(m)}, n = {_seeds(study, m)}" for m in study.models if len(study.runs(m)))
     lead = f"Figure {number}{part} ({study.figure.paper}). "
-    return Shown(buffer.getvalue().decode(), f"figure-{number}{part}", f"{lead}{caption} {settings}.", alt)
+    lacking = [*_without(study, absent), *study.lacking()]
+    text = f"{lead}{caption} {settings}."
+    return Shown(
+        buffer.getvalue().decode(), f"{study.figure.anchor}{part}", text, alt, tuple(dict.fromkeys(lacking)), used
+    )
+
+
+# What the kinds of panels that compare runs with each other cannot be drawn without.
+_PAIRS = "two seeds or more at α = 0 and at another α are needed"
+NEEDED = {
+    "signs": "no size of α is finished with both signs", "cca_layers": _PAIRS, "cca_ratio": _PAIRS,
+    "cca_excess": _PAIRS,
+}  # fmt: skip
+
+
+def _without(study: Study, absent: Sequence[Panel]) -> list[str]:
+    """Which panels are not drawn, and why."""
+    if not absent:
+        return []
+    why = []
+    for panel in absent:
+        name = f"panel {panel.letter}" if panel.letter else "the panel"
+        if panel.model not in find_profile(study.profile).models:
+            why.append(f"{name} ({MODEL_NAMES[panel.model]} is no network of profile {study.profile})")
+        elif panel.model not in study.models:
+            why.append(f"{name} ({MODEL_NAMES[panel.model]} was not asked for)")
+        else:
+            why.append(f"{name} ({NEEDED.get(panel.kind, 'nothing finished to draw it from')})")
+    return [f"Not drawn: {', '.join(why)}."]
 
 
 def _seeds(study: Study, model: str) -> str:
-    counts = study.runs(model).groupby("alpha")["seed"].nunique()
+    fields = ["alpha", *VARIED]
+    counts = study.runs(model).groupby(fields)["seed"].nunique()
     if not len(counts):
         return "0"
     return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()} seeds"
@@ -92,20 +172,20 @@ class Table:
         return f'<div class="selectivity-scroll" tabindex="0">{table}</div>'
 
 
-def effects_table(effects: pd.DataFrame, units: pd.DataFrame) -> Table:
+def effects_table(effects: pd.DataFrame, means: pd.DataFrame) -> Table:
     """Selectivity and accuracy at each α, and the difference to α = 0: the judging test beside the paper's.
 
     Args:
         effects: of `effects.against_baseline`.
-        units: unit tables of the same runs, for the mean index and what shuffled labels give.
+        means: `effects.over_units` of the same runs' index.
     """
-    index = units.groupby("alpha")[["si", "si_shuffled"]].mean().reindex(effects["alpha"])
+    index = means.groupby("alpha")[["mean", "shuffled"]].mean().reindex(effects["alpha"])
     frame = pd.DataFrame(
         {
             "α": [f"{a:g}".replace("-", "−") for a in effects["alpha"]],
             "n": effects["n"],
-            "SI": ["–" if pd.isna(v) else f"{v:.3f}" for v in index["si"]],
-            "SI, shuffled labels": ["–" if pd.isna(v) else f"{v:.3f}" for v in index["si_shuffled"]],
+            "SI": ["–" if pd.isna(v) else f"{v:.3f}" for v in index["mean"]],
+            "SI, shuffled labels": ["–" if pd.isna(v) else f"{v:.3f}" for v in index["shuffled"]],
             "accuracy (%)": [_percent(v) for v in effects["mean"]],
             "difference (points)": [_percent(v) for v in effects["difference"]],
             "95 % simultaneous": [

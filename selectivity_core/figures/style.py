@@ -26,6 +26,11 @@ def alpha_label(alpha: float) -> str:
     return f"{alpha:g}".replace("-", "−")
 
 
+def value_label(value: float, digits: int = 3, unit: str = "") -> str:
+    """A number in a sentence, with a true minus sign; a dash where there is none."""
+    return "–" if np.isnan(value) else f"{value:.{digits}f}{unit}".replace("-", "−")
+
+
 def alpha_color(alpha: float, alphas: Iterable[float]) -> str:
     """The colour of an α among those shown: its rank in |α| decides how dark it is."""
     if alpha == 0:
@@ -37,9 +42,9 @@ def alpha_color(alpha: float, alphas: Iterable[float]) -> str:
 
 
 def panels(
-    count: int, *, columns: int | None = None, width: float = 3.6, height: float = 2.9
+    count: int, *, columns: int | None = None, width: float = 3.6, height: float = 2.9, letters: bool = True
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels in a row (or in `columns`), lettered a, b, c where there are several."""
+    """A figure of `count` panels in a row (or in `columns`), lettered a, b, c where several are to be."""
     columns = columns or count
     rows = -(-count // columns)
     with mpl.rc_context(RC):
@@ -47,7 +52,7 @@ def panels(
         grid = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
     for spare in grid[count:]:
         spare.remove()
-    if count > 1:
+    if count > 1 and letters:
         for letter, axes in zip("abcdefghijklmnop", grid[:count], strict=False):
             axes.set_title(letter, loc="left", fontweight="bold")
     return figure, grid[:count]

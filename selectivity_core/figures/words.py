@@ -8,10 +8,13 @@ from ..statistics.intervals import BOOTSTRAP_FROM
 from .style import alpha_label
 
 
-def means_in_words(effects: pd.DataFrame, what: str = "mean test accuracy") -> str:
+def means_in_words(effects: pd.DataFrame, value: str = "test_accuracy") -> str:
     """Every α with its mean, for alternative texts."""
-    parts = [f"{alpha_label(row.alpha)}: {row.mean * 100:.1f} %" for row in effects.itertuples()]
-    return f"{what} by α: " + ", ".join(parts) + "."
+    if value.endswith("accuracy"):
+        parts = [f"{alpha_label(row.alpha)}: {row.mean * 100:.1f} %" for row in effects.itertuples()]
+        return f"mean {value.replace('_', ' ')} by α: " + ", ".join(parts) + "."
+    parts = [f"{alpha_label(row.alpha)}: {row.mean:.3f}" for row in effects.itertuples()]
+    return "mean test cross-entropy by α: " + ", ".join(parts) + "."
 
 
 def effects_in_words(effects: pd.DataFrame) -> str:
@@ -64,15 +67,15 @@ def signs_in_words(compared: pd.DataFrame) -> str:
     return sentence + f"The difference is significant (rank sum, Holm, 0.05) at {len(clear)} of {len(compared)} sizes."
 
 
-def index_in_words(runs: pd.DataFrame) -> str:
+def index_in_words(runs: pd.DataFrame, index: str = "si_units") -> str:
     """Mean selectivity at every α, for alternative texts."""
-    means = runs.groupby("alpha")["si_units"].mean()
+    means = runs.groupby("alpha")[index].mean()
     return "mean selectivity index by α: " + ", ".join(f"{alpha_label(a)}: {v:.3f}" for a, v in means.items()) + "."  # type: ignore[arg-type]
 
 
-def bands_in_words(effects: pd.DataFrame) -> str:
-    """What the error bars and marks of `accuracy_by_alpha` are, given how many seeds there are."""
-    n = effects["n"]
+def bands_in_words(runs: pd.DataFrame) -> str:
+    """What the error bars and marks of `accuracy_by_alpha` are, given how many seeds there are at each α."""
+    n = runs.groupby("alpha").size()
     if n.max() < 2:
         return "One seed: no intervals and no test."
     kind = "bootstrap" if n.min() >= BOOTSTRAP_FROM else "t" if n.max() < BOOTSTRAP_FROM else "t or bootstrap"

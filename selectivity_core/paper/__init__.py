@@ -1,5 +1,6 @@
 """The papers' figures (and later claims) as data."""
 
-from .figures import FIGURES, FigureEntry, grid, models_for
+from .entries import FigureEntry, Panel
+from .figures import FIGURES, grid, models_for
 
-__all__ = ["FIGURES", "FigureEntry", "grid", "models_for"]
+__all__ = ["FIGURES", "FigureEntry", "Panel", "grid", "models_for"]

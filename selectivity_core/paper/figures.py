@@ -1,54 +1,21 @@
-"""The register of the papers' figures: which runs each needs, at any profile."""
+"""The register of figures, and which runs each needs at any profile."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import SpecError
 from ..profiles import expand, find_profile, profile, seed_list
 from ..spec import RunSpec
+from . import beyond, leavitt_morcos, morcos
+from .entries import FigureEntry, Side
 
-Side = Literal["negative", "positive", "both", "none"]
+FIGURES: dict[str, FigureEntry] = {e.id: e for e in (*leavitt_morcos.ENTRIES, *morcos.ENTRIES, *beyond.ENTRIES)}
 
-
-@dataclass(frozen=True)
-class FigureEntry:
-    """A figure of a paper.
-
-    Attributes:
-        id: its name in commands ("fig4", "figA1").
-        paper: "Leavitt & Morcos" or "Morcos et al. 2018".
-        number: as the paper counts it (ICLR 2021 numbering).
-        title: what it shows, in this project's words.
-        models: the paper's networks, panel by panel.
-        side: which α values it shows; 0 is always among them.
-    """
-
-    id: str
-    paper: str
-    number: str
-    title: str
-    models: tuple[str, ...]
-    side: Side = "both"
-
-
-FIGURES: dict[str, FigureEntry] = {
-    entry.id: entry
-    for entry in (
-        FigureEntry("index", "this book", "B1", "The index on real units", ("resnet20",), "none"),
-        FigureEntry("fig1", "Leavitt & Morcos", "1", "Reducing selectivity", ("resnet18",), "negative"),
-        FigureEntry("fig3", "Leavitt & Morcos", "3", "Increasing selectivity", ("resnet18",), "positive"),
-        FigureEntry("fig4", "Leavitt & Morcos", "4", "Reducing against increasing selectivity", ("resnet18",), "both"),
-        FigureEntry(
-            "figA1", "Leavitt & Morcos", "A1", "Negative α lowers selectivity", ("resnet18", "resnet20"), "negative"
-        ),
-        FigureEntry(
-            "figA5", "Leavitt & Morcos", "A5", "Positive α raises selectivity", ("resnet18", "resnet20"), "positive"
-        ),
-    )
-}
+WARM_UP_EPOCHS = 5
+# Epochs of the papers' schedules: a warm-up keeps its share of a shorter one.
+PAPER_EPOCHS = {"resnet18": 90, "resnet50": 90, "resnet20": 200, "vgg16": 200}
 
 
 def find_figure(name: str) -> FigureEntry:
@@ -79,6 +46,15 @@ def on_side(alphas: Iterable[float], side: Side) -> list[float]:
     return sorted({a for a in alphas if keep[side](a)} | {0.0})
 
 
+def setting(entry: FigureEntry, base: RunSpec) -> dict[str, Any]:
+    """The fields that a figure's regularised runs have beside those of a profile's base spec."""
+    found = dict(entry.setting)
+    if entry.warm_up:
+        paper = PAPER_EPOCHS.get(base.model, base.epochs)
+        found["warmup_epochs"] = WARM_UP_EPOCHS * min(1.0, base.epochs / paper)
+    return found
+
+
 def grid(
     profile_name: str,
     figure: str,
@@ -102,8 +78,16 @@ def grid(
         SpecError: an unknown profile, figure, network or field, or a value out of range.
     """
     entry, scale = find_figure(figure), find_profile(profile_name)
-    chosen = on_side(scale.alphas if alphas is None else alphas, entry.side)
-    numbers = seed_list(scale.seeds if seeds is None else seeds)
-    names = models_for(entry, profile_name) if models is None else models
-    bases = [profile(profile_name, model=name, **overrides) for name in names]
-    return [spec for base in bases for spec in expand(base, alphas=chosen, seeds=numbers)]
+    numbers = seed_list(scale.seeds_for(entry.grid) if seeds is None else seeds)
+    specs: list[RunSpec] = []
+    for model in models_for(entry, profile_name) if models is None else models:
+        base = profile(profile_name, model=model, **overrides)
+        chosen = on_side(scale.alphas_for(entry.grid, model) if alphas is None else alphas, entry.side)
+        for variant in entry.variants:
+            if variant.get("model", model) != model:
+                continue
+            # An override wins over what the figure sets.
+            given = {**setting(entry, base), **variant}
+            own = {k: v for k, v in given.items() if k not in (*overrides, "model")}
+            specs += expand(base.replace(**own), alphas=chosen, seeds=numbers)
+    return list(dict.fromkeys(specs))

@@ -69,13 +69,17 @@ def build(jobs: int) -> None:
 
 def _train(jobs: int) -> None:
     """The runs of all default figures in one sweep, so that notebooks that run side by side need not train."""
-    from ..ledgers import ledger
+    from ..ledgers import ledger, ledger_folder
     from ..paper.figures import FIGURES, grid
     from ..study import default_store
     from ..sweeping import sweep
 
-    specs = [spec for figure in FIGURES for spec in grid("digits", figure)]
-    sweep(specs, default_store(), jobs=jobs, ledger=ledger())
+    specs = list(dict.fromkeys(spec for figure in FIGURES for spec in grid("digits", figure)))
+    kept, store = ledger(), default_store()
+    if ledger_folder() is None:
+        # Hours may follow: say first what they are for.
+        print(f"no ledger: all {len(specs)} runs of the default figures are trained, those in {store.path} excepted")
+    sweep(specs, store, jobs=jobs, ledger=kept)
 
 
 def _remove_strays(names: set[str]) -> None:

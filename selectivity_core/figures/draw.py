@@ -1,0 +1,247 @@
+"""A figure from its register entry: every panel drawn from its rows, with caption and alternative text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ..effects import against_baseline, signs_compared
+from ..paper.entries import DERIVED
+from ..representations import distances, in_form, ratios
+from ..study import MODEL_NAMES, Study, View
+from .accuracy import (
+    accuracy_against_selectivity,
+    accuracy_by_alpha,
+    accuracy_violins,
+    signs_violins,
+    time_to_learn,
+)  # fmt: skip
+from .representations import bound_by_alpha, bound_by_layer, cca_by_alpha, cca_layers, forms_in_words
+from .selectivity import MEASURE_NAMES, by_alpha, by_layer, measure_in_words
+from .shown import Nothing, Shown, Table, effects_table, show, signs_table
+from .style import alpha_label, panels, value_label
+from .units import active_share, by_setting, rank_agreement, settings_in_words
+from .words import bands_in_words, effects_in_words, index_in_words, means_in_words, signs_in_words
+
+Drawing = Callable[[Axes, View], str]
+
+
+def _accuracy(axes: Axes, view: View) -> str:
+    value = view.panel.value or "test_accuracy"
+    effects = accuracy_by_alpha(axes, view.runs(), value)
+    return means_in_words(effects, value)
+
+
+def _violins(axes: Axes, view: View) -> str:
+    accuracy_violins(axes, view.runs())
+    spread = view.runs().groupby("alpha")["test_accuracy"].std()
+    if not np.isfinite(spread).any():
+        return "one network at each α."
+    return f"spread over networks (SD) from {spread.min() * 100:.1f} to {spread.max() * 100:.1f} points."
+
+
+def _tradeoff(axes: Axes, view: View) -> str:
+    means = view.means("si")
+    runs = view.runs().merge(means[["run", "mean"]].rename(columns={"mean": "si_shown"}), on="run")
+    index = "si_units" if view.panel.layers == "all" else "si_shown"
+    accuracy_against_selectivity(axes, runs, index=index, null=means.groupby("alpha")["shuffled"].mean())
+    return index_in_words(runs, index)
+
+
+def _signs(axes: Axes, view: View) -> str:
+    return signs_in_words(signs_violins(axes, view.runs()))
+
+
+def _by_layer(axes: Axes, view: View) -> str:
+    value, table = view.panel.value, view.table("layers")
+    by_layer(axes, table, value)
+    ends = []
+    for alpha, rows in table.groupby("alpha"):
+        means = rows.groupby("depth")[value].mean()
+        ends.append(f"{alpha_label(alpha)}: {value_label(means.iloc[0], 2)} to {value_label(means.iloc[-1], 2)}")  # type: ignore[arg-type]
+    return f"{MEASURE_NAMES.get(value, value)} from the first to the last layer: {', '.join(ends)}."
+
+
+def _by_alpha(axes: Axes, view: View) -> str:
+    means = view.means(view.panel.value)
+    by_alpha(axes, means, view.panel.value)
+    return measure_in_words(means, view.panel.value)
+
+
+def _two_networks(axes: Axes, view: View) -> str:
+    groups = {MODEL_NAMES[v.model]: v.means(view.panel.value) for v in (view, view.other()) if len(v.runs())}
+    by_setting(axes, groups, "mean", MEASURE_NAMES[view.panel.value])
+    return f"{MEASURE_NAMES[view.panel.value]} by α, {settings_in_words(groups, 'mean')}"
+
+
+def _leaky(axes: Axes, view: View) -> str:
+    runs = view.runs()
+    groups = {
+        "ReLU" if name == "relu" else f"slope {name.partition(':')[2]}": rows
+        for name, rows in runs.groupby("activation", sort=False)  # type: ignore[union-attr]
+    }
+    by_setting(axes, groups, "test_accuracy", "test accuracy (%)", scale=100)
+    return f"test accuracy (%) by α, {settings_in_words(groups, 'test_accuracy', digits=1, scale=100)}"
+
+
+def _active(axes: Axes, view: View) -> str:
+    sparse = active_share(axes, view.table("units"))
+    listed = ", ".join(f"{alpha_label(a)}: {v * 100:.1f} %" for a, v in sparse.items())  # type: ignore[arg-type]
+    return f"share of units silent for at least half of the images by α: {listed}."
+
+
+def _rank_agreement(axes: Axes, view: View) -> str:
+    units = view.table("units")
+    rho, n = rank_agreement(axes, units[units["alpha"] == 0])
+    found = f"{value_label(rho, 2)} over {n} networks"
+    return f"mean rank correlation of d′ and SI over units of a layer at α = 0: {found}."
+
+
+def _t95(axes: Axes, view: View) -> str:
+    medians = time_to_learn(axes, view.runs())
+    listed = ", ".join(f"{alpha_label(a)}: {v:g}" for a, v in medians.items())  # type: ignore[arg-type]
+    return f"median epochs to 95 % of the best accuracy by α: {listed}."
+
+
+def _pairs(view: View) -> pd.DataFrame:
+    return distances(view.study.tables.pairs, view.runs())
+
+
+def _cca_layers(axes: Axes, view: View) -> str:
+    table = _pairs(view)
+    alpha = min(_compared(table), key=lambda a: abs(a + 2))  # the paper's example is α = −2
+    means = cca_layers(axes, table, alpha).mean()
+    axes.set_title(f"{axes.get_title()} α = {alpha_label(alpha)}".strip())
+    return (
+        f"mean PWCCA distance at α = {alpha_label(alpha)}: within {means['within']:.3f}, to unregularised networks "
+        f"{means['between']:.3f}, within those {means['baseline']:.3f}."
+    )
+
+
+def _compared(table: pd.DataFrame) -> list[float]:
+    """The α values with distances within them, to α = 0 and within that."""
+    return ratios(in_form(table, "paper"))["alpha"].tolist()
+
+
+def _cca_by_alpha(value: str) -> Drawing:
+    return lambda axes, view: forms_in_words(cca_by_alpha(axes, _pairs(view), value), value)
+
+
+def _bounds(view: View) -> pd.DataFrame:
+    return view.study.tables.bounds.merge(view.runs()[["run", "alpha", "seed"]], on="run")
+
+
+def _bound_by_alpha(axes: Axes, view: View) -> str:
+    means = bound_by_alpha(axes, _bounds(view))
+    listed = "; ".join(
+        f"{alpha_label(a)}: bound {row['bound']:.3f}, unit axes {row['axis']:.3f}, shifted {row['axis_shifted']:.3f}"
+        for a, row in means.iterrows()  # type: ignore[arg-type]
+    )
+    return f"mean selectivity by α: {listed}."
+
+
+def _bound_by_layer(axes: Axes, view: View) -> str:
+    means = bound_by_layer(axes, _bounds(view))["bound"].groupby("alpha").mean()
+    return "bound averaged over layers by α: " + ", ".join(f"{alpha_label(a)}: {v:.3f}" for a, v in means.items()) + "."
+
+
+KINDS: dict[str, Drawing] = {
+    "accuracy": _accuracy, "violins": _violins, "tradeoff": _tradeoff, "signs": _signs, "by_layer": _by_layer,
+    "by_alpha": _by_alpha, "two_networks": _two_networks, "leaky": _leaky, "active": _active,
+    "rank_agreement": _rank_agreement, "t95": _t95, "cca_layers": _cca_layers, "cca_ratio": _cca_by_alpha("ratio"),
+    "cca_excess": _cca_by_alpha("excess"), "bound_by_alpha": _bound_by_alpha, "bound_by_layer": _bound_by_layer,
+}  # fmt: skip
+
+
+def draw(study: Study) -> Shown | Nothing:
+    """Draws every panel of a study's figure that has rows, and says which have none and why.
+
+    Args:
+        study: of `gather`.
+    """
+    entry = study.figure
+    views = [(panel, study.view(panel)) for panel in entry.panels]
+    ready = [(panel, view) for panel, view in views if view is not None and _used(view)]
+    absent = [panel for panel, _ in views if panel not in [p for p, _ in ready]]
+    if not ready:
+        return Nothing(study, absent)
+    several = len({view.model for _, view in ready}) > 1
+    columns = 1 if len(ready) == 1 else 2 if len(ready) != 3 else 3
+    figure, axes = panels(len(ready), columns=columns, width=3.7 if columns == 3 else 4.4, height=3.0, letters=False)
+    alts = []
+    for axis, (panel, view) in zip(axes, ready, strict=True):
+        axis.set_title(panel.letter, loc="left", fontweight="bold")
+        if several:
+            axis.set_title(MODEL_NAMES[view.model])
+        network = f"{MODEL_NAMES[view.model]}, " if several else ""
+        alts.append(f"{panel.letter}{': ' if panel.letter else ''}{network}{KINDS[panel.kind](axis, view)}")
+    parts = [
+        f"{p.letter}{': ' if p.letter else ''}{p.title}{f' ({MODEL_NAMES[v.model]})' if several else ''}"
+        for p, v in ready
+    ]
+    listed = "; ".join(parts)
+    text = f"{entry.sentence} {listed[:1].upper() if not ready[0][0].letter else listed[:1]}{listed[1:]}."
+    inferred = [p.letter or "the panel" for p, _ in ready if p.source == "inferred"]
+    added = [p.letter for p, _ in ready if p.source == "added"]
+    text += f" Inferred, not described in the paper's text: {', '.join(inferred)}." if inferred else ""
+    text += f" Added by this book: {', '.join(added)}." if added else ""
+    text += f" {entry.note}" if entry.note else ""
+    if any(p.kind == "accuracy" for p, _ in ready):
+        effects_of = next(v for p, v in ready if p.kind == "accuracy")
+        text += f" {bands_in_words(effects_of.runs())}"
+    used = tuple((panel.letter, _used(view)) for panel, view in ready)
+    some = [
+        f"{panel.letter or 'the panel'} ({len(runs)} of {len(view.runs())})"
+        for (panel, view), (_, runs) in zip(ready, used, strict=True)
+        if len(runs) < len(view.runs())
+    ]
+    text += f" From some of the networks only: {', '.join(some)}." if some else ""
+    return show(figure, study, caption=text, alt=" ".join(alts), absent=absent, used=used)
+
+
+def _used(view: View) -> tuple[str, ...]:
+    """The runs that a panel is drawn from; none where they are not enough to draw it."""
+    kind, runs = view.panel.kind, view.runs()["run"]
+    if kind == "own" or (kind == "signs" and not len(signs_compared(view.runs()))):
+        return ()
+    table = DERIVED.get(kind, "units" if kind in ("active", "rank_agreement") else "runs")
+    if table == "runs":
+        return (*runs, *(view.other().runs()["run"] if view.panel.also else ()))
+    rows = getattr(view.study.tables, table)
+    if table == "pairs":
+        rows = _pairs(view)
+        if not _compared(rows):
+            return ()
+    there = set(rows["run"]) | set(rows.get("other", ()))
+    return tuple(run for run in runs if run in there)
+
+
+class Tested:
+    """What the tests of a figure say of each network, in words and as a table."""
+
+    def __init__(self, parts: list[tuple[str, Table]]) -> None:
+        self.parts = parts
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(words)}</p>{table._repr_html_()}" for words, table in self.parts)
+
+
+def tested(study: Study) -> Tested:
+    """For each panel of accuracies: the effects against α = 0, or of one sign against the other."""
+    parts = []
+    for panel in study.figure.panels:
+        view = study.view(panel)
+        if view is None or panel.kind not in ("accuracy", "signs") or panel.value == "test_loss":
+            continue
+        name = f"{MODEL_NAMES[view.model]}. " if len(study.models) > 1 else ""
+        if panel.kind == "signs":
+            compared = signs_compared(view.runs())
+            parts.append((name + signs_in_words(compared), signs_table(compared)))
+        else:
+            effects = against_baseline(view.runs())
+            parts.append((name + effects_in_words(effects), effects_table(effects, view.means("si"))))
+    return Tested(parts)

@@ -1,0 +1,30 @@
+"""Numbers as tables and sentences write them: a true minus sign, a dash where there is none."""
+
+from __future__ import annotations
+
+import math
+
+from ..statistics import Interval
+
+NONE = "–"
+
+
+def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
+    """A number with so many decimals; never a minus before a zero."""
+    if math.isnan(value):
+        return NONE
+    rounded = round(value, digits) + 0.0
+    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".replace("-", "−")
+
+
+def span(band: Interval, digits: int = 2, *, scale: float = 1.0, signed: bool = False) -> str:
+    """The bounds of an interval ("0.1 to 0.3"); a dash where there are none."""
+    if math.isnan(band.low) or math.isnan(band.high):
+        return NONE
+    return f"{number(scale * band.low, digits, signed=signed)} to {number(scale * band.high, digits, signed=signed)}"
+
+
+def with_span(band: Interval, digits: int = 2, *, scale: float = 1.0, signed: bool = False) -> str:
+    """A mean with its interval in brackets ("0.2 (0.1 to 0.3)"); the mean alone where there is no interval."""
+    mean, bounds = number(scale * band.mean, digits, signed=signed), span(band, digits, scale=scale, signed=signed)
+    return mean if NONE in (mean, bounds) else f"{mean} ({bounds})"

@@ -1,0 +1,113 @@
+"""What the page on offset says in numbers: tables of shares, and its conclusion in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ..offset import SHIFT_FREE, part_shares, relative, shares
+from ..statistics import Interval, interval
+from ..study import MODEL_NAMES, Study
+from .numbers import NONE, number, span, with_span
+from .offset import LINES, PARTS, compared_models, example_alpha, parts_of
+from .shown import Table
+from .style import alpha_label
+
+
+def shares_table(study: Study) -> Table:
+    """Which share of the index's change, in logs, each shift-free measure shows, with intervals over seeds."""
+    rows = []
+    for model in compared_models(study):
+        table = relative(study.table("layers", model))
+        found = shares(table)
+        for alpha, logs in table[table["measure"] == "si"].groupby("alpha")["log_ratio"]:
+            if alpha == 0:
+                continue
+            row = {"network": MODEL_NAMES[model], "α": alpha_label(float(alpha))}  # type: ignore[arg-type]
+            row["SI, share of α = 0"] = number(float(np.exp(logs.mean())))
+            for measure in SHIFT_FREE:
+                row[LINES[measure][0]] = with_span(found[float(alpha), measure])  # type: ignore[arg-type]
+            rows.append(row)
+    columns = ["network", "α", "SI, share of α = 0", *(LINES[m][0] for m in SHIFT_FREE)]
+    return Table(
+        pd.DataFrame(rows, columns=columns),
+        "The change of each measure since α = 0 as a share of the change of SI (logarithms, less chance; paired by "
+        f"seed, 95 % intervals over seeds; {NONE} where these seeds cannot tell the change of SI from none)",
+    )
+
+
+def split_table(study: Study) -> Table:
+    """The parts of the index's change at each α, and the share that is offset with its interval over seeds."""
+    rows = []
+    for model in compared_models(study):
+        parts = parts_of(study, model)
+        found, raw = part_shares(parts), part_shares(parts, "classes_raw")
+        layers = parts_of(study, model, by_layer=True).groupby(["alpha", "seed"]).mean(numeric_only=True).reset_index()
+        equal = part_shares(layers)
+        for alpha, group in parts.groupby("alpha"):
+            means = group[["change", *PARTS]].mean()
+            rows.append(
+                {
+                    "network": MODEL_NAMES[model], "α": alpha_label(float(alpha)), "n": len(group),  # type: ignore[arg-type]
+                    "change of SI": number(means["change"], 3, signed=True),
+                    **{label: number(means[part], 3, signed=True) for part, (label, _) in PARTS.items()},
+                    "offset (% of change)": with_span(found[float(alpha)], 0, scale=100),  # type: ignore[arg-type]
+                    "the same, layers equal": with_span(equal[float(alpha)], 0, scale=100),  # type: ignore[arg-type]
+                    "raw class differences (%)": number(100 * raw[float(alpha)].mean, 0),  # type: ignore[arg-type]
+                }
+            )  # fmt: skip
+    columns = ["network", "α", "n", "change of SI", *(label for label, _ in PARTS.values()),
+               "offset (% of change)", "the same, layers equal", "raw class differences (%)"]  # fmt: skip
+    return Table(pd.DataFrame(rows, columns=columns), "The change of the mean index since α = 0 and its parts")
+
+
+def offset_in_words(study: Study) -> str:
+    """What these networks say of offset, a Markdown paragraph a network; every number and word of it is computed."""
+    paragraphs = [_network_in_words(study, model) for model in compared_models(study)]
+    return "\n\n".join(paragraphs) or "No network has runs at α = 0 and at another α: there is nothing to compare."
+
+
+def _network_in_words(study: Study, model: str) -> str:
+    table = relative(study.table("layers", model))
+    alpha = example_alpha(table["alpha"])
+    logs = table[table["alpha"] == alpha].groupby("measure")["log_ratio"]
+    left = {measure: interval(rows.to_numpy()) for measure, rows in logs}
+    free = {m: left[str(m)] for m in SHIFT_FREE if np.isfinite(left[str(m)].mean)}
+    sentences = [
+        f"**{MODEL_NAMES[model]}.** At α = {alpha_label(alpha)} the index, less chance, is "
+        f"{number(float(np.exp(left['si'].mean)))} of what it is at α = 0."
+    ]
+    if free:
+        least, most = min(free, key=lambda m: free[m].mean), max(free, key=lambda m: free[m].mean)
+        fallen = sum(band.high < 0 for band in free.values())
+        sentences.append(
+            f"The measures that no offset moves keep {_ratio(free[least])} ({LINES[least][0]}) to {_ratio(free[most])} "
+            f"({LINES[most][0]}); {fallen} of {len(free)} are clearly below their value at α = 0 (95 %)."
+        )
+    parts = parts_of(study, model)
+    for side, name in ((-1, "fall"), (1, "rise")):
+        mine = parts[np.sign(parts["alpha"]) == side]
+        moved = mine.groupby("alpha")["change"].mean() * side > 0
+        found = {a: band for a, band in part_shares(mine).items() if moved[a] and np.isfinite(band.mean)}
+        if found:
+            sentences.append(_shares_in_words(found, name))
+    return " ".join(sentences)
+
+
+def _shares_in_words(found: dict[float, Interval], name: str) -> str:
+    near, far = min(found, key=abs), max(found, key=abs)
+    most = sum(band.low > 0.5 for band in found.values())
+    least = sum(band.high < 0.5 for band in found.values())
+    ends = " and ".join(
+        f"{number(100 * found[a].mean, 0)} % ({span(found[a], 0, scale=100)}) at α = {alpha_label(a)}"
+        for a in dict.fromkeys((near, far))
+    )
+    return (
+        f"Of the {name} of the mean index offset makes up {ends}. It is clearly more than half of the {name} at {most} "
+        f"and clearly less than half at {least} of the {len(found)} values of α at which the {name} itself is clear; "
+        "at the others these seeds cannot tell."
+    )
+
+
+def _ratio(band: Interval) -> str:
+    return number(float(np.exp(band.mean)))

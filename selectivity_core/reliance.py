@@ -1,0 +1,126 @@
+"""How much a trained network relies on single directions: what is worked out of each run (Morcos et al. 2018)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from .ablation import cumulative_ablation
+from .data import normalise
+from .derived import Analysis
+from .importance import unit_importance
+from .models import UnitNetwork
+from .moments import unit_means
+from .noise import noise_curve
+from .spec import RunSpec
+from .trained import Images, TrainedRuns, part
+from .units import unit_layers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ORDERINGS = 10
+MOST_IMAGES = 1000
+KEPT_STEPS = 64  # of a curve: more than a picture shows, few enough for the ledger
+SCALES = tuple(float(s) for s in np.logspace(-1.5, 1, 11))  # of the noise, in units' own standard deviations
+# The layers whose units are ablated: all of the perceptron, the last three of networks of feature maps.
+ABLATED = {"mlp": "all"}
+
+
+def evaluation(runs: TrainedRuns, spec: RunSpec, images: Images) -> tuple[Tensor, Tensor]:
+    """At most 1,000 images as the network takes them (the first of the part, a fixed set), and their labels.
+
+    Training labels are those the network was trained with.
+    """
+    dataset = runs.dataset(spec)
+    pixels, labels = part(spec, dataset, images)
+    return normalise(pixels[:MOST_IMAGES], dataset), labels[:MOST_IMAGES]
+
+
+def ablated_layers(model: UnitNetwork, spec: RunSpec) -> list[str]:
+    """The names of the layers whose units are ablated."""
+    return list(unit_layers(model, ABLATED.get(spec.model, "last3")))
+
+
+def thinned(curve: pd.DataFrame, most: int = KEPT_STEPS) -> pd.DataFrame:
+    """At most so many evenly spread steps of every ordering, first and last among them."""
+    last = int(curve["step"].max())
+    steps = np.unique(np.linspace(0, last, min(most, last + 1)).round().astype(int))
+    return curve[curve["step"].isin(steps)].reset_index(drop=True)
+
+
+def ablation_rows(
+    runs: TrainedRuns, spec: RunSpec, value: str = "zero", images: Images = "train", epoch: str = "last"
+) -> pd.DataFrame:
+    """Accuracy as units are clamped one after the other, in ten random orderings.
+
+    Args:
+        runs: gives the network.
+        spec: whose.
+        value: "zero", or "mean": each unit's own mean over the training images.
+        images: the part on which accuracy is taken.
+        epoch: "last" (a network that memorises does so after its best epoch) or "best".
+    """
+    model = runs.network(spec, epoch)
+    names = ablated_layers(model, spec)
+    inputs, labels = evaluation(runs, spec, images)
+    clamp: str | dict[str, Tensor] = "zero"
+    if value == "mean":
+        clamp = unit_means(model, evaluation(runs, spec, "train")[0], names)
+    curve = cumulative_ablation(model, inputs, labels, layers=names, orderings=ORDERINGS, value=clamp)
+    return thinned(curve).assign(kind=value)
+
+
+def noise_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train", epoch: str = "last") -> pd.DataFrame:
+    """Accuracy under noise on every unit, in units of its own standard deviation over the training images.
+
+    `fraction` holds the scale, `step` its place, `ordering` the draw; step 0 is without noise.
+    """
+    from .moments import unit_deviations
+
+    model = runs.network(spec, epoch)
+    inputs, labels = evaluation(runs, spec, images)
+    std = unit_deviations(model, evaluation(runs, spec, "train")[0])
+    curve = noise_curve(model, inputs, labels, scales=(0.0, *SCALES), std=std, draws=ORDERINGS, seed=spec.seed)
+    place = {scale: k for k, scale in enumerate((0.0, *SCALES))}
+    renamed = curve.rename(columns={"draw": "ordering", "scale": "fraction"})
+    return renamed.assign(kind="noise", step=[place[float(s)] for s in renamed["fraction"]])
+
+
+def importance_rows(
+    runs: TrainedRuns, spec: RunSpec, value: str = "zero", images: Images = "test", epoch: str = "best"
+) -> pd.DataFrame:
+    """What accuracy and loss change when each unit of the network is clamped alone."""
+    model = runs.network(spec, epoch)
+    inputs, labels = evaluation(runs, spec, images)
+    names = list(unit_layers(model, "all"))
+    clamp: str | dict[str, Tensor] = "zero"
+    if value == "mean":
+        clamp = unit_means(model, evaluation(runs, spec, "train")[0], names)
+    return unit_importance(model, inputs, labels, layers=names, value=clamp)
+
+
+def _analysis(table: str, kind: str, rows, **settings: str) -> Analysis:
+    return Analysis(table, kind, 1, rows, tuple(settings.items()))
+
+
+# What a figure's entry can ask for, by name.
+ANALYSES: dict[str, Analysis] = {
+    "ablation": _analysis("curves", "ablation", ablation_rows, value="zero", images="train", epoch="last"),
+    "ablation-mean": _analysis("curves", "ablation", ablation_rows, value="mean", images="train", epoch="last"),
+    "ablation-test": _analysis("curves", "ablation", ablation_rows, value="zero", images="test", epoch="best"),
+    "ablation-test-mean": _analysis("curves", "ablation", ablation_rows, value="mean", images="test", epoch="best"),
+    "noise": _analysis("curves", "noise", noise_rows, images="train", epoch="last"),
+    "noise-test": _analysis("curves", "noise", noise_rows, images="test", epoch="best"),
+    "importance": _analysis("importances", "importance", importance_rows, value="zero", images="test", epoch="best"),
+}
+
+
+def labels_of(names: tuple[str, ...]) -> dict[str, str]:
+    """The name of an analysis -> what the tables' column `analysis` says of it."""
+    return {name: ANALYSES[name].label for name in names}
+
+
+__all__ = ["ANALYSES", "ablation_rows", "evaluation", "importance_rows", "labels_of", "noise_rows", "thinned"]
