@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import MissingRunsError, StoreError
+from .errors import StoreError
 from .files import make_folder, replace
 from .progress import bar
 from .reads import record as record_read
 from .spec import RunSpec
 from .store import RunStore, from_csv, to_csv
-from .sweeping import OnMissing, describe, sweep
+from .sweeping import OnMissing, sweep
 from .tables import COLUMNS, Tables, empty
 from .trained import TrainedRuns
 
@@ -86,7 +86,7 @@ def derive(
         progress: show a bar.
 
     Raises:
-        MissingRunsError: results are missing and `on_missing` is "raise".
+        MissingRunsError: results and their runs are missing, and `on_missing` is "raise".
         StoreError: results that cannot be kept.
     """
     import pandas as pd
@@ -103,9 +103,6 @@ def derive(
         if rows is not None:
             found[task] = rows
     missing = [task for task in wanted if task not in found]
-    if missing and on_missing == "raise":
-        names = ", ".join(describe(spec) for spec in missing[0].runs)
-        raise MissingRunsError(f"{len(missing)} results of {missing[0].analysis.kind} are missing, the first: {names}")
     for task, rows in _worked_out(missing, store, on_missing, data, progress):
         found[task] = rows
     frames = [found[task] for task in wanted if task in found and len(found[task])]

@@ -57,7 +57,7 @@ def _side(activity: np.ndarray) -> Side | None:
         return None
 
 
-PAIRS = Analysis("pairs", "pwcca", 1, pair_rows)
+PAIRS = Analysis("pairs", "pwcca", 2, pair_rows)
 
 
 def pair_tasks(specs: Sequence[RunSpec]) -> Iterator[Task]:

@@ -109,7 +109,10 @@ def pwcca_distance(
 
 
 def both_orders(a: Side, b: Side) -> dict[tuple[str, bool], float]:
-    """The distance in both forms and both argument orders, from one decomposition.
+    """The distance in both forms and both argument orders.
+
+    Each order has a decomposition of its own: the paper's form depends on the signs of the directions, which a
+    decomposition leaves open, and so on which side came first.
 
     Returns:
         (weighting, whether the second was the first argument) -> what `pwcca_distance` gives.
@@ -117,12 +120,11 @@ def both_orders(a: Side, b: Side) -> dict[tuple[str, bool], float]:
     Raises:
         ActivityError: other numbers of samples.
     """
-    correlations, (left, right) = _canonical(a, b, names="sides")
-    return {
-        (form, reverse): _distance(*sides, correlations, *directions, form)
-        for form in WEIGHTINGS
-        for reverse, sides, directions in ((False, (a, b), (left, right)), (True, (b, a), (right, left)))
-    }
+    found = {}
+    for reverse, sides in ((False, (a, b)), (True, (b, a))):
+        correlations, directions = _canonical(*sides, names="sides")
+        found |= {(form, reverse): _distance(*sides, correlations, *directions, form) for form in WEIGHTINGS}
+    return found
 
 
 def _canonical(a: Side, b: Side, names: str) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:

@@ -31,7 +31,10 @@ MODEL_NAMES = {
     "resnet18": "ResNet18", "resnet20": "ResNet20", "resnet50": "ResNet50", "vgg16": "VGG16", "mlp": "MLP",
     "convnet11": "11-layer convnet",
 }  # fmt: skip
-PAPER_DATA = {"resnet18": "Tiny ImageNet", "resnet50": "Tiny ImageNet", "resnet20": "CIFAR-10", "vgg16": "CIFAR-10"}
+PAPER_DATA = {
+    "resnet18": "Tiny ImageNet", "resnet50": "Tiny ImageNet", "resnet20": "CIFAR-10", "vgg16": "CIFAR-10",
+    "mlp": "MNIST", "convnet11": "CIFAR-10",
+}  # fmt: skip
 
 
 # Fields in which the runs of one figure can differ beside α and seed.

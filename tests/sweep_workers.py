@@ -1,13 +1,56 @@
-"""Functions that worker processes of the sweep's tests import."""
+"""Processes for the tests of sweeps: one that imports everything once and forks a child for each task.
+
+A child can thus be killed after milliseconds, as often as a test likes.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from selectivity_core import RunSpec, RunStore, run, sweep
+from selectivity_core import RunSpec, RunStore, files, run, sweep
+from selectivity_core.tables import VOLATILE, VOLATILE_PREFIX
 
-TINY = RunSpec(model="mlp", width=8, epochs=2, milestones=(), train_size=50)
+TABLES = ("runs", "history", "layers", "units", "responses")
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+class Children:
+    """The parent's side: starts tasks, each in a process of its own, as many at a time as it likes."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
+        self.server = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def start(self, store: Path, specs: list[RunSpec], **task: Any) -> int:
+        """Starts a sweep; gives its process id. See `work` for what a task can hold."""
+        content = {"store": str(store), "specs": [s.as_dict() for s in specs], **task}
+        return self._ask(content)
+
+    def wait(self, process: int) -> int:
+        """The exit code of what was started, negative for a signal."""
+        return self._ask({"wait": process})
+
+    def do(self, store: Path, specs: list[RunSpec], **task: Any) -> int:
+        """Starts and waits."""
+        return self.wait(self.start(store, specs, **task))
+
+    def _ask(self, content: dict[str, Any]) -> int:
+        self.server.stdin.write(json.dumps(content) + "\n")
+        self.server.stdin.flush()
+        return int(self.server.stdout.readline())
+
+    def close(self) -> None:
+        self.server.stdin.close()
+        self.server.stdout.close()
+        self.server.wait()
 
 
 def count_trainings(folder: Path) -> None:
@@ -23,8 +66,118 @@ def count_trainings(folder: Path) -> None:
     run.train = counted
 
 
+def work(task: dict[str, Any]) -> None:
+    """Sweeps `specs` into `store`, saving checkpoints every `every` seconds.
+
+    `die_at`: the change to the file system, counted from 0, before which the process kills itself.
+    `die_writing`: the file, counted from 0, that it leaves half-written.
+    `log`: a folder for `count_trainings`, and with `answer` for the tables as text.
+    `events`: a file for the number of changes to the file system.
+    """
+    every, real = task.get("every", 60.0), RunStore.checkpoints
+
+    def checkpoints(self, spec):
+        found = real(self, spec)
+        found.every = every
+        return found
+
+    RunStore.checkpoints = checkpoints
+    if "log" in task:
+        count_trainings(Path(task["log"]))
+    if "die_writing" in task:
+        die_writing(task["die_writing"])
+    if "die_at" in task or "events" in task:
+        changes = watch(task["store"], task.get("die_at", -1))
+    specs = [RunSpec.from_dict(content) for content in task["specs"]]
+    tables = sweep(specs, task["store"], jobs=1, progress=False, time_budget=task.get("time_budget"))
+    if "answer" in task:
+        answer = Path(task["log"]) / f"answer{os.getpid()}"
+        answer.write_text("".join(steady(tables, name).to_csv() for name in TABLES))
+    if "events" in task:
+        Path(task["events"]).write_text(str(changes[0]))
+
+
+def die_writing(at: int) -> None:
+    from selectivity_core import store
+
+    real, left = files.write, [at]
+
+    def write(path: Path, content: bytes) -> None:
+        if not left[0]:
+            path.write_bytes(content[: len(content) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+        real(path, content)
+
+    files.write = store.write = write
+
+
+def watch(folder: str, die_at: int) -> list[int]:
+    """Counts changes under `folder` (files opened for writing, flushed, renamed, removed; folders made, removed)."""
+    seen = [0]
+
+    def note() -> None:
+        if seen[0] == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        seen[0] += 1
+
+    def hook(event: str, arguments: tuple) -> None:
+        if event not in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"):
+            return
+        path = os.fspath(arguments[0]) if isinstance(arguments[0], str | os.PathLike) else ""
+        if str(path).startswith(folder) and (event != "open" or arguments[2] & WRITING):
+            note()
+
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        note()
+        real(handle)
+
+    os.fsync = fsync
+    sys.addaudithook(hook)
+    return seen
+
+
+def steady(tables: Any, name: str) -> Any:
+    """A table without the columns in which two trainings of one spec may differ."""
+    frame = getattr(tables, name)
+    return frame[[c for c in frame if c not in VOLATILE and not c.startswith(VOLATILE_PREFIX)]]
+
+
+def same(one: Any, other: Any) -> None:
+    """Asserts that all tables are equal to the bit."""
+    import pandas as pd
+
+    for name in TABLES:
+        pd.testing.assert_frame_equal(steady(one, name), steady(other, name), check_exact=True)
+
+
+def serve() -> None:
+    import tempfile
+
+    import torch
+    from tiny_specs import TINY
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:  # imports all that a sweep needs
+        sweep([TINY], folder, jobs=1, progress=False).runs  # noqa: B018
+    for line in sys.stdin:
+        task = json.loads(line)
+        if "wait" in task:
+            print(os.waitstatus_to_exitcode(os.waitpid(task["wait"], 0)[1]), flush=True)
+            continue
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                work(task)
+                code = 0
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        print(child, flush=True)
+
+
 if __name__ == "__main__":
-    store, log = Path(sys.argv[1]), Path(sys.argv[2])
-    count_trainings(log)
-    tables = sweep([TINY.replace(seed=s, epochs=10) for s in range(3)], RunStore(store), jobs=1, progress=False)
-    print(" ".join(float(v).hex() for v in tables.runs["test_loss"]))
+    serve()

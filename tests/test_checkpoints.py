@@ -1,3 +1,4 @@
+import math
 import os
 import signal
 import subprocess
@@ -9,9 +10,8 @@ import pytest
 import torch
 
 from selectivity_core import RunSpec, RunStore, train
-from selectivity_core.checkpoints import Checkpoints
+from selectivity_core.checkpoints import Checkpoints, Stopped
 from selectivity_core.data import load
-from selectivity_core.errors import StoreError
 from selectivity_core.training import Trainer, isolated
 
 TABLES = ("history", "layers", "units", "responses")
@@ -35,14 +35,14 @@ def interrupted(spec: RunSpec, epoch: int, step: int, checkpoints: Checkpoints) 
 
     def stop(t: Trainer) -> None:
         if (t.epoch, t.step) == (epoch, step):
-            checkpoints.save(t, now=True)
+            checkpoints.save(t)
             raise Stop
 
     with isolated(spec):
         while trainer.epoch < epoch:
             trainer.run_epoch()
         if step == 0:
-            checkpoints.save(trainer, now=True)
+            checkpoints.save(trainer)
             return
         with pytest.raises(Stop):
             trainer.run_epoch(stop)
@@ -71,80 +71,23 @@ def test_a_resumed_run_is_bit_equal(tmp_path, name, epoch, step):
     same(train(spec, progress=False, checkpoints=Checkpoints(tmp_path)), whole)
 
 
-@pytest.fixture
-def three(tmp_path, tiny):
-    """A folder after checkpoints at epochs 0, 1 and 2, of which two stay."""
-    checkpoints, trainer = Checkpoints(tmp_path / "run"), Trainer(tiny, load("digits"))
-    with isolated(tiny):
-        checkpoints.save(trainer, now=True)
-        for _ in range(2):
-            trainer.run_epoch()
-            checkpoints.save(trainer, now=True)
-    return checkpoints
+def test_a_deadline_stops_a_run_inside_an_epoch_and_it_goes_on_bit_equal(tmp_path):
+    spec, steps = SPECS["mlp"].replace(epochs=10), []
 
+    class Counting(Checkpoints):
+        def after_step(self, trainer):
+            steps.append((trainer.epoch, trainer.step))
+            self.deadline = 0.0 if len(steps) in (2, 4, 19) else math.inf
+            super().after_step(trainer)
 
-def test_the_last_two_are_kept(three):
-    assert [p.name[:6] for p in three.files()] == ["000002", "000001"]
-
-
-@pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(three, tiny, capsys, damage):
-    latest, content = three.files()[0], bytearray(three.files()[0].read_bytes())
-    content[len(content) // 2] ^= 1
-    latest.write_bytes({"flip": bytes(content), "cut": bytes(content[:-9]), "empty": b""}[damage])
-    trainer = Trainer(tiny, load("digits"))
-    assert three.restore(trainer)
-    assert trainer.epoch == 1
-    assert f"{latest}: damaged" in capsys.readouterr().err
-
-
-def test_none_that_verifies_means_a_fresh_start(three, tiny, capsys):
-    for path in three.files():
-        path.write_bytes(b"x" + path.read_bytes())
-    trainer = Trainer(tiny, load("digits"))
-    assert not three.restore(trainer)
-    assert trainer.epoch == 0
-    assert not Checkpoints(three.folder / "none").restore(trainer)
-    assert capsys.readouterr().err.count("damaged") == 2
-
-
-def test_checkpoints_of_another_run_data_or_version_are_not_used(three, tiny, capsys, monkeypatch):
-    assert not three.restore(Trainer(tiny.replace(alpha=1.0), load("digits")))
-    assert "of another spec, it is not used" in capsys.readouterr().err
-    trainer = Trainer(tiny, load("digits"))
-    object.__setattr__(trainer.dataset, "digest", "0" * 64)
-    assert not three.restore(trainer)
-    assert "of another data, it is not used" in capsys.readouterr().err
-    monkeypatch.setattr("selectivity_core.training.RESULT_VERSION", 2)
-    assert not three.restore(Trainer(tiny, load("digits")))
-    assert "of another result version, it is not used" in capsys.readouterr().err
-
-
-def test_saves_wait_for_their_time(tmp_path, tiny):
-    checkpoints, trainer = Checkpoints(tmp_path, every=3600), Trainer(tiny, load("digits"))
-    checkpoints.save(trainer)
-    assert not checkpoints.files()
-    checkpoints.every = 0
-    checkpoints.save(trainer)
-    assert len(checkpoints.files()) == 1
-
-
-def test_a_failed_save_leaves_the_earlier_ones(three, tiny, monkeypatch):
-    before = {p: p.read_bytes() for p in three.files()}
-
-    def full(path, content):
-        raise StoreError(f"{path}: cannot be written (No space left on device)")
-
-    monkeypatch.setattr("selectivity_core.files.write", full)
-    with pytest.raises(StoreError, match="No space left"):
-        three.save(Trainer(tiny.replace(seed=1), load("digits")), now=True)
-    assert {p: p.read_bytes() for p in three.folder.iterdir()} == before
-
-
-def test_clear(three):
-    three.clear()
-    assert not three.folder.exists()
-    three.clear()
+    places = []
+    for _ in range(3):
+        with pytest.raises(Stopped):
+            train(spec, progress=False, checkpoints=Counting(tmp_path))
+        places.append(Checkpoints(tmp_path).place())
+    assert places == [(0, 2), (0, 4), (4, 3)]  # four steps an epoch: inside the first, at its end, inside the fifth
+    same(train(spec, progress=False, checkpoints=Counting(tmp_path)), train(spec, progress=False))
+    assert len(steps) == 40
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ SPECS = {
     "alpha nan": (("--alpha=nan",), "alpha: nan given; a finite number is needed"),
     "alpha inf": (("--alpha=inf",), "alpha: inf given"),
     "alpha text": (("--alpha=x",), "argument --alpha: invalid float value: 'x'"),
-    "unknown profile": (("--profile", "digit"), "profile: 'digit' given; one of digits, cifar10-short,"),
+    "unknown profile": (("--profile", "digit"), "profile: 'digit' given; one of digits, mnist,"),
     "unknown model": (("--model", "resnet19"), "model: 'resnet19' given; profile digits covers resnet20, resnet18"),
     "unknown field": (("--set", "epoch=3"), "overrides: 'epoch' given, which is no field of a run; allowed: dataset,"),
     "out of range": (("--set", "epochs=0"), "epochs: 0 given; [1, 100000] is allowed"),
@@ -90,9 +90,23 @@ SWEEPS = {
     "seeds none": (("--seeds", "0"), "seeds: 0 given; a count of at least 1"),
     "seeds twice": (("--seeds", "1,1"), "seeds: [1, 1] given; at least one, each once, is needed"),
     "seeds negative": (("--seeds=0,-1",), "seed: -1 given; [0, 2.14748e+09] is allowed"),
-    "unknown figure": (("--figure", "fig99"), "figure: 'fig99' given; one of index, fig1,"),
+    "unknown figure": (("--figure", "fig99"), "figure: 'fig99' given; one of "),
     "jobs 0": (("--jobs", "0"), "argument --jobs: '0' given; a whole number of at least 1 is needed"),
     "jobs negative": (("--jobs=-2",), "argument --jobs: '-2' given"),
+    "shard 0": (("--shard", "0/2"), "argument --shard: '0/2' given; I/N such as 1/4 is needed, with I from 1 to N"),
+    "shard beyond": (("--shard", "3/2"), "argument --shard: '3/2' given"),
+    "shard alone": (("--shard", "3"), "argument --shard: '3' given"),
+    "budget text": (("--time-budget", "1h"), "argument --time-budget: '1h' given; seconds from 0 on are needed"),
+    "budget negative": (("--time-budget=-1",), "argument --time-budget: '-1' given"),
+    "budget nan": (("--time-budget=nan",), "argument --time-budget: 'nan' given"),
+    "jobs and scheduler": (
+        ("--jobs", "2", "--scheduler", "tcp://a:1"),
+        "--scheduler: not allowed with argument --jobs",
+    ),
+    "no address": (
+        ("--scheduler", "localhost"),
+        "scheduler: 'localhost' given; an address such as tcp://10.0.0.1:8786",
+    ),
 }
 
 
@@ -104,7 +118,7 @@ def test_sweep_refuses(words, message, refused, tmp_path):
 
 def test_train_sweep_status_export(tiny_profile, printed, tmp_path):
     store = tmp_path / "runs"
-    assert printed("status", "--store", store) == f"{store}: 0 finished runs\n"
+    assert printed("status", "--store", store) == f"{store}: 0 runs\n"
     row = printed("train", "--profile", "tiny", "--alpha", "1", "--store", store)
     assert "complete" in row
     assert len(RunStore(store).ids()) == 1
@@ -114,10 +128,11 @@ def test_train_sweep_status_export(tiny_profile, printed, tmp_path):
     assert len(RunStore(store).ids()) == 5
 
     status = printed("status", "--store", store).splitlines()
-    assert status[0] == f"{store}: 5 finished runs"
-    assert [sum(f"α = {a}, seed {s}  current" in line for line in status) for a in ("-1", "0") for s in (0, 1)] == [
-        1
-    ] * 4
+    assert status[0] == f"{store}: 5 runs, 5 complete"
+    runs = [(a, s) for a in ("-1", "0") for s in (0, 1)]
+    assert [
+        sum(f"α = {a}, seed {s} (" in line and line.endswith(": complete") for line in status) for a, s in runs
+    ] == [1] * 4
 
     assert printed("export", "--store", store, "--to", tmp_path / "ledger") == "digits: 5 runs\n"
     kept = pd.read_csv(tmp_path / "ledger" / "digits" / "runs.csv.gz")
@@ -168,15 +183,6 @@ def test_an_unwritable_ledger_is_named(finished, refused, tmp_path):
     assert f"{tmp_path / 'ledger'}" in said
 
 
-def test_a_damaged_run_is_named(tiny_profile, printed, refused, tmp_path):
-    printed("train", "--profile", "tiny", "--store", tmp_path)
-    (manifest,) = tmp_path.glob("*/manifest.json")
-    manifest.write_text("{")
-    said = refused("status", "--store", tmp_path)
-    assert f"{manifest}: cannot be read" in said
-    assert f"remove {manifest.parent} to train the run anew" in said
-
-
 def test_data_check_of_the_embedded_digits(printed):
     said = printed("data", "check", "digits")
     assert said.startswith("digits: 1000 and 797 test images in 10 classes, scikit-learn digits, digest ")
@@ -222,9 +228,9 @@ def test_a_missing_class_folder_is_named(refused, tmp_path):
 
 FIGURES = {
     "unknown notebook": (("04_figure_5",), "04_figure_5.ipynb: No such file or directory"),
-    "not YAML": (("04_figure_4", "-y", "alphas: [1"), "parameters: not YAML ("),
-    "no mapping": (("04_figure_4", "-y", "alphas"), "parameters: 'alphas' given; YAML such as 'alphas: [-1, 0, 1]'"),
-    "unknown parameter": (("04_figure_4", "-y", "alpha: [1]"), "unknown parameter alpha: did you mean alphas?"),
+    "not YAML": (("05_figure_4", "-y", "alphas: [1"), "parameters: not YAML ("),
+    "no mapping": (("05_figure_4", "-y", "alphas"), "parameters: 'alphas' given; YAML such as 'alphas: [-1, 0, 1]'"),
+    "unknown parameter": (("05_figure_4", "-y", "alpha: [1]"), "unknown parameter alpha: did you mean alphas?"),
 }
 
 

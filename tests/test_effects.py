@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from selectivity_core.effects import against_baseline, signs_compared
+from selectivity_core.effects import against_baseline, over_units, signs_compared
 
 
 def runs(values: dict[float, list[float]]) -> pd.DataFrame:
@@ -100,3 +100,55 @@ def test_nothing_to_compare_has_its_columns():
     found = signs_compared(runs({0.0: [0.9], 1.0: [0.8]}))
     assert not len(found)
     assert {"size", "p_holm", "mark", "reachable"} <= set(found.columns)
+
+
+def layers(**columns) -> pd.DataFrame:
+    """Four layers of one network: 2, 4, 6 and 8 units."""
+    frame = {"run": "r", "alpha": 1.0, "seed": 0, "depth": [0, 1, 2, 3], "units": [2, 4, 6, 8], "dead": 0.0}
+    return pd.DataFrame(frame | {"si": [0.1, 0.2, 0.3, 0.4], "si_shuffled": [0.1, 0.1, 0.1, 0.2]} | columns)
+
+
+@pytest.mark.parametrize(
+    ("which", "mean", "shuffled"),
+    [
+        ("all", (0.2 + 0.8 + 1.8 + 3.2) / 20, (0.2 + 0.4 + 0.6 + 1.6) / 20),
+        ("first3", (0.2 + 0.8 + 1.8) / 12, 0.1),
+        ("last3", (0.8 + 1.8 + 3.2) / 18, (0.4 + 0.6 + 1.6) / 18),
+    ],
+)
+def test_layers_count_by_their_units(which, mean, shuffled):
+    found = over_units(layers().sample(frac=1, random_state=1), "si", which)
+    assert found.columns.tolist() == ["run", "alpha", "seed", "mean", "shuffled"]
+    (row,) = found.to_dict("records")
+    assert (row["run"], row["alpha"], row["seed"]) == ("r", 1.0, 0)
+    assert row["mean"] == pytest.approx(mean)
+    assert row["shuffled"] == pytest.approx(shuffled)
+
+
+def test_the_first_three_are_counted_in_each_network_by_itself():
+    other = layers(run="s", depth=[5, 6, 7, 8], alpha=2.0)
+    found = over_units(pd.concat([layers(), other]), "si", "first3").set_index("run")["mean"]
+    assert found.to_dict() == pytest.approx({"r": 2.8 / 12, "s": 2.8 / 12})
+    two = layers().iloc[:2]  # a network with fewer than three
+    assert over_units(two, "si", "last3")["mean"].tolist() == pytest.approx([1.0 / 6])
+
+
+def test_living_units_only():
+    """Of 4 units half are dead: 2 live; of 8 all are: that layer has no index of living units."""
+    frame = layers(si_living=[0.1, 0.4, 0.3, np.nan], dead=[0.0, 0.5, 0.0, 1.0], si_shuffled=[0.1, 0.05, 0.1, 0.0])
+    (row,) = over_units(frame, "si_living").to_dict("records")
+    assert row["mean"] == pytest.approx((2 * 0.1 + 2 * 0.4 + 6 * 0.3) / 10)
+    assert row["shuffled"] == pytest.approx((2 * 0.1 + 4 * 0.05 + 6 * 0.1) / 10)  # dead units' null is 0
+    nothing = over_units(layers(si_living=np.nan, dead=1.0), "si_living")
+    assert nothing[["mean", "shuffled"]].isna().all(axis=None)
+
+
+def test_a_measure_without_a_null_has_none():
+    found = over_units(layers(), "dead")
+    assert found["mean"].tolist() == [0.0]
+    assert found["shuffled"].isna().all()
+
+
+def test_networks_keep_their_order():
+    frames = [layers(run=r, seed=s) for s, r in enumerate("zax")]
+    assert over_units(pd.concat(frames), "si")["run"].tolist() == list("zax")

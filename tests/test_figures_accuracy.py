@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from made_up_study import accuracy_of, made_up_study
 
@@ -7,6 +8,7 @@ from selectivity_core.figures.accuracy import (
     accuracy_by_alpha,
     accuracy_violins,
     signs_violins,
+    time_to_learn,
 )
 from selectivity_core.figures.style import GREY, alpha_color, panels
 
@@ -173,11 +175,26 @@ def test_sizes_with_one_sign_only_are_not_compared():
     assert axes.get_ylabel() == "test accuracy (%)"
 
 
-def test_shuffled_labels_stand_at_the_foot_where_units_are_given():
+def test_shuffled_labels_stand_at_the_foot_where_they_are_given():
     study = made_up_study()
-    axes, _ = drawn(accuracy_against_selectivity, study, units=study.table("units", "resnet18"))
+    null = pd.Series({-1.0: 0.1, 0.0: 0.12, 1.0: 0.11})
+    axes, _ = drawn(accuracy_against_selectivity, study, null=null)
     (ticks,) = [line for line in axes.get_lines() if line.get_label() == "shuffled labels"]
-    np.testing.assert_allclose(ticks.get_xdata(), [0.1] * 3)
+    np.testing.assert_allclose(ticks.get_xdata(), [0.1, 0.12, 0.11])
     assert axes.get_legend() is not None
     plain, _ = drawn(accuracy_against_selectivity, study)
     assert plain.get_legend() is None
+
+
+def test_time_to_learn_shows_every_seed_and_the_median():
+    rows = [(0.0, 4.0), (0.0, 6.0), (0.0, 20.0), (5.0, np.nan), (5.0, np.nan), (-1.0, 8.0), (-1.0, np.nan)]
+    _, (axes,) = panels(1)
+    medians = time_to_learn(axes, pd.DataFrame(rows, columns=["alpha", "t95"]))
+    assert medians.to_dict() == {-1.0: 8.0, 0.0: 6.0}  # 5 never got there
+    (never,) = axes.texts
+    assert (never.get_text(), never.xy[0]) == ("never", 2)
+    dots = [line for line in axes.get_lines() if line.get_marker() == "o"]
+    assert [line.get_ydata().tolist() for line in dots] == [[8], [4, 6, 20]]
+    spans = [collection.get_segments()[0][:, 1].tolist() for collection in axes.collections]
+    assert spans == [[8, 8], [5, 13]]  # from quartile to quartile
+    assert axes.get_ylim()[0] == 0

@@ -9,7 +9,8 @@ import pytest
 from made_up_study import LAYERS, UNITS, accuracy_of, index_of, made_up_study
 from PIL import Image
 
-from selectivity_core.figures.explorer import alpha_explorer, unit_explorer
+from selectivity_core.figures.explorer import alpha_explorer, distance_explorer, unit_by_alpha, unit_explorer
+from selectivity_core.figures.shown import Nothing
 
 ALPHAS = (-1.0, 0.0)
 
@@ -80,3 +81,59 @@ def test_unit_explorer_shows_no_unit_twice():
     study.tables.units = study.tables.units[study.tables.units["layer"] == LAYERS[0]]
     slider, _ = unit_explorer(study, "resnet18", tuple("abcdefghij"), steps=1000).children
     assert len(slider.options) == UNITS
+
+
+def test_units_by_alpha_follow_one_start():
+    study = made_up_study((-1.0, 0.0, 1.0), seeds=2)
+    choice, slider, outer = unit_by_alpha(study, count=3).children
+    best = UNITS - 1  # the highest index of every layer
+    assert list(choice.options) == [f"unit {best} of layer {k}" for k in (1, 3, 4)]
+    assert (list(slider.options), slider.index) == (["−1", "0", "1"], 1)
+    assert len(outer.children) == 3
+    for name, stack in zip(choice.options, outer.children, strict=True):
+        for alpha, (alt, _) in zip((-1.0, 0.0, 1.0), pages(stack), strict=True):
+            own = index_of(alpha) + 0.05
+            label = f"{alpha:g}".replace("-", "−")
+            mean = (1 + own) / (1 - own)
+            assert alt == (
+                f"{name}, α = {label}: index {own:.3f}; preferred class 5 with mean activity {mean:.3f}, "
+                f"mean over classes {(mean + 9) / 10:.3f}."
+            )
+
+
+def test_units_by_alpha_take_the_first_seed_that_is_there():
+    study = made_up_study((-1.0, 0.0, 1.0), seeds=2, missing=[(1.0, 0)])
+    _, slider, _ = unit_by_alpha(study).children
+    assert list(slider.options) == ["−1", "0"]  # the networks of seed 0
+
+
+def test_distances_by_alpha():
+    study = made_up_study((-2.0, -1.0, 0.0), figure="fig2")
+    pairs = study.tables.pairs
+    pairs.loc[pairs["form"].str.startswith("textbook"), "distance"] /= 2
+    choice, slider, outer = distance_explorer(study).children
+    assert list(choice.options) == ["paper's form", "textbook's form"]
+    assert list(slider.options) == ["−2", "−1"]
+    for factor, stack in zip((1, 0.5), outer.children, strict=True):
+        for alpha, (alt, _) in zip((-2.0, -1.0), pages(stack), strict=True):
+            between = factor * (0.3 + 0.1 * np.tanh(-alpha))
+            assert f"mean distance within α {factor * 0.2:.3f}, to α = 0 {between:.3f}, within α = 0" in alt
+
+
+@pytest.mark.parametrize("explorer", [alpha_explorer, unit_by_alpha, distance_explorer])
+def test_without_runs_there_is_nothing_to_move(explorer):
+    study = made_up_study((-1.0, 0.0), 2, figure="fig2", missing=[(a, s) for a in (-1.0, 0.0) for s in (0, 1)])
+    found = explorer(study)
+    assert isinstance(found, Nothing)
+    assert found.anchor != study.figure.anchor  # the figure itself has that
+    assert "selectivity sweep" in " ".join(found.lacking)
+
+
+def test_one_seed_has_no_distances_to_move_through():
+    found = distance_explorer(made_up_study((-1.0, 0.0), 1, figure="fig2"))
+    assert "two seeds or more" in found.lacking[0]
+
+
+def test_unit_explorer_without_a_network():
+    study = made_up_study((0.0,), 1, figure="index", missing=[(0.0, 0)])
+    assert isinstance(unit_explorer(study, "resnet20", tuple("abcdefghij")), Nothing)

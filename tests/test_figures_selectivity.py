@@ -4,7 +4,14 @@ import pytest
 from made_up_study import UNITS, index_of, made_up_study
 from matplotlib.colors import to_hex
 
-from selectivity_core.figures.selectivity import index_by_alpha, index_by_layer, index_histogram, response_bars
+from selectivity_core.effects import over_units
+from selectivity_core.figures.selectivity import (
+    by_alpha,
+    by_layer,
+    index_histogram,
+    measure_in_words,
+    response_bars,
+)
 from selectivity_core.figures.style import GREY, NULL, alpha_color, panels
 
 ALPHAS = (-1.0, 0.0, 1.0)
@@ -19,8 +26,8 @@ def labelled(axes):
     return {line.get_label(): line for line in axes.get_lines() if not line.get_label().startswith("_")}
 
 
-def test_index_by_layer(axes):
-    index_by_layer(axes, made_up_study(figure="fig4").table("layers", "resnet18"))
+def test_by_layer(axes):
+    by_layer(axes, made_up_study(figure="fig4").table("layers", "resnet18"))
     lines = labelled(axes)
     assert list(lines) == ["−1", "0", "1", "shuffled"]
     for label, alpha in zip(("−1", "0", "1"), ALPHAS, strict=True):
@@ -36,21 +43,20 @@ def test_index_by_layer(axes):
     assert axes.get_legend().get_title().get_text() == "α"
 
 
-def test_index_by_layer_of_one_seed_has_no_bands(axes):
-    index_by_layer(axes, made_up_study(seeds=1).table("layers", "resnet18"))
+def test_by_layer_of_one_seed_has_no_bands(axes):
+    by_layer(axes, made_up_study(seeds=1).table("layers", "resnet18"))
     assert len(axes.collections) == 0
     assert len(labelled(axes)) == 4
 
 
 def test_an_interval_beyond_one_does_not_stretch_the_axis(axes):
     rows = [(0.0, s, d, si, 0.1) for s, si in enumerate((0.2, 0.99)) for d in range(2)]
-    index_by_layer(axes, pd.DataFrame(rows, columns=["alpha", "seed", "depth", "si", "si_shuffled"]))
+    by_layer(axes, pd.DataFrame(rows, columns=["alpha", "seed", "depth", "si", "si_shuffled"]))
     assert axes.get_ylim() == (0, 1.02)
 
 
-def test_index_by_alpha(axes):
-    study = made_up_study()
-    index_by_alpha(axes, study.runs("resnet18"), study.table("units", "resnet18"))
+def test_by_alpha(axes):
+    by_alpha(axes, means_of(made_up_study(), "si"))
     singles = [line for line in axes.get_lines() if line.get_marker() == "o"]
     assert [line.get_ydata()[0] for line in singles] == pytest.approx([index_of(a) for a in ALPHAS])
     assert [line.get_color() for line in singles] == [alpha_color(a, ALPHAS) for a in ALPHAS]
@@ -61,12 +67,57 @@ def test_index_by_alpha(axes):
     assert axes.get_ylabel() == "mean selectivity index"
 
 
-def test_index_by_alpha_without_units_of_one_alpha(axes):
-    """The ledger keeps unit tables of the first seeds only."""
-    study = made_up_study()
-    units = study.table("units", "resnet18")
-    index_by_alpha(axes, study.runs("resnet18"), units[units["alpha"] != 0])
-    assert labelled(axes)["shuffled labels"].get_xdata().tolist() == [0, 2]
+def means_of(study, value):
+    return over_units(study.table("layers", "resnet18"), value)
+
+
+@pytest.mark.parametrize(
+    ("value", "label", "heights"),
+    [
+        ("dead", "dead units (%)", [0, 0, 25]), ("switched", "units that switch at least once (%)", [50, 50, 25]),
+        ("switches", "mean number of switches", [2, 2, 1]),
+        ("precision", "mean precision", [index_of(a) + 0.04 for a in ALPHAS]),
+        ("dprime", "mean d′", [index_of(a) + 0.02 for a in ALPHAS]),
+        ("mutual_information", "mean mutual information (bits)", [index_of(a) + 0.05 for a in ALPHAS]),
+    ],
+)  # fmt: skip
+def test_every_measure_has_its_unit(axes, value, label, heights):
+    means = means_of(made_up_study(), value)
+    by_alpha(axes, means, value)
+    singles = [line for line in axes.get_lines() if line.get_marker() == "o"]
+    assert [line.get_ydata()[0] for line in singles] == pytest.approx(heights)
+    assert axes.get_ylabel() == label
+    assert axes.get_ylim()[0] == 0
+    words = measure_in_words(means, value)
+    percent = label.endswith("(%)")
+    listed = [f"{h:.1f} %" if percent else f"{h:.3f}" for h in heights]
+    assert words.startswith(f"{label} by α: −1: {listed[0]}, 0: {listed[1]}, 1: {listed[2]}.")
+    shuffled = "shuffled labels" in labelled(axes)
+    assert shuffled == ("With shuffled labels 0.100" in words) == (value not in ("dead", "switched", "switches"))
+
+
+def test_layers_without_living_units_leave_a_gap(axes):
+    study = made_up_study(figure="figA8")
+    layers = study.tables.layers
+    layers.loc[layers["layer"] == "stage2.0", ["si_living", "si_shuffled", "dead"]] = [np.nan, 0.0, 1.0]
+    by_layer(axes, study.table("layers", "resnet20"), "si_living")
+    found = labelled(axes)["0"].get_ydata()
+    assert np.isnan(found).tolist() == [False, False, True, False]
+    null = labelled(axes)["shuffled"].get_ydata()
+    assert np.isnan(null).tolist() == [False, False, True, False]
+
+
+def test_the_null_of_living_units_is_theirs_alone(axes):
+    """A fifth of the units is dead and has 0 under any labels: the others have 0.1 / 0.8."""
+    rows = [(0.0, s, d, 0.4, 0.1, 0.2) for s in range(2) for d in range(2)]
+    columns = ["alpha", "seed", "depth", "si_living", "si_shuffled", "dead"]
+    by_layer(axes, pd.DataFrame(rows, columns=columns), "si_living")
+    assert labelled(axes)["shuffled"].get_ydata() == pytest.approx([0.125] * 2)
+
+
+def test_what_is_not_known_is_a_dash_in_words():
+    means = pd.DataFrame({"alpha": [0.0, 1.0], "mean": [0.5, np.nan], "shuffled": np.nan})
+    assert measure_in_words(means, "si_living") == "mean selectivity index, living units by α: 0: 0.500, 1: –."
 
 
 def test_index_histogram_gives_shares(axes):

@@ -6,10 +6,10 @@ import pytest
 from bs4 import BeautifulSoup
 from made_up_study import DATA, accuracy_of, index_of, made_up_study
 
-from selectivity_core.effects import against_baseline, signs_compared
+from selectivity_core.effects import against_baseline, over_units, signs_compared
 from selectivity_core.errors import BookError
 from selectivity_core.figures import accuracy_by_alpha, effects_table, panels, show, signs_table
-from selectivity_core.figures.shown import Shown, Table
+from selectivity_core.figures.shown import Nothing, Shown, Table
 
 
 def drawn(study):
@@ -92,7 +92,8 @@ def test_the_picture_is_in_the_page_itself():
 
 
 def effects_cells(study):
-    return cells(effects_table(against_baseline(study.runs("resnet18")), study.table("units", "resnet18")))
+    means = over_units(study.table("layers", "resnet18"), "si")
+    return cells(effects_table(against_baseline(study.runs("resnet18")), means))
 
 
 def test_effects_table():
@@ -138,3 +139,47 @@ def test_a_table_escapes_what_it_holds():
     assert parsed.caption.get_text() == "1 < 2"
     assert parsed.td.get_text() == "<script>x</script>"
     assert parsed.div["tabindex"] == "0"  # it scrolls: the keyboard must reach it
+
+
+def test_panels_that_are_left_out_are_said_with_the_reason():
+    study = made_up_study(seeds=2, figure="figA1", models=["resnet20"])
+    first, third = study.figure.panels[0], study.figure.panels[2]
+    found = shown(study, absent=[first, third])
+    assert found.lacking == (
+        "Not drawn: panel a (ResNet18 was not asked for), panel c (nothing finished to draw it from).",
+    )
+    study = made_up_study(seeds=1, figure="fig4", profile="cifar10")
+    assert shown(study, absent=study.figure.panels[:1]).lacking[0] == (
+        "Not drawn: panel a (ResNet18 is no network of profile cifar10)."
+    )
+    signs = made_up_study((-1.0, 0.0), seeds=1)
+    assert shown(signs, absent=signs.figure.panels[:1]).lacking == (
+        "Not drawn: panel a (no size of α is finished with both signs).",
+    )
+    lone = made_up_study(seeds=1, figure="figA15")
+    assert shown(lone, absent=lone.figure.panels).lacking[0].startswith("Not drawn: the panel (")
+
+
+def test_what_is_lacking_stands_under_the_caption_once():
+    study = made_up_study(seeds=2, missing=[(1.0, 1)])
+    found = shown(study)
+    assert found.lacking == tuple(study.lacking())
+    paragraphs = page(found).find_all("p", class_="selectivity-lacking")
+    assert [p.get_text() for p in paragraphs] == list(found.lacking)
+    assert "lacking" not in shown(made_up_study(seeds=2))._repr_html_()
+
+
+def test_nothing_has_the_place_of_its_figure():
+    study = made_up_study(seeds=1, figure="figA1", missing=[(a, 0) for a in (-1.0, 0.0, 1.0)])
+    parsed = page(Nothing(study, study.figure.panels[:1], part="-slider"))
+    assert parsed.figure["id"] == "figure-A1-slider"
+    assert parsed.figcaption.get_text() == (
+        "Figure A1-slider (Leavitt & Morcos). Negative α lowers selectivity. Nothing is drawn: no run is finished."
+    )
+    first, second = (p.get_text() for p in parsed.find_all("p"))
+    assert first == "Not drawn: panel a (nothing finished to draw it from)."
+    assert "selectivity sweep --profile digits --figure figA1" in second
+
+
+def test_nothing_of_runs_that_are_not_enough():
+    assert Nothing(made_up_study(seeds=1)).caption.endswith("Nothing is drawn: its runs are not enough.")

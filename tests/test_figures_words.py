@@ -4,10 +4,12 @@ import pytest
 from made_up_study import accuracy_of, index_of, made_up_study
 
 from selectivity_core.effects import against_baseline, signs_compared
+from selectivity_core.figures.style import value_label
 from selectivity_core.figures.words import (
     bands_in_words,
     effects_in_words,
     index_in_words,
+    index_span_in_words,
     means_in_words,
     signs_in_words,
 )
@@ -55,7 +57,7 @@ def test_effects_are_counted_and_the_extremes_named():
 
 def test_one_seed_is_said_to_test_nothing():
     assert effects_in_words(effects(seeds=1)).startswith("With one seed there is no spread to test against")
-    assert bands_in_words(effects(seeds=1)) == "One seed: no intervals and no test."
+    assert bands_in_words(made_up_study(seeds=1).runs()) == "One seed: no intervals and no test."
 
 
 @pytest.mark.parametrize(
@@ -84,12 +86,12 @@ def test_an_alpha_that_cannot_be_tested_is_no_extreme():
     ("seeds", "kind"), [(2, "95 % t intervals"), (9, "95 % t intervals"), (10, "95 % bootstrap intervals")]
 )
 def test_bands_say_which_interval(seeds, kind):
-    assert kind in bands_in_words(effects(seeds=seeds))
+    assert kind in bands_in_words(made_up_study(seeds=seeds).runs())
 
 
 def test_bands_of_unequal_numbers_of_seeds():
-    assert "95 % t intervals" in bands_in_words(effects(seeds=3, missing=[(1.0, 1), (1.0, 2)]))
-    assert "95 % t or bootstrap intervals" in bands_in_words(effects(seeds=10, missing=[(1.0, 1)]))
+    assert "95 % t intervals" in bands_in_words(made_up_study(missing=[(1.0, 1), (1.0, 2)]).runs())
+    assert "95 % t or bootstrap intervals" in bands_in_words(made_up_study(seeds=10, missing=[(1.0, 1)]).runs())
 
 
 def test_signs_that_three_seeds_cannot_tell_apart():
@@ -127,3 +129,29 @@ def test_reach_at_unequal_numbers_of_seeds_follows_holm():
     assert found["floor"].tolist() == pytest.approx([2 / 924, 2 / 70])
     assert found["reachable"].tolist() == [True, True]
     assert pd.Series(found["p_holm"]).max() <= 0.05
+
+
+def test_means_of_the_loss():
+    found = against_baseline(made_up_study().runs("resnet18"), "test_loss")
+    losses = ", ".join(
+        f"{label}: {1 - np.mean([accuracy_of(a, s) for s in range(3)]):.3f}"
+        for a, label in ((-1, "−1"), (0, "0"), (1, "1"))
+    )
+    assert means_in_words(found, "test_loss") == f"mean test cross-entropy by α: {losses}."
+
+
+def test_how_far_the_index_moved():
+    assert index_span_in_words(made_up_study((-2.0, 0.0, 1.0)).runs()) == (
+        f"Mean selectivity index: {index_of(0):.3f} at α = 0, {index_of(-2):.3f} at α = −2."
+    )
+    assert index_span_in_words(made_up_study((0.0,)).runs()).endswith("0.300 at α = 0.")
+    lost = made_up_study((0.0, 1.0), missing=[(0.0, s) for s in range(3)])
+    assert "unknown at α = 0" in index_span_in_words(lost.runs())
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "words"),
+    [(0.25, {}, "0.250"), (-0.25, {}, "−0.250"), (np.nan, {}, "–"), (12.34, {"digits": 1, "unit": " %"}, "12.3 %")],
+)
+def test_a_number_in_a_sentence(value, options, words):
+    assert value_label(value, **options) == words

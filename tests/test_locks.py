@@ -10,12 +10,12 @@ import pytest
 
 from selectivity_core import locks
 from selectivity_core.errors import StoreError
-from selectivity_core.locks import lock
+from selectivity_core.locks import is_locked, lock, try_lock
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from selectivity_core.locks import lock
+from selectivity_core.locks import is_locked, lock, try_lock
 with lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -110,3 +110,41 @@ def test_a_lock_file_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="file: this folder cannot be made"):
         lock(tmp_path / "file" / "a").__enter__()
+
+
+def test_try_lock_says_whether_it_got_it_and_never_waits(tmp_path):
+    path = tmp_path / "run.lock"
+    assert not is_locked(path)
+    assert not path.exists()
+    with try_lock(path) as mine, try_lock(path) as again:
+        assert (mine, again) == (True, False)
+        assert is_locked(path)
+    assert not is_locked(path)
+    child = holder(path)
+    try:
+        with try_lock(path) as mine:
+            assert not mine
+        assert is_locked(path)
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    assert not is_locked(path)
+
+
+def test_a_lock_file_that_its_holder_removed_guards_nothing(tmp_path):
+    """Who waited for it must not take the file that is gone for the one that the next holder makes."""
+    path = tmp_path / "run.lock"
+    real = locks.fcntl.lockf
+
+    def removed_meanwhile(handle, how):
+        real(handle, how)
+        path.unlink()
+
+    locks.fcntl.lockf = removed_meanwhile
+    try:
+        with try_lock(path) as mine:
+            assert not mine
+    finally:
+        locks.fcntl.lockf = real
+    assert acquires(path, 5)

@@ -18,7 +18,7 @@ from selectivity_core.store import RunStore
 from selectivity_core.study import gather
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
-FIGURE_4 = next(p for p in NOTEBOOKS if p.stem == "04_figure_4")
+FIGURE_4 = next(p for p in NOTEBOOKS if p.stem == "05_figure_4")
 TINY = {"epochs": 2, "milestones": [1], "train_size": 50, "width": 2}
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
@@ -143,7 +143,7 @@ def held(folder):
 
 @pytest.mark.parametrize(("given", "message"), BEFORE_A_KERNEL.values(), ids=BEFORE_A_KERNEL)
 def test_figure_refuses_before_a_kernel_starts(given, message, no_runs, tmp_path, capsys):
-    assert main(["figure", "04_figure_4", "-y", given, "--out", str(tmp_path / "out" / "a.ipynb")]) == 2
+    assert main(["figure", "05_figure_4", "-y", given, "--out", str(tmp_path / "out" / "a.ipynb")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert list(tmp_path.iterdir()) == []
@@ -153,7 +153,7 @@ def test_figure_refuses_before_a_kernel_starts(given, message, no_runs, tmp_path
 @pytest.mark.parametrize(("given", "message"), IN_THE_NOTEBOOK.values(), ids=IN_THE_NOTEBOOK)
 def test_figure_refuses_before_anything_is_trained(given, message, no_runs, tmp_path, capsys):
     out = tmp_path / "out" / "a.ipynb"
-    assert main(["figure", "04_figure_4", "-y", given, "--out", str(out)]) == 2
+    assert main(["figure", "05_figure_4", "-y", given, "--out", str(out)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert sorted(p.name for p in out.parent.rglob("*")) == ["a.ipynb", "failed"]

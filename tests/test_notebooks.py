@@ -13,7 +13,7 @@ import yaml
 from selectivity_core.parameters import check, from_notebook
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
-FIGURE_4 = next(p for p in NOTEBOOKS if p.stem == "04_figure_4")
+FIGURE_4 = next(p for p in NOTEBOOKS if p.stem == "05_figure_4")
 CHECK = "from selectivity_core.parameters import check_injected\n\ncheck_injected()"
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 

@@ -3,7 +3,7 @@ import pytest
 from selectivity_core import RunSpec, grid, profile
 from selectivity_core.errors import SpecError
 from selectivity_core.paper import FIGURES, models_for
-from selectivity_core.paper.figures import find_figure, on_side
+from selectivity_core.paper.figures import PAPER_EPOCHS, find_figure, on_side, setting
 from selectivity_core.profiles import PROFILES, find_profile
 
 
@@ -62,7 +62,7 @@ def test_an_alpha_that_cannot_be_is_refused_on_whichever_side(figure, alpha):
     ("options", "words"),
     [
         ({"seeds": 0}, "^seeds: 0 given"), ({"seeds": [0.5]}, "^seed: 0.5"), ({"seeds": [-1]}, "^seed: -1"),
-        ({"models": ["vgg16"]}, "^model: 'vgg16' given; profile digits covers"), ({"beta": 1}, "^beta: no such field"),
+        ({"models": ["mlp2"]}, "^model: 'mlp2' given; profile digits covers"), ({"beta": 1}, "^beta: no such field"),
         ({"lr": -1}, "^lr: -1 given"),
     ],
 )  # fmt: skip
@@ -72,7 +72,65 @@ def test_bad_options_are_refused_by_name(options, words):
 
 
 def test_unknown_figures_and_profiles_are_named():
-    with pytest.raises(SpecError, match=r"figure: 'fig99' given; one of .*fig1, fig3"):
+    with pytest.raises(SpecError, match=r"figure: 'fig99' given; one of .*fig1, fig2"):
         grid("digits", "fig99")
     with pytest.raises(SpecError, match="profile: 'digit' given"):
         grid("digit", "fig1")
+
+
+def test_a_figures_own_settings_reach_its_regularised_runs_only():
+    specs = grid("digits", "figA20", alphas=[-1, 0], seeds=1, models=["resnet20"])
+    assert [s.layers for s in specs] == ["first3", "all"]
+    assert {s.index for s in grid("digits", "figA19", alphas=[-1, 1], seeds=1) if s.alpha} == {"dprime"}
+    assert grid("digits", "figA19", alphas=[0], seeds=1) == grid("digits", "figA1", alphas=[0], seeds=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "epochs"),
+    [("cifar10", "resnet20", 5), ("tiny-imagenet", "resnet18", 5), ("cifar10-short", "resnet20", 5 * 8 / 200)],
+)
+def test_a_warm_up_keeps_its_share_of_the_schedule(name, model, epochs):
+    (spec,) = (s for s in grid(name, "figA30", alphas=[1.0], seeds=1, models=[model]) if s.alpha)
+    assert spec.warmup_epochs == pytest.approx(epochs)
+    longer = grid(name, "figA30", alphas=[1.0], seeds=1, models=[model], epochs=1000)[1]
+    assert longer.warmup_epochs == 5  # never more than the paper's
+
+
+def test_settings_of_figures_without_any():
+    assert setting(find_figure("fig1"), profile("digits")) == {}
+    assert set(PAPER_EPOCHS) == {"resnet18", "resnet50", "resnet20", "vgg16"}
+
+
+def test_an_override_wins_over_the_figure():
+    specs = grid("digits", "figA20", alphas=[-1], seeds=1, models=["resnet20"], layers="last3")
+    assert [s.layers for s in specs if s.alpha] == ["last3"]
+    specs = grid("digits", "figA30", alphas=[-1], seeds=1, models=["resnet20"], warmup_epochs=3)
+    assert [s.warmup_epochs for s in specs if s.alpha] == [3]
+
+
+def test_variants_share_their_baseline_where_they_can():
+    specs = grid("digits", "batches", alphas=[-1, 0], seeds=2)
+    assert [(s.estimate, s.alpha) for s in specs if not s.seed] == [("batch", -1), ("batch", 0), ("unbiased", -1)]
+    leaky = grid("digits", "figA9", alphas=[0, 1], seeds=1)  # a slope is there at α = 0 too
+    assert [(s.activation, s.alpha) for s in leaky[:4]] == [
+        ("relu", 0), ("relu", 1), ("leaky_relu:0.01", 0), ("leaky_relu:0.01", 1)
+    ]  # fmt: skip
+    assert len(leaky) == 8
+
+
+def test_what_must_be_worked_out_follows_from_the_panels():
+    assert find_figure("fig2").derived == {"pairs", "bounds"}
+    assert find_figure("figA3").derived == {"pairs"}
+    assert find_figure("figA4").derived == {"bounds"}
+    assert find_figure("fig1").derived == set()
+    assert find_figure("pwcca").derived == {"pairs"}  # its notebook's own drawing needs them
+
+
+def test_sides_models_and_sentences():
+    assert find_figure("figA17").side == "both"
+    assert find_figure("figA19").side == "both"  # panels of α = 0 alone do not make it one-sided
+    assert find_figure("index").side == "none"
+    assert find_figure("figA16").models == ("vgg16", "resnet20")
+    assert find_figure("fig2").sentence.endswith("?")
+    assert find_figure("fig1").sentence == "Reducing selectivity."
+    assert find_figure("figA9").anchor == "figure-A9"

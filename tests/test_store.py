@@ -11,7 +11,8 @@ import torch
 
 from selectivity_core import RunStore, train
 from selectivity_core.errors import StoreError
-from selectivity_core.store import FILES, TABLES, from_csv, to_csv
+from selectivity_core.manifests import FILES, TABLES
+from selectivity_core.store import from_csv, to_csv
 
 NAMES = ("runs.csv", "history.csv", "layers.csv", "units.csv", "responses.csv", "weights.safetensors", "manifest.json")
 

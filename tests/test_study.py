@@ -1,79 +1,175 @@
-import pandas as pd
-import pytest
+import shlex
+from argparse import ArgumentParser
+from functools import partial
 
-from selectivity_core import RunSpec, Tables, grid
+import pytest
+from made_up_study import DATA, made_up_study
+
+from selectivity_core.cli.arguments import add_grid, grid_of
 from selectivity_core.errors import MissingRunsError, SpecError
+from selectivity_core.figures import Nothing, Shown, distance_explorer, distance_table, draw
 from selectivity_core.ledgers import export
-from selectivity_core.paper.figures import find_figure
-from selectivity_core.study import Study, default_store, gather
+from selectivity_core.rotation import off_axis_scores
+from selectivity_core.study import check_overrides, default_store, gather
 from selectivity_core.sweeping import describe
 
-OVERRIDES = {"epochs": 1, "milestones": [], "width": 1, "train_size": 40}
-
-
-def made_up(specs: list[RunSpec], diverged: RunSpec) -> Tables:
-    """Runs that nobody trained, and two units of each that is complete."""
-    runs = pd.DataFrame(
-        {
-            "run": [s.id for s in specs], "model": [s.model for s in specs], "alpha": [s.alpha for s in specs],
-            "seed": [s.seed for s in specs], "status": ["diverged" if s == diverged else "complete" for s in specs],
-            "provenance_data": "scikit-learn digits",
-        }
-    )  # fmt: skip
-    units = pd.DataFrame({"run": [s.id for s in specs for _ in range(2)], "si": 0.5})
-    return Tables(runs=runs, units=units)
+TINY = {"epochs": 1, "milestones": [], "width": 1, "train_size": 40}
 
 
 @pytest.fixture
 def study():
-    wanted = grid("digits", "fig4", alphas=[-1.0, 0.0, 30.0], seeds=2, models=["resnet20"])
-    return Study(find_figure("fig4"), "digits", wanted, made_up(wanted[:-1], wanted[2]))
+    """Six runs wanted: one diverged, one is missing."""
+    return made_up_study((-1.0, 0.0, 30.0), 2, diverged=[(30.0, 0)], missing=[(30.0, 1)])
+
+
+@pytest.fixture
+def alone(tmp_path, monkeypatch):
+    """Runs of its own, trained in this process."""
+    monkeypatch.setattr("selectivity_core.executing.default_jobs", lambda specs, gpus: 1)
+    monkeypatch.setenv("SELECTIVITY_RUNS", str(tmp_path / "runs"))
+    return tmp_path
 
 
 def test_what_is_there_and_what_is_missing(study):
     assert study.missing == [study.specs[-1]]
-    assert study.models == ["resnet20"]
-    assert len(study.runs()) == len(study.runs("resnet20")) == 4
-    assert not len(study.runs("resnet18"))
+    assert study.models == ["resnet18"]
+    assert len(study.runs()) == len(study.runs("resnet18")) == 4
+    assert not len(study.runs("resnet20"))
 
 
 def test_a_diverged_run_is_in_no_table(study):
     diverged = study.specs[2].id
     assert diverged in study.tables.runs["run"].tolist()
     assert diverged not in study.runs()["run"].tolist()
-    units = study.table("units")
-    assert diverged not in units["run"].tolist()
-    assert units["alpha"].tolist() == [-1, -1, 0, 0, -1, -1, 0, 0]
-    assert units["seed"].tolist() == [0] * 4 + [1] * 4
-    assert len(study.table("units", "resnet20")) == 8
-    assert not len(study.table("units", "resnet18"))
+    layers = study.table("layers")
+    assert diverged not in layers["run"].tolist()
+    assert layers.drop_duplicates("run")[["alpha", "seed"]].to_numpy().tolist() == [[-1, 0], [0, 0], [-1, 1], [0, 1]]
+    assert {"model", "activation", "estimate"} <= set(layers)
+    assert len(study.table("layers", "resnet18")) == len(layers)
+    assert not len(study.table("layers", "resnet20"))
 
 
 def test_the_account_says_n_place_missing_and_diverged(study):
     text = study.account()
     assert "n = 2 seeds at each of 2 values of α" in text
-    assert "ResNet20 on scikit-learn digits" in text
-    assert "scaled down; the paper's is ResNet18 on Tiny ImageNet" in text
+    assert f"ResNet18 on {DATA} (scaled down; the paper's is ResNet18 on Tiny ImageNet)" in text
     assert "Diverged, shown nowhere and averaged into nothing: α = 30 (seed 0)." in text
-    assert f"**1 of 6 runs are missing**, the first: {describe(study.specs[-1])}" in text
-    assert "`selectivity sweep --profile digits --figure fig4 --alphas=-1,0,30 --seeds 0,1`" in text
+    assert f"1 of 6 runs are missing, the first: {describe(study.specs[-1])}" in text
+    assert text.endswith("To train them: selectivity sweep --profile digits --figure fig4 --alphas=-1,0,30 --seeds 0,1")
+    assert [p.split(":")[0].split(",")[0] for p in study.lacking()] == ["Diverged", "1 of 6 runs are missing"]
 
 
-def test_an_account_of_unequal_numbers(study):
-    specs = study.specs[:4]
-    text = Study(study.figure, "digits", specs, made_up(specs, diverged=None)).account()
-    assert "n = 1 to 2 seeds at each of 3" in text
+def test_an_account_of_unequal_numbers():
+    text = made_up_study((-1.0, 0.0), 2, diverged=[(0.0, 1)]).account()
+    assert "n = 1 to 2 seeds at each of 2" in text
     assert "missing" not in text
-    assert "Diverged" not in text
+    complete = made_up_study((0.0,), 1)
+    assert complete.lacking() == []
+    assert "n = 1 seeds at each of 1 values" in complete.account()
+
+
+def test_an_account_of_nothing():
+    text = made_up_study((0.0,), 1, missing=[(0.0, 0)]).account()
+    assert "**ResNet18 on digits (scaled down; the paper's is ResNet18 on Tiny ImageNet)**: n = 0 seeds" in text
+
+
+@pytest.mark.parametrize(
+    ("figure", "profile", "words"),
+    [
+        ("fig4", "tiny-imagenet", "ResNet18 on digits made up"),
+        ("fig4", "cifar10", "ResNet20 on digits made up (the paper's is ResNet18 on Tiny ImageNet)"),
+        ("figA3", "tiny-imagenet", "ResNet18 on digits made up (the paper's is ResNet20 on CIFAR-10)"),
+        (
+            "figA1",
+            "cifar10-short",
+            "ResNet20 on digits made up (scaled down; the paper's is ResNet20 on CIFAR-10)",
+        ),
+        (
+            "figA16",
+            "tiny-imagenet",
+            "ResNet18 on digits made up (the paper's is VGG16 on CIFAR-10 and ResNet20 on CIFAR-10)",
+        ),
+    ],
+)
+def test_a_setting_says_whose_place_it_takes(figure, profile, words):
+    study = made_up_study((0.0,), 1, figure=figure, profile=profile)
+    assert study.setting(study.models[0]) == words
+
+
+def test_what_was_overridden_is_said_and_put_into_the_command():
+    study = made_up_study((-1.0, 0.0), 1, missing=[(0.0, 0)], epochs=2, milestones=(1,))
+    assert "ResNet18 on digits made up, epochs 2 instead of 40, milestones (1) instead of (20, 30) (scaled down" in (
+        study.setting("resnet18")
+    )
+    assert study.command().endswith("--set epochs=2 --set 'milestones=[1]'")
+
+
+@pytest.mark.parametrize(
+    ("figure", "override", "words"),
+    [
+        ("figA20", {"layers": "last3"}, "layers last3 instead of first3"),
+        ("figA19", {"index": "si"}, "index si instead of dprime"),
+        ("figA30", {"warmup_epochs": 0.0}, "warmup_epochs 0.0 instead of 2."),
+        ("figA9", {"activation": "leaky_relu:0.2"}, "activation leaky_relu:0.2 instead of relu"),
+    ],
+)
+def test_an_override_of_what_makes_the_figure_is_said_too(figure, override, words):
+    study = made_up_study((-1.0, 0.0, 1.0), 1, figure=figure, **override)
+    assert words in study.setting(study.models[0])
+    assert grid_of(parsed(shlex.split(study.command())[2:])) == study.specs
+    plain = made_up_study((-1.0, 0.0, 1.0), 1, figure=figure)
+    assert "instead of" not in plain.setting(plain.models[0])
+    assert "--set" not in plain.command()
+
+
+@pytest.mark.parametrize("figure", ["figA20", "figA19", "figA31", "figA9", "classes", "index"])
+def test_the_baseline_alone_overrides_nothing(figure):
+    study = made_up_study((0.0,), 1, figure=figure)
+    assert "instead of" not in study.account()
+
+
+@pytest.mark.parametrize("figure", ["fig1", "figA9", "figA19", "figA30", "batches"])
+def test_the_command_asks_for_the_same_runs(figure):
+    study = made_up_study((-2.0, 0.0, 0.4), [3, 5], figure=figure, width=2, epochs=3, milestones=())
+    words = shlex.split(study.command())
+    assert words[:2] == ["selectivity", "sweep"]
+    assert grid_of(parsed(words[2:])) == study.specs
+
+
+def parsed(words):
+    parser = ArgumentParser()
+    add_grid(parser)
+    return parser.parse_args(words)
+
+
+def test_the_command_for_one_seed_and_one_network():
+    study = made_up_study((0.0,), [4], figure="figA1", models=["resnet20"])
+    assert shlex.split(study.command())[-4:] == ["--seeds", "4,", "--model", "resnet20"]
+    assert grid_of(parsed(shlex.split(study.command())[2:])) == study.specs
+
+
+def test_the_cost_follows_epochs_and_images():
+    """Finished runs took 10 s each; one that is missing has the same epochs and images."""
+    study = made_up_study((-1.0, 0.0), 2, missing=[(-1.0, 1)])
+    assert study.cost().startswith("They would take about 10 s of one core")
+    runs = study.tables.runs
+    runs["epochs"] *= 2  # had they had twice the epochs in 10 s, the missing one would take 5
+    assert "about 5 s" in study.cost()
+    runs["seconds"] = 10 * 3600.0
+    assert "about 5.0 hours" in study.cost()
+    runs["seconds"] = 1200.0
+    assert "about 10 minutes" in study.cost()
+    runs["model"] = "resnet20"
+    assert study.cost() == "What they would cost is not known: no such run has been measured."
 
 
 @pytest.mark.slow
-def test_gather_trains_reads_and_skips(tmp_path, monkeypatch):
-    monkeypatch.setattr("selectivity_core.sweeping.os.cpu_count", lambda: 1)  # in this process
-    monkeypatch.setenv("SELECTIVITY_RUNS", str(tmp_path / "runs"))
-    options = {"profile": "digits", "alphas": [-1.0], "seeds": 1, "models": ["resnet20"], "overrides": OVERRIDES}
-    with pytest.raises(MissingRunsError, match=r"figure fig1: none of its 2 runs at profile digits is finished; train"):
-        gather("fig1", **options, on_missing="skip")
+def test_gather_trains_reads_and_skips(alone, monkeypatch):
+    options = {"profile": "digits", "alphas": [-1.0], "seeds": 1, "models": ["resnet20"], "overrides": TINY}
+    empty = gather("fig1", **options, on_missing="skip")
+    assert len(empty.missing) == len(empty.specs) == 2
+    assert isinstance(draw(empty), Nothing)
+    assert not (alone / "runs").exists()
     with pytest.raises(MissingRunsError, match="2 of 2 runs are missing"):
         gather("fig1", **options, on_missing="raise")
     study = gather("fig1", **options)
@@ -81,13 +177,46 @@ def test_gather_trains_reads_and_skips(tmp_path, monkeypatch):
     assert not study.missing
     assert default_store().ids() == sorted(s.id for s in study.specs)
     # then from the ledger alone, with more runs wanted than there are
-    export(default_store(), tmp_path / "ledger")
-    monkeypatch.setenv("SELECTIVITY_RUNS", str(tmp_path / "empty"))
-    monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
+    export(default_store(), alone / "ledger")
+    monkeypatch.setenv("SELECTIVITY_RUNS", str(alone / "empty"))
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(alone / "ledger"))
     again = gather("fig1", **(options | {"seeds": [1, 0]}), on_missing="skip")
     assert [s.seed for s in again.missing] == [1, 1]
     assert again.runs()["test_loss"].tolist() == study.runs()["test_loss"].tolist()
-    assert not (tmp_path / "empty").exists()
+    assert "They would take about" in again.cost()
+    assert not (alone / "empty").exists()
+
+
+@pytest.mark.slow
+def test_gather_works_out_distances_and_bounds_of_finished_runs(alone, monkeypatch):
+    """Figure 2 on tiny networks that are really trained: from weights to a picture of all its panels."""
+    monkeypatch.setattr("selectivity_core.bounds.off_axis_scores", partial(off_axis_scores, steps=3))
+    ask = {"profile": "digits", "alphas": [-2.0, 0.0], "overrides": TINY}
+    one = gather("fig2", **ask, seeds=1)
+    shown = draw(one)  # one seed has nothing within an α: three panels cannot be drawn
+    assert isinstance(shown, Shown)
+    assert [letter for letter, _ in shown.used] == ["c"]
+    assert "Not drawn: panel a (two seeds or more at α = 0 and at another α are needed), panel b (" in shown.lacking[0]
+    assert isinstance(distance_explorer(one), Nothing)
+    assert distance_table(one).frame.empty
+    two = gather("fig2", **ask, seeds=2)
+    shown = draw(two)
+    assert [(letter, len(runs)) for letter, runs in shown.used] == [("a", 4), ("b", 4), ("c", 2), ("d", 4)]
+    assert "From some of the networks only: c (2 of 4)." in shown.caption
+    assert "nan" not in shown.alt
+    # Without the networks, what was worked out is still there.
+    before = two.tables.pairs
+    monkeypatch.setattr("selectivity_core.trained.network", None)
+    assert gather("fig2", **ask, seeds=2).tables.pairs.equals(before)
+    assert len(distance_table(two).frame) == 3
+
+
+def test_a_figure_without_runs_has_no_distances(alone):
+    study = gather("fig2", profile="digits", alphas=[-1.0], seeds=2, on_missing="skip")
+    assert len(study.tables.pairs) == len(study.tables.bounds) == 0
+    assert isinstance(distance_explorer(study), Nothing)
+    assert distance_table(study).frame.empty
+    assert isinstance(draw(study), Nothing)
 
 
 @pytest.mark.parametrize(
@@ -101,3 +230,17 @@ def test_gather_trains_reads_and_skips(tmp_path, monkeypatch):
 def test_gather_refuses_before_any_training(options, words):
     with pytest.raises(SpecError, match=words):
         gather("fig1", **({"profile": "digits"} | options))
+
+
+def test_overrides_of_what_the_grid_sets_are_refused():
+    assert check_overrides({"lr": 0.1}) == {"lr": 0.1}
+    for name, other in (("model", "the figure or --model"), ("alpha", "alphas"), ("seed", "seeds")):
+        with pytest.raises(SpecError, match=f"overrides: {name} given; it is set by {other}"):
+            check_overrides({name: 1})
+
+
+def test_diverged_runs_alone_are_nothing_to_draw():
+    study = made_up_study((0.0,), 1, diverged=[(0.0, 0)])
+    nothing = draw(study)
+    assert isinstance(nothing, Nothing)
+    assert "Diverged" in " ".join(nothing.lacking)

@@ -1,28 +1,15 @@
 import multiprocessing
-import os
 import pickle
-import subprocess
-import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from sweep_workers import count_trainings
+from sweep_workers import count_trainings, same
 
 from selectivity_core import RunStore, run, sweep, train
 from selectivity_core.errors import MissingRunsError, SelectivityError, StoreError
 from selectivity_core.ledgers import export, ledger
-from selectivity_core.tables import COLUMNS, NAMES, VOLATILE, VOLATILE_PREFIX
-
-TABLES = ("runs", "history", "layers", "units", "responses")
-
-
-def same(one, other) -> None:
-    for name in TABLES:
-        left, right = (getattr(t, name) for t in (one, other))
-        steady = [c for c in left if c not in VOLATILE and not c.startswith(VOLATILE_PREFIX)]
-        pd.testing.assert_frame_equal(left[steady], right[steady], check_exact=True)
+from selectivity_core.tables import COLUMNS, NAMES
 
 
 @pytest.fixture
@@ -144,7 +131,7 @@ def test_other_data_or_version_make_a_run_stale(tmp_path, tiny, trained, monkeyp
     monkeypatch.setattr("selectivity_core.training.RESULT_VERSION", 2)
     sweep([tiny], tmp_path / "s", jobs=1, progress=False)
     assert trained() == [tiny.id] * 2
-    monkeypatch.setattr("selectivity_core.sweeping._digests", lambda *_: {"digits": "0" * 64})
+    monkeypatch.setattr("selectivity_core.sweeping.data_digests", lambda *_: {"digits": "0" * 64})
     assert not len(sweep([tiny], tmp_path / "s", on_missing="skip").runs)
 
 
@@ -167,19 +154,60 @@ def test_a_damaged_run_is_reported_not_replaced(tmp_path, tiny):
         sweep([tiny], store, progress=False).units  # noqa: B018
 
 
-@pytest.mark.slow
-def test_processes_asked_for_the_same_runs_train_each_once(tmp_path):
-    (tmp_path / "log").mkdir()
-    command = [
-        sys.executable,
-        str(Path(__file__).with_name("sweep_workers.py")),
-        str(tmp_path / "s"),
-        str(tmp_path / "log"),
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
-    answers = [child.communicate(timeout=120)[0] for child in children]
-    assert [child.returncode for child in children] == [0, 0]
-    assert len(set(answers)) == 1
-    assert len(answers[0].split()) == 3
-    assert len(list((tmp_path / "log").iterdir())) == 3
+def test_one_run_shows_its_own_progress_over_epochs(tmp_path, tiny, capsys, monkeypatch):
+    monkeypatch.delenv("SELECTIVITY_PROGRESS", raising=False)
+    sweep([tiny], tmp_path, jobs=1)
+    assert "mlp on digits, α = 0, seed 0: 100%" in capsys.readouterr().err
+    sweep([tiny.replace(seed=s) for s in (1, 2)], tmp_path, jobs=1)
+    shown = capsys.readouterr().err
+    assert "training 2 runs: 100%" in shown
+    assert "\n" not in shown.strip()  # one line where there is no terminal
+
+
+LEDGER_CASES = {
+    # local data as in the ledger: its rows are used, and the rest is trained
+    "same data": ("same", 3, [], "train", [0, 1, 2], [2]),
+    # other data here: shown while everything comes from the ledger …
+    "other data, all in the ledger": ("other", 2, [], "train", [0, 1], []),
+    "other data, skipped": ("other", 3, [], "skip", [0, 1], []),
+    # … and stale once something else would stand beside it
+    "other data, one to train": ("other", 3, [], "train", [0, 1, 2], [0, 1, 2]),
+    "other data, one in the store": ("other", 3, [2], "skip", [2], []),
+}
+
+
+@pytest.mark.parametrize("case", LEDGER_CASES.values(), ids=LEDGER_CASES)
+def test_one_table_never_mixes_two_copies_of_the_data(tmp_path, tiny, trained, monkeypatch, case):
+    kind, wanted, stored, on_missing, shown, trains = case
+    specs = [tiny.replace(seed=s) for s in range(3)]
+    source = RunStore(tmp_path / "source")
+    sweep(specs[:2], source, jobs=1, progress=False)
+    export(source, tmp_path / "ledger")
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
+    kept = ledger()
+    if kind == "other":
+        kept.runs["provenance_digest"] = "0" * 64
+    store = RunStore(tmp_path / "s")
+    sweep([specs[k] for k in stored], store, jobs=1, progress=False)
+    before = len(trained())
+    tables = sweep(specs[:wanted], store, jobs=1, ledger=kept, on_missing=on_missing, progress=False)
+    assert tables.runs["run"].tolist() == [specs[k].id for k in shown]
+    assert len(trained()) - before == len(trains)
+    assert set(store.ids()) == {specs[k].id for k in {*stored, *trains}}
+    if len(tables.runs):
+        assert tables.runs["provenance_digest"].nunique() == 1
+
+
+def test_data_that_are_not_at_hand_follow_the_store(tmp_path, tiny, monkeypatch):
+    """With no data here, the runs of the store say which copy the ledger's rows must be of."""
+    specs = [tiny.replace(seed=s) for s in range(2)]
+    source, store = RunStore(tmp_path / "source"), RunStore(tmp_path / "s")
+    sweep(specs, source, jobs=1, progress=False)
+    sweep(specs[:1], store, jobs=1, progress=False)
+    export(source, tmp_path / "ledger")
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
+    monkeypatch.setattr("selectivity_core.sweeping.data_digests", lambda *_: {})
+    kept = ledger()
+    assert len(sweep(specs, store, on_missing="skip", ledger=kept).runs) == 2
+    kept.runs["provenance_digest"] = "0" * 64
+    assert len(sweep(specs, store, on_missing="skip", ledger=kept).runs) == 1

@@ -4,6 +4,10 @@ from .accuracy import accuracy_against_selectivity, accuracy_by_alpha, accuracy_
 from .contents import figure_index
 from .draw import KINDS, draw, tested
 from .explorer import alpha_explorer, distance_explorer, unit_by_alpha, unit_explorer
+from .morcos_importance import importance_table
+from .morcos_norm import norm_table
+from .morcos_reliance import reliance_figure, reliance_in_words, reliance_table
+from .morcos_selection import choice_table
 from .pages import distance_table, positions
 from .selectivity import by_alpha, by_layer, index_histogram, measure_in_words, response_bars
 from .shown import Nothing, Shown, Table, effects_table, show, signs_table
@@ -27,19 +31,25 @@ __all__ = [
     "by_alpha",
     "by_layer",
     "by_setting",
+    "choice_table",
     "distance_explorer",
     "distance_table",
     "draw",
     "effects_in_words",
     "effects_table",
     "figure_index",
+    "importance_table",
     "index_histogram",
     "index_in_words",
     "means_in_words",
     "measure_in_words",
+    "norm_table",
     "panels",
     "positions",
     "rank_agreement",
+    "reliance_figure",
+    "reliance_in_words",
+    "reliance_table",
     "response_bars",
     "settings_in_words",
     "show",

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 
 from ..controls import PLAIN, against_control, by_run, control_of
 from ..study import MODEL_NAMES, Study
-from .numbers import NONE, number
+from .numbers import number
 from .shown import Nothing, Shown, Table, show
-from .style import NULL, alpha_label, in_style, panels, percent
+from .style import alpha_label, in_style, panels, percent
 from .units import by_setting, settings_in_words
 
 # Control -> how the paper's estimate and the control are called beside each other.
@@ -24,6 +24,7 @@ MEASURES = {
     "dprime": ("d′", 1, 2), "class_share": ("class share η²", 1, 3), "precision": ("precision", 1, 3),
     "mutual_information": ("mutual information (bits)", 1, 3), "mean_over_sd": ("mean/SD, median", 1, 2),
 }  # fmt: skip
+SHADES = ("0.0", "0.65")  # as `by_setting` has them
 DRAWN = ("test_accuracy", "si", "si_shifted", "dprime", "class_share")
 
 
@@ -35,14 +36,14 @@ def accuracy_at_selectivity(axes: Axes, groups: dict[str, pd.DataFrame]) -> None
         axes: where to draw.
         groups: name -> rows of `controls.by_run`.
     """
-    for (name, rows), marker, color in zip(groups.items(), "os", ("black", NULL), strict=True):
+    for (name, rows), marker, color in zip(groups.items(), "os", SHADES, strict=True):
         axes.plot(rows["si"], percent(rows["test_accuracy"]), marker, ms=3, color=color, alpha=0.5, mew=0)
         means = rows.groupby("alpha")[["si", "test_accuracy"]].mean()
         axes.plot(means["si"], percent(means["test_accuracy"]), f"{marker}-", color=color, lw=1, label=name)
         for alpha, mean in means.iterrows():
             axes.annotate(
-                alpha_label(alpha), (mean["si"], 100 * mean["test_accuracy"]), (3, 4 if marker == "o" else -10),  # type: ignore[arg-type]
-                textcoords="offset points", fontsize=7, color=color,
+                alpha_label(alpha), (mean["si"], 100 * mean["test_accuracy"]), (2, 5 if marker == "o" else -11),  # type: ignore[arg-type]
+                textcoords="offset points", fontsize=7, color="black" if marker == "o" else "0.4",
             )  # fmt: skip
     axes.set_xlabel("index SI, less chance")
     axes.set_ylabel("test accuracy (%)")
@@ -60,9 +61,9 @@ def estimates(study: Study, model: str | None = None, part: str = "") -> Shown |
         ParameterError: the study compares no estimates.
     """
     model, control, values = _values(study, model)
-    if not len(_of(values, control)[NAMES[control][1]].query("alpha != 0")):
-        return Nothing(study)
     groups = _of(values, control)
+    if not all(rows["alpha"].nunique() > 1 for rows in groups.values()):
+        return Nothing(study, part=part)
     figure, axes = panels(6, columns=3, width=3.5, height=2.8)
     alts = []
     for axis, measure in zip(axes, DRAWN, strict=False):
@@ -71,7 +72,9 @@ def estimates(study: Study, model: str | None = None, part: str = "") -> Shown |
         if axis is not axes[0]:
             axis.get_legend().remove()
         alts.append(f"{name} by α, {settings_in_words(groups, measure, digits, scale)}")
+    axes[0].set_ylim(max(axes[0].get_ylim()[0], 0), min(axes[0].get_ylim()[1], 102))  # intervals may pass the bounds
     accuracy_at_selectivity(axes[5], groups)
+    alts.append("The last panel draws these accuracies against these indices.")
     caption = (
         f"{MODEL_NAMES[model]} trained with the paper's regulariser ({NAMES[control][0]}) and with a control. "
         f"{CONTROLS[control]}. (a) Test accuracy, (b) the index, (c–e) measures that no offset moves, by α; means over "
@@ -86,27 +89,24 @@ def control_table(study: Study, model: str | None = None) -> Table:
 
     Args and errors as for `estimates`.
     """
-    model, control, values = _values(study, model)
+    _, control, values = _values(study, model)
     plain, other = NAMES[control]
-    rows = []
+    changes = {
+        "plain_change": f"change, {plain}", "other_change": f"change, {other}", "beyond": "beyond",
+        "beyond_low": "from", "beyond_high": "to (95 %)",
+    }  # fmt: skip
+    parts = []
     for measure, (name, scale, digits) in MEASURES.items():
-        for row in against_control(values, control, measure).to_dict("records"):
-
-            def text(column: str, row: dict = row, scale: int = scale, digits: int = digits) -> str:
-                return number(scale * row[column], digits, signed=column not in ("baseline",))
-
-            low, high = text("beyond_low"), text("beyond_high")
-            rows.append(
-                {
-                    "measure": name, "α": alpha_label(row["alpha"]), "n": row["n"], "at α = 0": text("baseline"),
-                    f"change, {plain}": text("plain_change"), f"change, {other}": text("other_change"),
-                    "beyond": text("beyond"), "95 %": NONE if NONE in (low, high) else f"{low} to {high}",
-                    "p, Holm": number(row["p_holm"], 3),
-                }
-            )  # fmt: skip
-    columns = ["measure", "α", "n", "at α = 0", f"change, {plain}", f"change, {other}", "beyond", "95 %", "p, Holm"]
+        found = against_control(values, control, measure)
+        shown = pd.DataFrame({"measure": name, "α": [alpha_label(a) for a in found["alpha"]], "n": found["n"]})
+        shown["at α = 0"] = [number(scale * v, digits) for v in found["baseline"]]
+        for column, title in changes.items():
+            shown[title] = [number(scale * v, digits, signed=True) for v in found[column]]
+        shown["p, Holm"] = [number(p, 3) for p in found["p_holm"]]
+        shown[f"{other}, % of change"] = [number(100 * v, 0) for v in found["share"]]
+        parts.append(shown)
     return Table(
-        pd.DataFrame(rows, columns=columns),
+        pd.concat(parts, ignore_index=True),
         f"Changes since α = 0, and what {plain} do beyond {other} at the same α; paired by seed (t test), Holm over α",
     )
 
@@ -135,17 +135,30 @@ def _measure_in_words(found: pd.DataFrame, measure: str, control: str) -> str:
         f"{number(scale * row['other_change'], digits, signed=True)}"
         for row in {row["alpha"]: row for row in ends}.values()
     )
-    sentence = f"**{name[:1].upper()}{name[1:]}**: {told}. "
+    sentence = f"**{name}**: {told}. {_share_in_words(found, other)}"
     tested = found.dropna(subset=["p_holm"])
     if not len(tested):
         return sentence + "With fewer than two seeds there is no test of the difference."
     clear = tested[tested["p_holm"] < 0.05]
     if not len(clear):
-        return sentence + f"At none of {len(tested)} values of α can these seeds tell the two apart (Holm, 0.05)."
+        return sentence + f"These seeds can tell the two apart at no α (Holm, 0.05; {len(tested)} tested)."
     listed = ", ".join(
         f"α = {alpha_label(r.alpha)} ({number(scale * r.beyond, digits, signed=True)})" for r in clear.itertuples()
     )
-    return sentence + f"They differ clearly at {len(clear)} of {len(tested)} values of α: {listed} (Holm, 0.05)."
+    return sentence + f"They differ clearly at {listed} (Holm, 0.05; {len(tested)} tested)."
+
+
+def _share_in_words(found: pd.DataFrame, other: str) -> str:
+    known = found.dropna(subset=["share"])
+    if not len(known):
+        return ""
+    listed = ", ".join(
+        f"{number(100 * r.share, 0)} %"
+        + ("" if pd.isna(r.share_low) else f" ({number(100 * r.share_low, 0)} to {number(100 * r.share_high, 0)})")
+        + f" at α = {alpha_label(r.alpha)}"
+        for r in known.itertuples()
+    )
+    return f"Of the change that the paper's regulariser brings, {other} bring {listed}. "
 
 
 def _values(study: Study, model: str | None) -> tuple[str, str, pd.DataFrame]:

@@ -13,6 +13,7 @@ from ..effects import against_baseline, signs_compared
 from ..paper.entries import DERIVED
 from ..representations import distances, in_form, ratios
 from ..study import MODEL_NAMES, Study, View
+from . import morcos
 from .accuracy import (
     accuracy_against_selectivity,
     accuracy_by_alpha,
@@ -20,6 +21,8 @@ from .accuracy import (
     signs_violins,
     time_to_learn,
 )  # fmt: skip
+from .morcos_curves import CAPTIONS as CURVE_CAPTIONS
+from .morcos_curves import KINDS as CURVES
 from .representations import bound_by_alpha, bound_by_layer, cca_by_alpha, cca_layers, forms_in_words
 from .selectivity import MEASURE_NAMES, by_alpha, by_layer, measure_in_words
 from .shown import Nothing, Shown, Table, effects_table, show, signs_table
@@ -154,7 +157,9 @@ KINDS: dict[str, Drawing] = {
     "by_alpha": _by_alpha, "two_networks": _two_networks, "leaky": _leaky, "active": _active,
     "rank_agreement": _rank_agreement, "t95": _t95, "cca_layers": _cca_layers, "cca_ratio": _cca_by_alpha("ratio"),
     "cca_excess": _cca_by_alpha("excess"), "bound_by_alpha": _bound_by_alpha, "bound_by_layer": _bound_by_layer,
+    **CURVES, **morcos.KINDS,
 }  # fmt: skip
+CAPTIONS = CURVE_CAPTIONS | morcos.CAPTIONS
 
 
 def draw(study: Study) -> Shown | Nothing:
@@ -193,6 +198,8 @@ def draw(study: Study) -> Shown | Nothing:
     if any(p.kind == "accuracy" for p, _ in ready):
         effects_of = next(v for p, v in ready if p.kind == "accuracy")
         text += f" {bands_in_words(effects_of.runs())}"
+    said = [words for p, v in ready if p.kind in CAPTIONS for words in CAPTIONS[p.kind](v)]
+    text += "".join(f" {words}" for words in dict.fromkeys(said))
     used = tuple((panel.letter, _used(view)) for panel, view in ready)
     some = [
         f"{panel.letter or 'the panel'} ({len(runs)} of {len(view.runs())})"
@@ -208,6 +215,8 @@ def _used(view: View) -> tuple[str, ...]:
     kind, runs = view.panel.kind, view.runs()["run"]
     if kind == "own" or (kind == "signs" and not len(signs_compared(view.runs()))):
         return ()
+    if kind in morcos.USED:
+        return morcos.USED[kind](view)
     table = DERIVED.get(kind, "units" if kind in ("active", "rank_agreement") else "runs")
     if table == "runs":
         return (*runs, *(view.other().runs()["run"] if view.panel.also else ()))

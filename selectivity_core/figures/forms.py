@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from ..forms import JUDGED, PAPER, disagreements, layer_ratios, ratios_by_form
 from ..representations import FORMS, distances
 from ..study import MODEL_NAMES, Study
+from ..tables import empty
 from .numbers import number
 from .representations import cca_layers
 from .shown import Nothing, Shown, Table, show
@@ -22,6 +23,7 @@ NAMES = {form: label for form, (label, _, _) in STYLES.items()} | {
     "paper, averaged": "paper's, both orders", "textbook, averaged": "textbook's, both orders",
 }  # fmt: skip
 EXAMPLE = -2.0  # the paper's own example of distances layer by layer
+NO_PAIR = "The activity of two networks at α = 0 is needed here, and their weights are not in the local store."
 
 
 @in_style
@@ -108,7 +110,7 @@ def forms_figure(study: Study, moved: pd.DataFrame | None, model: str | None = N
         )
         first, last = means.iloc[0], means.iloc[-1]
         alt.append(
-            f"distance with nothing added and with {means.index[-1]:g} SDs: "
+            f"distance with {means.index[0]:g} and with {means.index[-1]:g} SDs added: "
             + "; ".join(f"{NAMES[form]} {number(first[form], 3)} and {number(last[form], 3)}" for form in FORMS)
             + "."
         )
@@ -120,7 +122,7 @@ def layers_in_both_forms(study: Study, model: str | None = None) -> Shown | Noth
     model, table = _distances(study, model)
     found = ratios_by_form(table)
     if not len(found):
-        return Nothing(study)
+        return Nothing(study, part="-layers")
     alpha = example_alpha(found)
     figure, axes = panels(2, width=4.6, height=3.3)
     alts = []
@@ -201,7 +203,9 @@ def forms_in_words(study: Study, moved: pd.DataFrame | None, model: str | None =
     _, table = _distances(study, model)
     apart = disagreements(table)
     if not len(apart):
-        return "No α has pairs of networks to compare: there is nothing to say."
+        return (
+            "Pairs of networks of different seeds are needed, at α = 0 and at another α: there is nothing to compare."
+        )
     found = ratios_by_form(table).set_index(["form", "alpha"])
     sentences = [_side_in_words(apart, found, value) for value in ("ratio", "excess")]
     layers = int(apart["layers"].sum())
@@ -212,13 +216,16 @@ def forms_in_words(study: Study, moved: pd.DataFrame | None, model: str | None =
     for form, name in (("paper", "the paper's form"), ("textbook", "the textbook's")):
         gap = (found.loc[f"{form}, reversed", "ratio"] - found.loc[form, "ratio"]).abs()
         sentences.append(f"In {name} the order of the arguments alone moves the ratio by up to {number(gap.max())}.")
-    if moved is not None:
+    if moved is not None and moved["shift"].nunique() > 1:
         means = moved.groupby(["form", "shift"])["distance"].mean().unstack("shift")
         changes = ", ".join(
             f"{NAMES[form]} {number(100 * (means.loc[form].iloc[-1] / means.loc[form].iloc[0] - 1), 1, signed=True)} %"
             for form in FORMS
         )
-        sentences.append(f"A constant of {means.columns[-1]:g} SDs on every unit changes the distance: {changes}.")
+        sentences.append(
+            f"Raising a constant on every unit from {means.columns[0]:g} to {means.columns[-1]:g} SDs changes the mean "
+            f"distance of two networks at α = 0: {changes}."
+        )
     return " ".join(sentences)
 
 
@@ -226,9 +233,9 @@ def _side_in_words(apart: pd.DataFrame, found: pd.DataFrame, value: str) -> str:
     edge = 1 if value == "ratio" else 0
     where = apart.loc[apart[value], "alpha"]
     if not len(where):
-        return f"In the mean {value} both forms lie on the same side of {edge} at all {len(apart)} values of α."
+        return f"The mean {value} lies on the same side of {edge} in both forms at all α ({len(apart)})."
     listed = ", ".join(
-        f"{alpha_label(a)} ({number(found[value][PAPER, a], 3)} against {number(found[value][JUDGED, a], 3)})"
+        f"α = {alpha_label(a)} ({number(found[value][PAPER, a], 3)} against {number(found[value][JUDGED, a], 3)})"
         for a in where
     )
     return (
@@ -238,8 +245,8 @@ def _side_in_words(apart: pd.DataFrame, found: pd.DataFrame, value: str) -> str:
 
 
 def _distances(study: Study, model: str | None) -> tuple[str, pd.DataFrame]:
-    model = model or study.models[0]
-    return model, distances(study.tables.pairs, study.runs(model))
+    model, pairs = model or study.models[0], study.tables.pairs
+    return model, distances(pairs if len(pairs) else empty("pairs"), study.runs(model))
 
 
 def _listed(rows: pd.DataFrame, value: str) -> str:

@@ -184,7 +184,7 @@ def layers_figure(study: Study) -> Shown | Nothing:
     """Figure B2b: layer by layer, the measures at one α, and how far activity lies from zero at every α."""
     models = [m for m in compared_models(study) if len(study.table("units", m))]
     if not models:
-        return Nothing(study)
+        return Nothing(study, part="-layers")
     figure, axes = panels(2 * len(models), columns=len(models), width=4.9, height=2.9)
     alts = []
     for k, model in enumerate(models):
@@ -213,7 +213,7 @@ def split_figure(study: Study) -> Shown | Nothing:
     """Figure B2c: the change of the mean index split into class differences and offset, and mean/SD by α."""
     models = [m for m in compared_models(study) if len(study.table("responses", m)) and len(parts_of(study, m))]
     if not models:
-        return Nothing(study)
+        return Nothing(study, part="-parts")
     figure, axes = panels(2 * len(models), columns=len(models), width=4.9, height=3.1)
     alts = []
     for k, model in enumerate(models):

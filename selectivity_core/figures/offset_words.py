@@ -71,18 +71,17 @@ def _network_in_words(study: Study, model: str) -> str:
     table = relative(study.table("layers", model))
     alpha = example_alpha(table["alpha"])
     logs = table[table["alpha"] == alpha].groupby("measure")["log_ratio"]
-    left = {measure: interval(rows.to_numpy()) for measure, rows in logs}
-    free = {m: left[str(m)] for m in SHIFT_FREE if np.isfinite(left[str(m)].mean)}
+    left = {str(measure): interval(rows.to_numpy()) for measure, rows in logs}
     sentences = [
-        f"**{MODEL_NAMES[model]}.** At α = {alpha_label(alpha)} the index, less chance, is "
-        f"{number(float(np.exp(left['si'].mean)))} of what it is at α = 0."
+        f"**{MODEL_NAMES[model]}.** At α = {alpha_label(alpha)} the index, less chance, is {_ratio(left['si'])} of its "
+        "value at α = 0."
     ]
+    free = {m: left[m] for m in SHIFT_FREE if np.isfinite(left[m].mean)}
     if free:
         least, most = min(free, key=lambda m: free[m].mean), max(free, key=lambda m: free[m].mean)
-        fallen = sum(band.high < 0 for band in free.values())
         sentences.append(
-            f"The measures that no offset moves keep {_ratio(free[least])} ({LINES[least][0]}) to {_ratio(free[most])} "
-            f"({LINES[most][0]}); {fallen} of {len(free)} are clearly below their value at α = 0 (95 %)."
+            f"The measures that no offset moves stand at {_ratio(free[least])} ({LINES[least][0]}) to "
+            f"{_ratio(free[most])} ({LINES[most][0]}) of theirs{_clearly(left['si'], free)}."
         )
     parts = parts_of(study, model)
     for side, name in ((-1, "fall"), (1, "rise")):
@@ -94,19 +93,32 @@ def _network_in_words(study: Study, model: str) -> str:
     return " ".join(sentences)
 
 
+def _clearly(index: Interval, free: dict[str, Interval]) -> str:
+    """How many measures moved to the index's side of their value at α = 0, where there are intervals to tell."""
+    if not any(np.isfinite(band.low) for band in free.values()):
+        return ""
+    down = index.mean < 0
+    clear = sum(band.high < 0 if down else band.low > 0 for band in free.values())
+    return f"; {clear} of {len(free)} are clearly {'below' if down else 'above'} their value at α = 0 (95 %)"
+
+
 def _shares_in_words(found: dict[float, Interval], name: str) -> str:
     near, far = min(found, key=abs), max(found, key=abs)
-    most = sum(band.low > 0.5 for band in found.values())
-    least = sum(band.high < 0.5 for band in found.values())
-    ends = " and ".join(
-        f"{number(100 * found[a].mean, 0)} % ({span(found[a], 0, scale=100)}) at α = {alpha_label(a)}"
-        for a in dict.fromkeys((near, far))
-    )
+    ends = " and ".join(_share(found[a], a) for a in dict.fromkeys((near, far)))
+    sentence = f"Of the {name} of the mean index offset makes up {ends}."
+    known = [band for band in found.values() if np.isfinite(band.low)]
+    if not known:
+        return f"{sentence} With one seed there is no interval: these are values, not effects."
+    most, least = sum(band.low > 0.5 for band in known), sum(band.high < 0.5 for band in known)
     return (
-        f"Of the {name} of the mean index offset makes up {ends}. It is clearly more than half of the {name} at {most} "
-        f"and clearly less than half at {least} of the {len(found)} values of α at which the {name} itself is clear; "
-        "at the others these seeds cannot tell."
+        f"{sentence} Where the {name} itself is clear ({len(known)} α), it is clearly more than half of it at {most} "
+        f"and clearly less than half at {least}; at {len(known) - most - least} these seeds cannot tell."
     )
+
+
+def _share(band: Interval, alpha: float) -> str:
+    bounds = span(band, 0, scale=100)
+    return f"{number(100 * band.mean, 0)} %{'' if bounds == NONE else f' ({bounds})'} at α = {alpha_label(alpha)}"
 
 
 def _ratio(band: Interval) -> str:

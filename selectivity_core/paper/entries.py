@@ -14,7 +14,8 @@ Source = Literal["text", "inferred", "added"]
 # Kinds of panels whose rows are worked out of trained networks afterwards, and the table that holds them.
 DERIVED = {
     "cca_layers": "pairs", "cca_ratio": "pairs", "cca_excess": "pairs", "bound_by_alpha": "bounds",
-    "bound_by_layer": "bounds",
+    "bound_by_layer": "bounds", "ablation_curves": "curves", "noise_curves": "curves", "dropout_curves": "curves",
+    "batch_norm_curves": "curves", "zero_mean": "curves",
 }  # fmt: skip
 
 LEAVITT_MORCOS = "Leavitt & Morcos"

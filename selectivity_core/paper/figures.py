@@ -83,9 +83,8 @@ def grid(
     for model in models_for(entry, profile_name) if models is None else models:
         base = profile(profile_name, model=model, **overrides)
         chosen = on_side(scale.alphas_for(entry.grid, model) if alphas is None else alphas, entry.side)
-        for variant in entry.variants:
-            if variant.get("model", model) != model:
-                continue
+        # A network that stands in for the figure's own has none of their variants.
+        for variant in [v for v in entry.variants if v.get("model", model) == model] or [{}]:
             # An override wins over what the figure sets.
             given = {**setting(entry, base), **variant}
             own = {k: v for k, v in given.items() if k not in (*overrides, "model")}

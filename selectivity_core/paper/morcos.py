@@ -37,7 +37,7 @@ def _entries() -> Iterator[FigureEntry]:
         note=f"{MEMORISED} The scale multiplies each unit's standard deviation over the training images.",
     )  # fmt: skip
     yield _entry(
-        "3", "Among networks trained alike, those that generalise rely less on single units", "25_generalisation",
+        "3", "Do networks that generalise rely less on single units?", "25_generalisation",
         _panel("a", "best_worst", "convnet11", "ablation curves of the best and worst generalising networks"),
         _panel("b", "auc_generalisation", "convnet11", "area under the ablation curve against generalisation error"),
         grid="many", analyses=("ablation",),
@@ -53,11 +53,12 @@ def _entries() -> Iterator[FigureEntry]:
             *(
                 {"model": "convnet11", "lr": lr, "batch_size": size}
                 for lr in (0.005, 0.01, 0.02, 0.05)
-                for size in (16, 32, 64, 128)
+                for size in (32, 64, 128)
             ),
         ),
         grid="settings", analyses=("ablation",), closer=("training",),
-        note="The grid over learning rate and batch size is this book's; the paper's is recalled, not confirmed.",
+        note="The grid over learning rate and batch size is this book's; the paper's is recalled, not confirmed. "
+        "Epochs are looked at closer together where networks learn fast.",
     )  # fmt: skip
     yield _entry(
         "5", "Dropout and batch norm", "27_dropout_batch_norm",
@@ -77,7 +78,7 @@ def _entries() -> Iterator[FigureEntry]:
         variants=both, grid="instances",
     )  # fmt: skip
     yield _entry(
-        "7", "Selective units are no more important than others", "29_importance",
+        "7", "Are selective units more important than others?", "29_importance",
         _panel("a", "importance_si", "mlp", "what clamping a unit costs against its selectivity"),
         _panel("b", "importance_si", "convnet11", "what clamping a unit costs against its selectivity"),
         _panel("c", "importance_layers", "convnet11", "the same with one regression a layer"),

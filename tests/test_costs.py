@@ -1,0 +1,77 @@
+import math
+
+import pytest
+from tiny_specs import TINY
+
+from selectivity_core import RunSpec
+from selectivity_core.costs import Sample, cost_of, estimated_bytes, setting_of, work
+
+
+def sample(spec: RunSpec, seconds: float, size: float = math.nan) -> Sample:
+    return Sample(spec, seconds, size, "cpu", "a processor")
+
+
+def test_what_hardly_matters_is_not_in_the_setting():
+    assert setting_of(TINY.replace(alpha=1.0)) == setting_of(
+        TINY.replace(alpha=-5.0, seed=3, lr=0.01, label_corruption=0.5, index="dprime", layers="first3")
+    )
+    assert setting_of(TINY) == setting_of(TINY.replace(seed=9))
+    for change in ({"alpha": 1.0}, {"epochs": 3}, {"width": 9}, {"train_size": 51}, {"precision": "bfloat16"}):
+        assert setting_of(TINY.replace(**change)) != setting_of(TINY)
+
+
+def test_measured_costs_are_medians_of_the_same_setting():
+    samples = [sample(TINY.replace(seed=k), s, 100.0 * s) for k, s in enumerate((1.0, 9.0, 2.0))]
+    found = cost_of(TINY.replace(seed=7), [*samples, sample(TINY.replace(epochs=3), 70.0)])
+    assert (found.seconds, found.bytes, found.measured) == (2.0, 200.0, True)
+    assert found.basis == "measured: 3 runs on a processor"
+
+
+def test_extrapolated_costs_grow_with_the_arithmetic_and_say_from_what():
+    found = cost_of(TINY.replace(epochs=20), [sample(TINY, 3.0)])
+    assert found.seconds == pytest.approx(30.0)
+    assert not found.measured
+    assert found.basis == (
+        "extrapolated: 10 times the arithmetic of mlp (width 8) on digits, 2 epochs, α = 0 (1 run on a processor)"
+    )
+
+
+def test_the_nearest_setting_is_the_same_network_on_the_same_data():
+    paper = RunSpec(dataset="cifar10", width=16, train_size=45_000, epochs=200, milestones=())
+    others = [
+        sample(paper.replace(model="vgg16"), 1.0), sample(paper.replace(epochs=8), 2.0),
+        sample(paper.replace(epochs=199, width=8), 3.0), sample(paper.replace(dataset="digits"), 4.0),
+    ]  # fmt: skip
+    found = cost_of(paper.replace(seed=5), others)
+    assert found.seconds == pytest.approx(2.0 * 200 / 8)
+
+
+def test_nothing_measured_is_not_a_number_and_says_so():
+    found = cost_of(TINY, [])
+    assert math.isnan(found.seconds)
+    assert "nothing measured yet" in found.basis
+    assert found.bytes > 0
+
+
+def test_work_by_hand():
+    """A layer of 64 by 8, one of 8 by 8, and the logits, 8 by 10; 50 images trained on, 300 + 797 looked at."""
+    assert work(TINY) == (64 * 8 + 8 * 8 + 8 * 10) * (3 * 50 + 300 + 797) * 2
+    assert work(RunSpec(dataset="cifar10", width=16, epochs=1, milestones=())) == pytest.approx(
+        40.55e6 * (3 * 150 + 5_000 + 10_000), rel=1e-3
+    )
+
+
+def test_estimated_bytes_are_near_those_of_real_runs(finished):
+    store, specs = finished
+    for spec in specs[:2]:
+        real = sum(entry["bytes"] for entry in store.manifest(spec)["files"].values())
+        assert estimated_bytes(spec) == pytest.approx(real, rel=0.25)
+
+
+def test_no_memory_or_random_state_is_spent_on_counting():
+    import torch
+
+    before = torch.get_rng_state()
+    huge = RunSpec(model="vgg16", width=1024, dataset="tiny-imagenet", epochs=1, milestones=())
+    assert estimated_bytes(huge) > 10e9  # weights that no machine here would hold
+    assert torch.equal(torch.get_rng_state(), before)
