@@ -10,7 +10,7 @@ ifeq ($(LEDGER),)
 unexport SELECTIVITY_LEDGER
 endif
 
-.PHONY: help env book serve test test-fast lint format figure sweep bench clean
+.PHONY: help env book serve test test-fast lint format figure sweep verify claims bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
@@ -52,8 +52,17 @@ figure: env ## one notebook with parameters: make figure NB=05_figure_4 PARAMS='
 sweep: env ## train a profile's grid: make sweep PROFILE=cifar10-short
 	$(BIN)/selectivity sweep --profile $(PROFILE)
 
-bench: env ## what the regulariser adds to a training step, as ratios
+verify: env ## check every run of the local store and every table of the ledger
+	$(BIN)/selectivity verify
+
+claims: env ## the verdict on every claim: make claims PROFILE=cifar10-short
+	$(BIN)/selectivity claims --profile $(PROFILE)
+
+bench: env ## ratios: training step, ablation curves, off-axis bound, each against its peers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.regulariser_step
+	$(BIN)/python -m benchmarks.ablation
+	$(BIN)/python -m benchmarks.off_axis
 
 clean: ## remove what was built; runs and the environment stay
 	rm -rf _build book/executed book/_static/vendor figures

@@ -12,15 +12,17 @@ from .errors import StoreError
 from .files import make_folder, replace
 from .profiles import PROFILES, profile_of
 from .reads import record as record_read
+from .spec import field_names
 from .store import RunStore, from_csv, to_csv
 from .tables import Tables, concat, empty
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = ("runs", "history", "layers", "units", "responses", "pairs", "curves")
-PER_UNIT = ("units", "responses")
-UNIT_SEEDS = 3  # unit tables are kept for this many seeds of each setting, to stay small enough for git
+TABLES = ("runs", "history", "layers", "units", "responses")
+DERIVED = ("pairs", "bounds", "curves", "importances")
+# Unit tables are kept for the first so many seeds of each setting, to stay small enough for git.
+PER_UNIT = {"units": 3, "responses": 3}
 
 
 def ledger_folder() -> Path | None:
@@ -46,10 +48,17 @@ def ledger(profile: str | None = None) -> Tables:
     # Profiles that have no rows yet are looked for too, so that a page notices when they get some.
     kept = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
     names = [profile] if profile else sorted(kept | set(PROFILES))
-    return concat([Tables(lambda table, name=name: _read(folder / name / f"{table}.csv.gz", table)) for name in names])
+    return concat(
+        [Tables(lambda table, name=name: read_table(folder / name / f"{table}.csv.gz", table)) for name in names]
+    )
 
 
-def _read(path: Path, table: str) -> pd.DataFrame:
+def read_table(path: Path, table: str) -> pd.DataFrame:
+    """One table of one profile; empty where the ledger has none.
+
+    Raises:
+        StoreError: it cannot be parsed, or is of an older schema.
+    """
     record_read(path)
     try:
         return _parse(path, table, path.stat().st_mtime_ns)
@@ -60,7 +69,10 @@ def _read(path: Path, table: str) -> pd.DataFrame:
 @lru_cache(maxsize=64)
 def _parse(path: Path, table: str, _changed: int) -> pd.DataFrame:
     try:
-        return from_csv(gzip.decompress(path.read_bytes()), table)
+        found = from_csv(gzip.decompress(path.read_bytes()), table)
+        if table == "runs" and (lacking := [f for f in field_names() if f not in found]):
+            raise ValueError(f"it lacks {', '.join(lacking)}; `selectivity migrate` mends a ledger of an older schema")
+        return found
     except (OSError, EOFError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
             raise
@@ -70,8 +82,9 @@ def _parse(path: Path, table: str, _changed: int) -> pd.DataFrame:
 def export(store: RunStore, folder: Path | None = None) -> dict[str, int]:
     """Adds a store's current runs to the ledger; rows of a run that it already has are replaced, stale runs left out.
 
-    Rows are sorted, and the same runs give the same bytes. Unit tables are kept for the first seeds of each setting
-    only, with six significant digits; all other figures are exact.
+    Rows are sorted, and the same runs give the same bytes. Unit tables are kept of the settings that figures show unit
+    by unit, for their first seeds, with five significant digits (class means with four), as are derived tables; all
+    other figures are exact.
 
     Args:
         store: where the runs lie.
@@ -97,19 +110,24 @@ def export(store: RunStore, folder: Path | None = None) -> dict[str, int]:
 def _export(store: RunStore, runs: list[str], folder: Path) -> int:
     import pandas as pd
 
+    from .derived import kept_rows
     from .training import RESULT_VERSION
 
     make_folder(folder)
     kept: pd.DataFrame | None = None
     settings: pd.DataFrame | None = None
-    for table in TABLES:
+    for table in (*TABLES, *DERIVED):
         path = folder / f"{table}.csv.gz"
-        old = _read(path, table)
-        frames = [f for run in runs if table not in ("pairs", "curves") and len(f := store.table(run, table))]
+        old = read_table(path, table)
+        if table in DERIVED:
+            assert kept is not None
+            frames = list(kept_rows(store, table, set(kept["run"])))
+        else:
+            frames = [f for run in runs if len(f := store.table(run, table))]
         if table == "runs":  # only current runs come here
             frames = [f.assign(provenance_result_version=str(RESULT_VERSION)) for f in frames]
         # An empty table has no types of its own: it would turn the others' figures to objects.
-        frames = [f for f in (old[~old["run"].isin(runs)], *frames) if len(f)]
+        frames = [f for f in (_without(old, runs, frames, table), *frames) if len(f)]
         new = pd.concat(frames, ignore_index=True) if frames else old
         if not len(new):
             continue
@@ -119,24 +137,46 @@ def _export(store: RunStore, runs: list[str], folder: Path) -> int:
             kept = settings
         assert kept is not None
         if table in PER_UNIT:
-            new = _shortened(new[new["run"].isin(kept.loc[kept["seed_rank"] < UNIT_SEEDS, "run"])])
+            shown = (kept["seed_rank"] < PER_UNIT[table]) & _shown_by_unit(kept)
+            new = _shortened(new[new["run"].isin(kept.loc[shown, "run"])], 4 if table == "responses" else 5)
+        if table in DERIVED:
+            new = _shortened(new, 5)
         if table != "runs":
             order = {run: k for k, run in enumerate(kept["run"])}
-            new = new.iloc[new["run"].map(order).argsort(kind="stable")]
+            keys = [c for c in ("analysis", "other") if c in new]  # a run has several derived results
+            new = new.assign(_place=new["run"].map(order)).sort_values(["_place", *keys], kind="stable")
+            new = new.drop(columns="_place")
         replace(path, gzip.compress(to_csv(new), compresslevel=9, mtime=0))
     return 0 if kept is None else len(kept)
 
 
+def _without(old: pd.DataFrame, runs: list[str], new: list[pd.DataFrame], table: str) -> pd.DataFrame:
+    """The rows that stay: of other runs, and of derived tables also what the store has no newer result of."""
+    if table not in DERIVED:
+        return old[~old["run"].isin(runs)]
+    keys = [c for c in ("analysis", "run", "other") if c in old]
+    if not len(old) or not new:
+        return old
+    import pandas as pd
+
+    fresh = pd.MultiIndex.from_frame(pd.concat([f[keys] for f in new]).drop_duplicates())
+    return old[~pd.MultiIndex.from_frame(old[keys]).isin(fresh)]
+
+
+def _shown_by_unit(runs: pd.DataFrame) -> pd.Series:
+    """The settings whose units some figure shows: those of the plain regulariser, without label noise or dropout."""
+    plain = (runs["layers"] == "all") & (runs["warmup_epochs"] == 0) & (runs["index"] == "si")
+    return plain & (runs["activation"] == "relu") & (runs["label_corruption"] == 0) & (runs["dropout"] == 0)
+
+
 def _settings(runs: pd.DataFrame) -> pd.DataFrame:
     """Runs in a fixed order, each with the rank of its seed among the runs that differ in nothing else."""
-    from .spec import field_names
-
     fields = [f for f in field_names() if f != "seed"]
     ordered = runs.sort_values([*fields, "seed"], kind="stable")
     return ordered.assign(seed_rank=ordered.groupby(fields, sort=False).cumcount())
 
 
-def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
-    """Six significant digits: enough for any figure, a third of the space."""
+def _shortened(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
+    """So many significant digits: enough for any figure, a third of the space."""
     floats = frame.select_dtypes("float").columns
-    return frame.assign(**{c: [float(f"{v:.6g}") for v in frame[c]] for c in floats})
+    return frame.assign(**{c: [float(f"{v:.{digits}g}") for v in frame[c]] for c in floats})

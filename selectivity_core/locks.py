@@ -28,23 +28,50 @@ def lock(path: Path, *, poll: float = 0.2) -> Iterator[None]:
     Raises:
         StoreError: the file system cannot lock, or the file cannot be made.
     """
+    while True:
+        with try_lock(path) as held:
+            if held:
+                yield
+                return
+        time.sleep(poll)
+
+
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """As `lock`, without waiting: gives whether the lock is held for the body.
+
+    Raises:
+        StoreError: as for `lock`.
+    """
     make_folder(path.parent)
     key = str(path.resolve())
-    while not _claim(key):
-        time.sleep(poll)
+    if not _claim(key):  # not even opened: closing the file here would let go of the other thread's lock
+        yield False
+        return
     try:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise StoreError(f"{path}: the lock file cannot be made ({error.strerror})") from error
         try:
-            _acquire(handle, path, poll)
-            yield
+            yield _acquired(handle, path)
         finally:
             os.close(handle)  # releases the lock
     finally:
         with _GUARD:
             _HELD.discard(key)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether someone holds the lock now; makes no file.
+
+    Raises:
+        StoreError: as for `lock`.
+    """
+    if not path.exists():
+        return False
+    with try_lock(path) as mine:
+        return not mine
 
 
 def _claim(key: str) -> bool:
@@ -55,14 +82,16 @@ def _claim(key: str) -> bool:
         return True
 
 
-def _acquire(handle: int, path: Path, poll: float) -> None:
-    while True:
-        try:
-            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                raise StoreError(
-                    f"{path}: this file system cannot lock ({error.strerror}); put the store on one that can"
-                ) from error
-            time.sleep(poll)
+def _acquired(handle: int, path: Path) -> bool:
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            return False
+        raise StoreError(
+            f"{path}: this file system cannot lock ({error.strerror}); put the store on one that can"
+        ) from error
+    try:  # an earlier holder may have removed the file between its opening and here: then it guards nothing
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False

@@ -112,8 +112,16 @@ def _cifar10() -> Profile:
 def _cifar10_short() -> Profile:
     """The paper's schedule shrunk 25-fold: drops at half and three quarters of 8 epochs."""
     base = tuple(spec.replace(milestones=()).replace(epochs=8, milestones=(4, 6)) for spec in _cifar10().base)
+    # Morcos et al. 2018: a quarter of the width and 2,000 images, so that random labels are memorised.
+    convnet11 = (
+        base[0]
+        .replace(milestones=())
+        .replace(
+            model="convnet11", epochs=30, batch_size=64, lr=0.02, weight_decay=0.0, train_size=2_000, augment=False
+        )
+    )
     return Profile(
-        "CIFAR-10, 8 epochs", base, (0.0, -1.0, 1.0, -5.0, -0.4, 0.4, 5.0, -30.0, 0.1), 3, scaled_down=True,
+        "CIFAR-10, short", (*base, convnet11), (0.0, -1.0, 1.0, -5.0, -0.4, 0.4, 5.0, -30.0, 0.1), 3, scaled_down=True,
         grids={"estimates": (0.0, -1.0, 1.0), "vgg16": (0.0, -1.0, 1.0)},
         bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4),
     )  # fmt: skip
@@ -141,8 +149,19 @@ def _tiny_imagenet_short() -> Profile:
     )  # fmt: skip
 
 
+def _idx(dataset: str, title: str) -> Profile:
+    """The perceptron of Morcos et al. 2018 on 28x28 images: few enough of them that random labels are memorised."""
+    mlp = RunSpec(
+        model="mlp", dataset=dataset, epochs=70, batch_size=64, lr=0.02, milestones=(), weight_decay=0.0,
+        batch_norm=False, width=512, train_size=5_000,
+    )  # fmt: skip
+    return Profile(title, (mlp,), (-1.0, 0.0, 1.0), 3, scaled_down=True)
+
+
 PROFILES: dict[str, Profile] = {
     "digits": _digits(),
+    "mnist": _idx("mnist", "MNIST"),
+    "fashion-mnist": _idx("fashion-mnist", "Fashion-MNIST"),
     "cifar10-short": _cifar10_short(),
     "cifar10": _cifar10(),
     "tiny-imagenet": _tiny_imagenet(),

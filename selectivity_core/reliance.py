@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .ablation import cumulative_ablation
@@ -14,8 +15,10 @@ from .importance import unit_importance
 from .models import UnitNetwork
 from .moments import unit_means
 from .noise import noise_curve
+from .progress import bar
 from .spec import RunSpec
 from .trained import Images, TrainedRuns, part
+from .training import Trainer, isolated
 from .units import unit_layers
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 ORDERINGS = 10
 MOST_IMAGES = 1000
 KEPT_STEPS = 64  # of a curve: more than a picture shows, few enough for the ledger
+FEW_STEPS = 33  # of each of the many curves through a training
+MOST_EPOCHS = 40  # at which a training is looked at
 SCALES = tuple(float(s) for s in np.logspace(-1.5, 1, 11))  # of the noise, in units' own standard deviations
 # The layers whose units are ablated: all of the perceptron, the last three of networks of feature maps.
 ABLATED = {"mlp": "all"}
@@ -73,6 +78,39 @@ def ablation_rows(
     return thinned(curve).assign(kind=value)
 
 
+def training_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train") -> pd.DataFrame:
+    """Ablation curves at the epochs of a training: the run is trained again, since no weights of them are kept.
+
+    The history table has the losses that belong to them. Each curve is the mean over ten orderings: all start from
+    one accuracy, so that the area under it is the mean of theirs. At most 40 epochs are looked at, closer together
+    where a network learns fast: evenly spread on a log axis, and 0, the initialisation.
+
+    Returns:
+        columns of `curves`, kind "epoch N" and a single ordering.
+
+    Raises:
+        Diverged: the loss was not finite, although it was when the run was stored (on another machine).
+    """
+    import pandas as pd
+
+    dataset = runs.dataset(spec)
+    inputs, labels = evaluation(runs, spec, images)
+    wanted = {0, *np.geomspace(1, spec.epochs, MOST_EPOCHS).round().astype(int).tolist()}
+    found = []
+    with isolated(spec), bar("epochs", spec.epochs, "epoch", delay=2) as shown:
+        trainer = Trainer(spec, dataset, torch.device("cpu"))
+        names = ablated_layers(trainer.model, spec)
+        while True:
+            if trainer.epoch in wanted:
+                curve = cumulative_ablation(trainer.model, inputs, labels, layers=names, orderings=ORDERINGS)
+                mean = thinned(curve, FEW_STEPS).groupby(["step", "fraction"], as_index=False)["accuracy"].mean()
+                found.append(mean.assign(kind=f"epoch {trainer.epoch}", ordering=0))
+            if trainer.finished:
+                return pd.concat(found, ignore_index=True)
+            trainer.run_epoch()
+            shown.update()
+
+
 def noise_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train", epoch: str = "last") -> pd.DataFrame:
     """Accuracy under noise on every unit, in units of its own standard deviation over the training images.
 
@@ -112,6 +150,7 @@ ANALYSES: dict[str, Analysis] = {
     "ablation-mean": _analysis("curves", "ablation", ablation_rows, value="mean", images="train", epoch="last"),
     "ablation-test": _analysis("curves", "ablation", ablation_rows, value="zero", images="test", epoch="best"),
     "ablation-test-mean": _analysis("curves", "ablation", ablation_rows, value="mean", images="test", epoch="best"),
+    "training": _analysis("curves", "training", training_rows, images="train"),
     "noise": _analysis("curves", "noise", noise_rows, images="train", epoch="last"),
     "noise-test": _analysis("curves", "noise", noise_rows, images="test", epoch="best"),
     "importance": _analysis("importances", "importance", importance_rows, value="zero", images="test", epoch="best"),
@@ -123,4 +162,7 @@ def labels_of(names: tuple[str, ...]) -> dict[str, str]:
     return {name: ANALYSES[name].label for name in names}
 
 
-__all__ = ["ANALYSES", "ablation_rows", "evaluation", "importance_rows", "labels_of", "noise_rows", "thinned"]
+__all__ = [
+    "ANALYSES", "ablation_rows", "evaluation", "importance_rows", "labels_of", "noise_rows", "thinned",
+    "training_rows",
+]  # fmt: skip

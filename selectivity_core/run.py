@@ -63,7 +63,7 @@ def train(
         data: the data set itself, or the folder it lies in (see `data.data_root`).
         progress: show a bar over epochs.
         device: where; by default a GPU where there is one.
-        checkpoints: where the run's state is kept between epochs, and taken up again.
+        checkpoints: where the run's state is kept between steps, and taken up again.
 
     Returns:
         the run's tables and weights.
@@ -71,6 +71,7 @@ def train(
     Raises:
         DataError: data that are missing or not what they should be.
         SpecError: a spec that the data or network cannot serve.
+        Stopped: the deadline of `checkpoints` is over; the run's state is saved there.
     """
     dataset = data if isinstance(data, Dataset) else load(spec.dataset, data)
     with isolated(spec):
@@ -84,17 +85,20 @@ def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Che
     spec = trainer.spec
     started, clock = datetime.now(UTC), time.perf_counter() - trainer.seconds
     diverged: Diverged | None = None
+
+    def after_step(trainer: Trainer) -> None:
+        trainer.seconds = time.perf_counter() - clock
+        if checkpoints is not None:
+            checkpoints.after_step(trainer)
+
     title = f"{spec.model} on {spec.dataset}, α = {spec.alpha:g}, seed {spec.seed}"
     with bar(title, spec.epochs, "epoch", initial=trainer.epoch, disable=not progress) as shown:
         while not trainer.finished:
             try:
-                trainer.run_epoch()
+                trainer.run_epoch(after_step)
             except Diverged as error:
                 diverged = error
                 break
-            trainer.seconds = time.perf_counter() - clock
-            if checkpoints is not None:
-                checkpoints.save(trainer)
             last = trainer.history[-1]
             shown.set_postfix(
                 validation=f"{last['validation_accuracy']:.3f}", SI=f"{last['si_units']:.3f}", refresh=False

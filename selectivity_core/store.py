@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import secrets
-import shutil
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from .checkpoints import Checkpoints
 from .errors import StoreError
 from .files import flush_folder, make_folder, sha256, write
-from .locks import lock
+from .locks import is_locked, lock, try_lock
+from .manifests import TABLES, make_manifest, parse_manifest
 from .reads import record as record_read
-from .spec import SCHEMA, RunSpec
+from .spec import RunSpec
+from .staging import remove_leftovers, staged
 from .tables import PROVENANCE, Tables, concat, empty
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 
     from .run import Result
 
-TABLES = ("runs", "history", "layers", "units", "responses")  # what a run leaves; the others are derived
-FILES = (*(f"{name}.csv" for name in TABLES), "weights.safetensors")  # of a complete run
-TEXT = ("run", "other", "layer", "form", "kind")
+TEXT = ("run", "other", "analysis", "layer", "form", "kind")
 RUN_TEXT = (
     "run", "model", "dataset", "index", "milestones", "layers", "activation", "estimate", "precision", "status",
     "started", *(f"provenance_{name}" for name in PROVENANCE),
@@ -47,19 +46,6 @@ def from_csv(content: bytes, name: str) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=["nan"])
 
 
-def _check_manifest(content: dict[str, Any], run: str) -> None:
-    """Raises one of several errors where a manifest is not one of `run`: a damaged one can still be JSON."""
-    if content["id"] != run or (content["schema"] == SCHEMA and RunSpec.from_dict(content["spec"]).id != run):
-        raise ValueError(f"it describes run {content['id']} or a spec of another id")
-    if not isinstance(content["result_version"], int) or not isinstance(content["digest"], str):
-        raise TypeError("result version or data digest is missing")
-    needed = {"complete": set(FILES), "diverged": {"runs.csv", "history.csv"}}[content["status"]]
-    if set(content["files"]) != needed:
-        raise ValueError(f"it lists {', '.join(content['files'])}; {', '.join(sorted(needed))} are needed")
-    for entry in content["files"].values():
-        entry["sha256"], entry["bytes"]
-
-
 class RunStore:
     """Runs under one folder, each in a folder named by its spec's id.
 
@@ -74,13 +60,24 @@ class RunStore:
         """Where a run lies, or will lie."""
         return self.path / (spec if isinstance(spec, str) else spec.id)
 
-    def lock(self, spec: RunSpec) -> AbstractContextManager[None]:
-        """Held by the one process that trains a run; others wait."""
-        return lock(self.path / ".locks" / f"{spec.id}.lock")
+    def try_lock(self, spec: RunSpec) -> AbstractContextManager[bool]:
+        """Held by the one process that trains a run; gives whether this one got it."""
+        return try_lock(self._lock_file(spec.id))
 
-    def checkpoints(self, spec: RunSpec) -> Checkpoints:
+    def in_training(self, spec: RunSpec | str) -> bool:
+        """Whether a process holds the run's lock now."""
+        return is_locked(self._lock_file(spec if isinstance(spec, str) else spec.id))
+
+    def _lock_file(self, run: str) -> Path:
+        return self.path / ".locks" / f"{run}.lock"
+
+    def checkpoints(self, spec: RunSpec | str) -> Checkpoints:
         """The unfinished run's checkpoints."""
-        return Checkpoints(self.path / ".checkpoints" / spec.id)
+        return Checkpoints(self.path / ".checkpoints" / (spec if isinstance(spec, str) else spec.id))
+
+    def unfinished(self) -> list[str]:
+        """Ids of the runs that have checkpoints."""
+        return sorted({p.parent.name for p in (self.path / ".checkpoints").glob("*/*.safetensors")})
 
     def manifest(self, spec: RunSpec | str) -> dict[str, Any] | None:
         """What a finished run's folder promises, or None where there is no such run.
@@ -91,9 +88,7 @@ class RunStore:
         path = self.folder(spec) / "manifest.json"
         record_read(path)
         try:
-            content = json.loads(path.read_bytes())
-            _check_manifest(content, path.parent.name)
-            return content
+            return parse_manifest(path.read_bytes(), path.parent.name)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -114,6 +109,12 @@ class RunStore:
             return []
         return sorted(p.parent.name for p in self.path.glob("*/manifest.json") if not p.parent.name.startswith("."))
 
+    def folders(self) -> list[str]:
+        """Names of all folders that stand where finished runs do, whole or not."""
+        if not self.path.is_dir():
+            return []
+        return sorted(p.name for p in self.path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
     def spec(self, run: str) -> RunSpec:
         """The spec of a finished run."""
         manifest = self.manifest(run)
@@ -122,51 +123,100 @@ class RunStore:
         return RunSpec.from_dict(manifest["spec"])
 
     def add(self, result: Result) -> None:
-        """Commits a finished run: every file flushed, the manifest with their checksums last, then one rename.
-
-        A run that is already there is kept if it is current, and otherwise moved to `.replaced`.
+        """Commits a finished run; one that is already there is kept if it is current. Its checkpoints go.
 
         Raises:
             StoreError: it cannot be written; the store is as it was.
         """
         from safetensors.torch import save
 
-        from .training import RESULT_VERSION
-
         files = {f"{name}.csv": to_csv(getattr(result, name)) for name in TABLES if len(getattr(result, name))}
         if result.weights:
             files["weights.safetensors"] = save({k: v.contiguous() for k, v in result.weights.items()})
-        manifest = {
-            "id": result.spec.id, "schema": SCHEMA, "result_version": RESULT_VERSION, "spec": result.spec.as_dict(),
-            "status": str(result.runs["status"].iloc[0]), "digest": result.digest,
-            "files": {name: {"sha256": sha256(content), "bytes": len(content)} for name, content in files.items()},
-        }  # fmt: skip
-        files["manifest.json"] = json.dumps(manifest, indent=1).encode()
-        stage = make_folder(self.path / ".stage") / f"{result.spec.id}-{os.getpid()}-{secrets.token_hex(4)}"
-        try:
-            make_folder(stage)
-            for name, content in files.items():
-                write(stage / name, content)
-            flush_folder(stage)
-            self._place(stage, result)
-        except OSError as error:
-            raise StoreError(f"{self.path}: the run cannot be stored ({error.strerror or error})") from error
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
+        status = str(result.runs["status"].iloc[0])
+        manifest = make_manifest(result.spec.as_dict(), result.spec.id, status, result.digest, files)
+        self.put(manifest, files)
         self.checkpoints(result.spec).clear()
 
-    def _place(self, stage: Path, result: Result) -> None:
-        target = self.folder(result.spec)
-        if target.exists():
-            if self.holds(result.spec, result.digest):
-                return
-            aside = make_folder(self.path / ".replaced") / f"{target.name}-{secrets.token_hex(4)}"
-            target.rename(aside)
-        stage.rename(target)
-        flush_folder(self.path)
+    def put(self, manifest: dict[str, Any], files: dict[str, bytes]) -> bool:
+        """Commits a run's files: all of them flushed, the manifest with their checksums last, then one rename.
 
-    def _file(self, run: str, name: str) -> bytes | None:
-        """A file of a run, checked against the manifest before anything parses it; None where the run has none."""
+        A run that is already there is kept if it is current or the new one is not, and otherwise moved to `.replaced`.
+
+        Args:
+            manifest: as a finished run has it.
+            files: name -> content of the files that the manifest lists.
+
+        Returns:
+            whether the run was put there.
+
+        Raises:
+            StoreError: it cannot be written; the store is as it was.
+        """
+        run = manifest["id"]
+        try:
+            with staged(self.path / ".stage", run) as stage:
+                for name, content in (files | {"manifest.json": json.dumps(manifest, indent=1).encode()}).items():
+                    write(stage / name, content)
+                flush_folder(stage)
+                with lock(self.path / ".locks" / "commit.lock", poll=0.01):
+                    return self._place(stage, run, manifest)
+        except OSError as error:
+            raise StoreError(f"{self.path}: the run cannot be stored ({error.strerror or error})") from error
+
+    def _place(self, stage: Path, run: str, manifest: dict[str, Any]) -> bool:
+        target = self.folder(run)
+        aside: Path | None = None
+        if target.exists():
+            if self._outranks(run, manifest):
+                return False
+            aside = self.set_aside(run)
+        try:
+            stage.rename(target)
+        except OSError:
+            if aside is not None:
+                aside.rename(target)
+            raise
+        flush_folder(self.path)
+        return True
+
+    def _outranks(self, run: str, other: dict[str, Any]) -> bool:
+        """Whether the run that is there stays: of two current ones on the same data, or two stale, the first."""
+        from .training import RESULT_VERSION
+
+        try:
+            mine = self.manifest(run)
+        except StoreError:
+            return False
+        if mine is None or other["result_version"] != RESULT_VERSION:
+            return mine is not None
+        return mine["result_version"] == RESULT_VERSION and mine["digest"] == other["digest"]
+
+    def set_aside(self, run: str) -> Path:
+        """Moves a finished run to `.replaced`, and says where it lies there."""
+        try:
+            return self.folder(run).rename(make_folder(self.path / ".replaced") / f"{run}-{secrets.token_hex(4)}")
+        except OSError as error:
+            raise StoreError(f"{self.folder(run)}: cannot be moved ({error.strerror or error})") from error
+
+    def migrating(self) -> AbstractContextManager[None]:
+        """Held by the one process that rewrites the runs of older schemas; others wait."""
+        return lock(self.path / ".locks" / "migration.lock")
+
+    def remove_leftovers(self, finished: Iterable[str]) -> None:
+        """Removes what killed processes left: half-staged runs, and checkpoints of these finished runs."""
+        remove_leftovers(self.path / ".stage")
+        for run in set(finished) & {p.name for p in (self.path / ".checkpoints").glob("*")}:
+            with try_lock(self._lock_file(run)) as free:
+                if free:
+                    self.checkpoints(run).clear()
+
+    def content(self, run: str, name: str) -> bytes | None:
+        """A file of a run, checked against the manifest before anything parses it; None where the run has none.
+
+        Raises:
+            StoreError: no such run, or a file that does not verify.
+        """
         manifest = self.manifest(run)
         if manifest is None:
             raise StoreError(f"run {run}: not in {self.path}")
@@ -187,7 +237,7 @@ class RunStore:
         Raises:
             StoreError: no such run, or a file that does not verify.
         """
-        content = self._file(run, f"{name}.csv")
+        content = self.content(run, f"{name}.csv")
         return empty(name) if content is None else from_csv(content, name)
 
     def tables(self, specs: list[RunSpec]) -> Tables:
@@ -203,7 +253,7 @@ class RunStore:
         from safetensors.torch import load
 
         run = spec if isinstance(spec, str) else spec.id
-        content = self._file(run, "weights.safetensors")
+        content = self.content(run, "weights.safetensors")
         if content is None:
             raise StoreError(f"run {run}: has no weights (it diverged)")
         return {k.removeprefix(f"{epoch}/"): v for k, v in load(content).items() if k.startswith(f"{epoch}/")}

@@ -14,18 +14,18 @@ import pandas as pd
 
 from .bounds import bound_tasks
 from .derived import Task, derive
-from .effects import over_units
 from .errors import SpecError
 from .ledgers import ledger
 from .paper.entries import FigureEntry, Panel
-from .paper.figures import find_figure, grid, models_for, on_side, setting
-from .profiles import PLAIN, Profile, find_profile, profile
+from .paper.figures import find_figure, grid, models_for, setting
+from .profiles import Profile, find_profile, profile
 from .reliance import ANALYSES
 from .representations import pair_tasks
 from .spec import RunSpec, field_names
 from .store import RunStore
 from .sweeping import OnMissing, describe, sweep
 from .tables import Tables
+from .view import View
 
 MODEL_NAMES = {
     "resnet18": "ResNet18", "resnet20": "ResNet20", "resnet50": "ResNet50", "vgg16": "VGG16", "mlp": "MLP",
@@ -194,43 +194,6 @@ class Study:
         for field, value in changed.items():
             words += ["--set", f"{field}={json.dumps(value)}"]
         return shlex.join(words)
-
-
-@dataclass(frozen=True)
-class View:
-    """What one panel is drawn from: one network's runs at the panel's α values and settings.
-
-    Attributes:
-        study: all runs of the figure.
-        panel: the register's.
-        model: the network that is drawn: the panel's, or the one that stands in for it.
-    """
-
-    study: Study
-    panel: Panel
-    model: str
-
-    def _chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
-        keep = frame["alpha"].isin(on_side(frame["alpha"].unique(), self.panel.side))
-        for name, value in self.panel.where.items():
-            keep &= (frame[name] == value) | ((frame["alpha"] == 0) & (name in PLAIN))
-        return frame[keep]
-
-    def runs(self) -> pd.DataFrame:
-        """Completed runs."""
-        return self._chosen(self.study.runs(self.model))
-
-    def table(self, name: str) -> pd.DataFrame:
-        """A table of these runs, with α and seed joined on."""
-        return self._chosen(self.study.table(name, self.model))
-
-    def means(self, value: str) -> pd.DataFrame:
-        """A measure's mean over the units of the panel's layers: run, alpha, seed, mean, shuffled."""
-        return over_units(self.table("layers"), value, self.panel.layers)
-
-    def other(self) -> View:
-        """The panel's second network."""
-        return View(self.study, self.panel, self.panel.also)
 
 
 def _duration(seconds: float) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, as_completed
+import math
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from .errors import MissingRunsError, SelectivityError
+from .errors import MissingRunsError, ParameterError, SelectivityError
+from .executing import train_all
+from .migrations import migrate_store
 from .progress import bar
 from .spec import RunSpec
 from .store import RunStore
@@ -16,8 +19,6 @@ from .tables import Tables, empty
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from .run import Result
 
 OnMissing = Literal["train", "skip", "raise"]
 
@@ -31,6 +32,7 @@ def sweep(
     on_missing: OnMissing = "train",
     data: str | Path | None = None,
     ledger: Tables | None = None,
+    time_budget: float | None = None,
     progress: bool = True,
 ) -> Tables:
     """The tables of many runs; what is missing is trained and stored.
@@ -40,10 +42,12 @@ def sweep(
         store: where finished runs are kept.
         executor: trains the missing runs; results come back by value and are stored here, so its workers need no
             shared disk. By default a pool of local processes that store what they train.
-        jobs: local processes, one thread each; by default as many as cores.
+        jobs: local processes, each with the threads of its spec; by default as many as GPUs, or else as cores allow.
         on_missing: "train", "skip" (the tables then lack those runs), or "raise".
         data: the folder of data sets; see `data.data_root`.
         ledger: tables of finished runs that are read where the store lacks a run.
+        time_budget: seconds after which the sweep stops: runs in progress leave a checkpoint at their next step, the
+            tables lack what is not finished, and the same call later goes on from there.
         progress: show one bar: done, left, how long.
 
     Returns:
@@ -51,23 +55,31 @@ def sweep(
 
     Raises:
         MissingRunsError: runs are missing and `on_missing` is "raise".
+        ParameterError: a time budget that is none.
         SelectivityError: runs that failed; all others were finished and stored first.
     """
     wanted = list(dict.fromkeys(specs))
     store = store if isinstance(store, RunStore) else RunStore(store)
     if on_missing not in ("train", "skip", "raise"):
         raise ValueError(f'on_missing: {on_missing!r} given; "train", "skip" or "raise" is allowed')
-    digests = _digests(wanted, data)
-    known = _current(ledger) if ledger is not None else set()
+    if time_budget is not None and not 0 <= time_budget < math.inf:
+        raise ParameterError(f"time_budget: {time_budget!r} given; seconds from 0 on are needed")
+    deadline = math.inf if time_budget is None else time.time() + time_budget
+    migrate_store(store)
+    digests = data_digests(wanted, data)
     held = {s.id for s in wanted if store.holds(s, digests.get(s.dataset))}
+    known = ledger_runs(ledger, wanted, held, store, digests, on_missing) if ledger is not None else set()
     missing = [s for s in wanted if s.id not in held and s.id not in known]
     if missing and on_missing == "raise":
         raise MissingRunsError(
             f"{len(missing)} of {len(wanted)} runs are missing from {store.path}, the first: {describe(missing[0])}"
         )
+    if on_missing == "train":
+        store.remove_leftovers(held)
     if missing and on_missing == "train":
-        _train_all(missing, store, executor, jobs, data, progress)
-        held |= {s.id for s in missing}
+        held |= _train_missing(
+            missing, store, progress, executor=executor, jobs=jobs, data=data, digests=digests, deadline=deadline
+        )
     return Tables(lambda name: _table(name, [s.id for s in wanted], store, held, known, ledger))
 
 
@@ -94,15 +106,35 @@ def _table(
     return joined.iloc[joined["run"].map(order).argsort(kind="stable")].reset_index(drop=True)
 
 
-def _current(ledger: Tables) -> set[str]:
-    """The ledger's runs of this result version; others are trained anew."""
+def ledger_runs(
+    ledger: Tables, wanted: Sequence[RunSpec], held: set[str], store: RunStore, digests: dict[str, str],
+    on_missing: OnMissing,
+) -> set[str]:  # fmt: skip
+    """The ledger's runs that may stand in for wanted ones that the store lacks: current, and of the same data.
+
+    Rows made from other data than those here are shown where every run of the data set comes from the ledger, and
+    are stale where some come from the store or are about to be trained: one table never mixes two copies of the data.
+    """
     from .training import RESULT_VERSION
 
     runs = ledger.runs
-    return set(runs.loc[runs["provenance_result_version"] == str(RESULT_VERSION), "run"])
+    runs = runs[(runs["provenance_result_version"] == str(RESULT_VERSION)) & ~runs["run"].isin(held)]
+    made_from = dict(zip(runs["run"], runs["provenance_digest"], strict=True))
+    known: set[str] = set()
+    for name in {s.dataset for s in wanted}:
+        ids = [s.id for s in wanted if s.dataset == name]
+        ours = [run for run in ids if run in held]
+        here = digests.get(name)
+        if here is None and ours:
+            manifest = store.manifest(ours[0])
+            here = manifest["digest"] if manifest else None
+        others = {run for run in ids if run in made_from}
+        mixed = bool(ours) or (on_missing == "train" and len(others) < len(ids))
+        known |= {run for run in others if not mixed or here in (None, made_from[run])}
+    return known
 
 
-def _digests(specs: Sequence[RunSpec], data: str | Path | None) -> dict[str, str]:
+def data_digests(specs: Sequence[RunSpec], data: str | Path | None) -> dict[str, str]:
     """Digests of the data at hand, by data set; those that are not at hand cannot make a run stale."""
     from .data import load
     from .errors import DataError
@@ -116,67 +148,24 @@ def _digests(specs: Sequence[RunSpec], data: str | Path | None) -> dict[str, str
     return found
 
 
-def _train_all(
-    specs: list[RunSpec], store: RunStore, executor: Executor | None, jobs: int | None,
-    data: str | Path | None, progress: bool,
-) -> None:  # fmt: skip
+def _train_missing(specs: list[RunSpec], store: RunStore, progress: bool, **how: Any) -> set[str]:
+    """Trains runs; gives the ids of those that are now in the store: all, unless a time budget stopped some."""
+    finished: set[str] = set()
     errors: list[tuple[RunSpec, Exception]] = []
-    with bar(f"training {len(specs)} runs", len(specs), "run", disable=not progress, smoothing=0) as shown:
-        for spec, outcome in _outcomes(specs, store, executor, jobs, data):
-            try:
-                result = outcome()
-            except Exception as error:  # one failed run does not cost the others
-                errors.append((spec, error))
-                continue
-            if result is not None:
-                store.add(result)
-            shown.update()
+    alone = len(specs) == 1 and how["executor"] is None  # then the run's own bar is shown, over its epochs
+    shown = bar(f"training {len(specs)} runs", len(specs), "run", disable=alone or not progress, smoothing=0)
+    with shown:
+        for outcome in train_all(specs, store, progress=alone and progress, **how):
+            if outcome.error is not None:
+                errors.append((outcome.spec, outcome.error))
+            elif not outcome.stopped:
+                finished.add(outcome.spec.id)
+                shown.update()
     if errors:
         spec, error = errors[0]
         kind = "" if isinstance(error, SelectivityError) else f"{type(error).__name__}: "
+        message = " ".join(str(error).split())
         raise SelectivityError(
-            f"{len(errors)} of {len(specs)} runs failed, the first: {describe(spec)}: {kind}{error}"
+            f"{len(errors)} of {len(specs)} runs failed, the first: {describe(spec)}: {kind}{message}"
         ) from error
-
-
-def _outcomes(
-    specs: list[RunSpec], store: RunStore, executor: Executor | None, jobs: int | None, data: str | Path | None
-) -> Iterable[tuple[RunSpec, Callable[[], Result | None]]]:
-    """Each spec with a function that waits for its result (None where the worker stored it), as they finish."""
-    count = min(jobs or os.cpu_count() or 1, len(specs))
-    if executor is None and count == 1:
-        for spec in specs:
-            yield spec, lambda spec=spec: _train_and_store(spec, store.path, data)
-        return
-    futures: dict[Future, RunSpec]
-    if executor is None:
-        # loky's workers start from a clean interpreter and need no `if __name__ == "__main__"` in scripts.
-        from joblib.externals.loky import get_reusable_executor
-
-        pool = get_reusable_executor(max_workers=count)
-        futures = {pool.submit(_train_and_store, spec, store.path, data): spec for spec in specs}
-    else:
-        futures = {executor.submit(_train_by_value, spec, data): spec for spec in specs}
-    try:
-        for future in as_completed(list(futures)):
-            yield futures.pop(future), future.result  # a result is let go once it is stored
-    finally:
-        for future in futures:
-            future.cancel()
-
-
-def _train_by_value(spec: RunSpec, data: str | Path | None) -> Result:
-    from .run import train
-
-    return train(spec, data=data, progress=False)
-
-
-def _train_and_store(spec: RunSpec, path: Path, data: str | Path | None) -> None:
-    """Trains a run unless another process did so meanwhile, from its checkpoint where there is one."""
-    from .data import load
-    from .run import train
-
-    store, dataset = RunStore(path), load(spec.dataset, data)
-    with store.lock(spec):
-        if not store.holds(spec, dataset.digest):
-            store.add(train(spec, data=dataset, progress=False, checkpoints=store.checkpoints(spec)))
+    return finished

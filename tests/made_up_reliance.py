@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
-from made_up_study import made_up_study
+from made_up_study import LAYERS, made_up_study
 
 from selectivity_core.reliance import ANALYSES, SCALES
 from selectivity_core.spec import RunSpec
@@ -117,6 +117,11 @@ def made_up_reliance(
         units["si"] = units["si"] + 0.1 * ~norm
         units["mutual_information"] = 0.9 - 0.05 * units["unit"] - 0.1 * ~norm
         units["weight_l1"] = 10.0 - units["unit"]
+    if figure == "morcosA2" and len(units):  # the index rises with depth, more steeply in later seeds
+        depth, seed = (units[name].map(dict(zip(keys, values, strict=True))) for name, keys, values in (
+            ("layer", LAYERS, range(len(LAYERS))), ("run", runs["run"], runs["seed"])
+        ))  # fmt: skip
+        units["si"] = units["si"] + 0.02 * depth * (1 + seed)
     if "importance" in study.figure.analyses and len(units):
         tables.importances = units[["run", "layer", "unit"]].assign(
             analysis=ANALYSES["importance"].label,

@@ -48,7 +48,7 @@ def test_a_frame_for_every_share_and_corruption():
 
 
 def test_noise_has_its_own_positions():
-    choice, slider, outer = perturbation_explorer(mlp_alone("morcos2", 1)).children
+    _, slider, outer = perturbation_explorer(mlp_alone("morcos2", 1)).children
     assert list(slider.options) == ["none", "0.1 SD", "0.32 SD", "0.56 SD", "1 SD", "1.8 SD", "3.2 SD", "10 SD"]
     assert len(slider.options) == len(NOISE)
     # a scale of 1 is step 7 of the made-up curve's 10: 1 − 0.3 · 0.7

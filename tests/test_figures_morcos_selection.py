@@ -111,3 +111,14 @@ def test_networks_that_are_not_analysed_are_not_drawn(many):
     shown = draw(study)
     assert all(kept not in runs for _, runs in shown.used)
     assert np.isfinite(fitted(view(study, "best_worst"))["error"]).all()
+
+
+def test_one_setting_is_no_choice_and_an_area_may_be_unknown():
+    study = made_up_reliance("morcos4", 1, lr=0.01, batch_size=32)
+    curves = study.tables.curves
+    looked_at = curves["kind"].str.startswith("epoch")
+    curves.loc[looked_at, "accuracy"] = 0.1  # at chance throughout
+    words = draw(study).alt
+    assert "above chance nowhere known" in words
+    assert "nan" not in words
+    assert "over 1 settings" in words

@@ -38,7 +38,7 @@ A4  a:mlp        b:convnet11
 """
 LINES = [line.split() for line in PAPER.strip().splitlines()]
 VARIED = {
-    "1": {"label_corruption": {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}}, "2": {"label_corruption": {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}},
+    **{key: {"label_corruption": {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}} for key in "12"},
     "4": {"lr": None, "batch_size": None},
     "5": {"label_corruption": {0.0, 1.0}, "dropout": {0.0, 0.1, 0.2, 0.3}, "batch_norm": {True, False}},
     "6": {"batch_norm": {True, False}},

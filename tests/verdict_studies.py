@@ -47,10 +47,13 @@ def steps(effects: Mapping[float, float], base: float = 0.9) -> ByRun:
 
 
 def claim(
-    test: Test, figure: str = "fig1", models: tuple[str, ...] = ("resnet18",), value: Value | None = None, **more: object
+    test: Test,
+    figure: str = "fig1",
+    models: tuple[str, ...] = ("resnet18",),
+    value: Value | None = None,
 ) -> Claim:
     """A claim that the register does not have."""
-    return Claim("L000", LEAVITT_MORCOS, figure, models, "Made up for a test.", test, value=value, **more)  # type: ignore[arg-type]
+    return Claim("L000", LEAVITT_MORCOS, figure, models, "Made up for a test.", test, value=value)
 
 
 def curve_rows(run: str, analysis: str, points: Mapping[float, float], kind: str = "zero") -> list[dict]:

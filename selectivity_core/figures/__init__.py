@@ -8,7 +8,7 @@ from .morcos_importance import importance_table
 from .morcos_norm import norm_table
 from .morcos_reliance import reliance_figure, reliance_in_words, reliance_table
 from .morcos_selection import choice_table
-from .pages import distance_table, positions
+from .pages import distance_table, index_by_hand, index_on_batches, positions, units_figure
 from .selectivity import by_alpha, by_layer, index_histogram, measure_in_words, response_bars
 from .shown import Nothing, Shown, Table, effects_table, show, signs_table
 from .style import alpha_color, alpha_label, panels
@@ -39,8 +39,10 @@ __all__ = [
     "effects_table",
     "figure_index",
     "importance_table",
+    "index_by_hand",
     "index_histogram",
     "index_in_words",
+    "index_on_batches",
     "means_in_words",
     "measure_in_words",
     "norm_table",
@@ -59,4 +61,5 @@ __all__ = [
     "tested",
     "unit_by_alpha",
     "unit_explorer",
+    "units_figure",
 ]  # fmt: skip

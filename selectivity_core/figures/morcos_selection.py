@@ -117,13 +117,17 @@ def _auc_choice(axes: Axes, view: View) -> str:
     axes.set_xlabel("test accuracy (%)")
     axes.set_ylabel(AREA)
     rho = mean_correlation([spearman(r["test_accuracy_last"], r["initial"])[0] for _, r in found.groupby("seed")])
+    words = (
+        f"rank correlation of test accuracy and area over {len(found.groupby(['lr', 'batch_size']))} settings, "
+        f"averaged over {rho.n} networks of each: {with_span(rho)}"
+    )
     chosen = average(choices(found, "initial"))
+    if not chosen.settings:
+        return f"{words}."
     share = ", ".join(f"best {k}: {100 * v:.0f} %" for k, v in chosen.among.items())
     return (
-        f"rank correlation of test accuracy and area over {chosen.settings} settings, averaged over {rho.n} networks "
-        f"of each: {with_span(rho)}; the largest area among {chosen.subset} random settings is of those with the "
-        f"highest test accuracy in this share of draws: {share}; {number(100 * chosen.gap)} points "
-        "behind the best on average."
+        f"{words}; the largest area among {chosen.subset} random settings is of those with the highest test accuracy "
+        f"in this share of draws: {share}; {number(100 * chosen.gap)} points behind the best on average."
     )
 
 

@@ -75,7 +75,10 @@ def turning_points(found: pd.DataFrame) -> str:
     parts = []
     for seed, rows in found.groupby("seed"):
         epochs = rows.set_index("epoch")
-        highest = ", ".join(f"{label} at epoch {epochs[way].idxmax()}" for way, label in WAYS.items())
+        highest = ", ".join(
+            f"{label} {'nowhere known' if epochs[way].isna().all() else f'at epoch {epochs[way].idxmax()}'}"
+            for way, label in WAYS.items()
+        )
         lowest, last = epochs["test_loss"].min(), epochs["test_loss"].iloc[-1]
         parts.append(
             f"network {seed}: test loss lowest at epoch {epochs['test_loss'].idxmin()} ({number(lowest, 3)}; at the "

@@ -7,6 +7,7 @@ import pandas as pd
 from ..representations import distances, in_form, ratios
 from ..study import MODEL_NAMES, Study
 from .representations import SHOWN_FORMS
+from .selectivity import index_histogram
 from .shown import Nothing, Shown, Table, show
 from .style import alpha_label, panels
 from .units import active_share
@@ -58,4 +59,48 @@ def distance_table(*studies: Study) -> Table:
         shown,
         "With n seeds the exchange of networks cannot fall below 1/2ⁿ⁻¹: three seeds give no less than 0.25, whatever "
         "the data",
+    )
+
+
+def index_by_hand(study: Study) -> str:
+    """The index of the most selective unit, worked out from its class means as on paper; Markdown."""
+    units, responses = study.table("units"), study.table("responses")
+    if not len(units) or not len(responses):
+        return "No run is finished: there is no unit to work it out for."
+    unit = units.loc[units["si"].idxmax()]
+    mine = responses[[*("run", "layer", "unit")]].eq(unit[["run", "layer", "unit"]]).all(axis=1)
+    means = responses.loc[mine, "mean"].to_numpy()
+    highest = means.max()
+    others = (means.sum() - highest) / (len(means) - 1)
+    value = (highest - others) / (highest + others + 1e-7)
+    return (
+        f"({highest:.4f} − {others:.4f}) / ({highest:.4f} + {others:.4f}) = **{value:.4f}**; in the table: "
+        f"{unit['si']:.4f}."
+    )
+
+
+def units_figure(study: Study) -> Shown | Nothing:
+    """The selectivity of every unit of a study, and what shuffled labels give."""
+    units = study.table("units", study.models[0])
+    if not len(units):
+        return Nothing(study)
+    figure, (axes,) = panels(1, width=5.2)
+    index_histogram(axes, units)
+    return show(
+        figure, study,
+        caption="Selectivity of every unit on the test set; pale: mean over 20 shuffles of the labels; dashed: mean.",
+        alt=f"Histogram of the selectivity index of {len(units)} units: mean {units['si'].mean():.3f}, largest "
+        f"{units['si'].max():.3f}; with shuffled labels the mean is {units['si_shuffled'].mean():.3f}.",
+    )  # fmt: skip
+
+
+def index_on_batches(study: Study) -> str:
+    """The index of training batches beside that of the whole test set, at a run's last epoch; Markdown."""
+    history = study.table("history", study.models[0])
+    if not len(history):
+        return "No run is finished."
+    last = history.loc[history["epoch"].idxmax()]
+    return (
+        f"Mean over layers on a training batch of {study.specs[0].batch_size}: **{last['batch_index']:.3f}**; on the "
+        f"whole test set: **{last['si_layers']:.3f}**."
     )

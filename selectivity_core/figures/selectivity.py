@@ -20,7 +20,9 @@ MEASURE_NAMES = {
     "active_samples": "images that activate a unit (%)",
 }  # fmt: skip
 SHARES = ("dead", "switched", "active_samples")
-HIGHEST = dict.fromkeys(("si", "si_living", "si_shifted", "precision", "class_share"), 1.02) | dict.fromkeys(SHARES, 102)
+HIGHEST = dict.fromkeys(("si", "si_living", "si_shifted", "precision", "class_share"), 1.02) | dict.fromkeys(
+    SHARES, 102
+)
 
 
 @in_style

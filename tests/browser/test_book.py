@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.book]
 
 ROOT = Path(__file__).parents[2]
 TOC = ROOT / "_toc.yml"
-FIGURE = "book/executed/04_figure_4"
+FIGURE = "book/executed/05_figure_4"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,7 @@
+"""`python -m selectivity_core.cli` is `selectivity`."""
+
+import sys
+
+from . import main
+
+sys.exit(main())

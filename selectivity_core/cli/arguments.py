@@ -1,0 +1,141 @@
+"""Options that several commands share, and how their text is read."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..errors import ParameterError
+from ..spec import RunSpec
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are one line, without the usage that argparse prints above them."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with exit code 2."""
+        self.exit(2, f"selectivity: {message} (see {self.prog} --help)\n")
+
+
+def command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int | None], text: str
+) -> argparse.ArgumentParser:
+    """Adds a command."""
+    found = commands.add_parser(name, help=text, description=text)
+    found.set_defaults(run=run)
+    return found
+
+
+def add_profile(parser: argparse.ArgumentParser, default: str | None = "digits") -> None:
+    """Which base spec, with which other values."""
+    parser.add_argument("--profile", default=default, help="named scale (default: digits)" if default else None)
+    parser.add_argument("--model", help="one of the profile's networks")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="another value for a field")
+
+
+def add_grid(parser: argparse.ArgumentParser, default: str | None = "digits") -> None:
+    """Which runs of a profile."""
+    add_profile(parser, default)
+    parser.add_argument("--figure", help="the runs that this figure needs (fig4, figA1, …)")
+    parser.add_argument(
+        "--alphas", type=_floats, help="comma-separated; write --alphas=-1,0,1 (default: the profile's)"
+    )
+    parser.add_argument("--seeds", type=_seeds, help="a count, or comma-separated seeds (one alone: 5,)")
+    parser.add_argument("--shard", type=_shard, metavar="I/N", help="only the I-th of N parts, the first being 1/N")
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Where runs and data lie."""
+    add_store(parser)
+    parser.add_argument("--data", type=Path, help="folder of data sets (default: SELECTIVITY_DATA, else a cache)")
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Where runs lie."""
+    parser.add_argument("--store", type=Path, help="folder of runs (default: SELECTIVITY_RUNS, else runs/)")
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} given; a whole number of at least 1 is needed")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Seconds from 0 on."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} given; seconds from 0 on are needed")
+    return value
+
+
+def _floats(text: str) -> list[float]:
+    try:
+        return [float(item) for item in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} given; comma-separated numbers are needed") from None
+
+
+def _seeds(text: str) -> int | list[int]:
+    try:
+        return [int(item) for item in text.removesuffix(",").split(",")] if "," in text else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} given; a count or comma-separated seeds are needed") from None
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal()) or not 1 <= int(part) <= int(parts):
+        raise argparse.ArgumentTypeError(f"{text!r} given; I/N such as 1/4 is needed, with I from 1 to N")
+    return int(part), int(parts)
+
+
+def overrides(options: argparse.Namespace) -> dict[str, Any]:
+    """Values of `--set`."""
+    import yaml
+
+    from ..study import check_overrides
+
+    found = {}
+    for item in options.set:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise ParameterError(f"--set: {item!r} given; FIELD=VALUE is needed")
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ParameterError(f"--set: {item!r} given; the value of {name} is not YAML") from None
+    return check_overrides(found)
+
+
+def grid_of(options: argparse.Namespace) -> list[RunSpec]:
+    """The specs that `add_grid`'s options ask for."""
+    from ..paper.figures import grid
+    from ..profiles import expand, find_profile, profile, seed_list
+
+    scale, changes = find_profile(options.profile), overrides(options)
+    if options.figure:
+        models = [options.model] if options.model else None
+        specs = grid(
+            options.profile, options.figure, alphas=options.alphas, seeds=options.seeds, models=models, **changes
+        )
+    else:
+        base = profile(options.profile, model=options.model, **changes)
+        seeds = seed_list(options.seeds if options.seeds is not None else scale.seeds)
+        specs = expand(base, alphas=options.alphas or scale.alphas, seeds=seeds)
+    part, parts = options.shard or (1, 1)
+    return specs[part - 1 :: parts]
+
+
+def store_of(options: argparse.Namespace) -> Any:
+    """The store that `--store` names, or the default one."""
+    from ..store import RunStore
+    from ..study import default_store
+
+    return RunStore(options.store) if options.store else default_store()

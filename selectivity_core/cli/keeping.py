@@ -1,0 +1,142 @@
+"""Commands on what is kept: status, verify, export, import, migrate."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ..errors import SelectivityError, StoreError
+from .arguments import add_grid, add_places, add_store, command, grid_of, store_of
+
+
+def add_commands(commands: Any) -> None:
+    """Adds this module's commands."""
+    text = "Say how it stands with the runs of the store, or with those of a profile's grid."
+    status = command(commands, "status", _status, text)
+    add_grid(status, default=None)
+    add_places(status)
+
+    text = "Check every run of the store against its manifest, and every table of the ledger."
+    verify = command(commands, "verify", _verify, text)
+    _add_ledger(verify)
+    add_store(verify)
+
+    text = "Add the store's finished runs to the ledger, results/, or copy them whole to another store."
+    export = command(commands, "export", _export, text)
+    where = export.add_mutually_exclusive_group()
+    where.add_argument("--to", type=Path, help="another ledger folder")
+    where.add_argument("--runs", type=Path, metavar="FOLDER|FILE.tar", help="copy whole runs there, for `import`")
+    add_store(export)
+
+    text = "Add the finished runs of another store to this one; what does not verify is refused."
+    imported = command(commands, "import", _import, text)
+    imported.add_argument("source", type=Path, help="folder or tar file that `export --runs` wrote, or any store")
+    add_store(imported)
+
+    text = "Rewrite finished runs of earlier versions for this one, in the store and the ledger."
+    migrate = command(commands, "migrate", _migrate, text)
+    _add_ledger(migrate)
+    add_store(migrate)
+
+
+def _add_ledger(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ledger", type=Path, help="another ledger folder (default: results/)")
+
+
+def _ledger_of(options: argparse.Namespace) -> Path | None:
+    from ..ledgers import ledger_folder
+
+    if options.ledger is not None and not options.ledger.is_dir():
+        raise StoreError(f"{options.ledger}: no such folder")
+    return options.ledger or ledger_folder()
+
+
+def _status(options: argparse.Namespace) -> None:
+    from ..progress import bar
+    from ..run_status import KINDS, run_status
+    from ..sweeping import data_digests, describe
+
+    store = store_of(options)
+    if options.profile is None and (options.figure or options.model or options.set or options.shard):
+        raise SelectivityError("status: --figure, --model, --set and --shard need --profile")
+    runs: list[Any] = grid_of(options) if options.profile else sorted({*store.folders(), *store.unfinished()})
+    named = {run: run if options.profile else _spec(store, run) for run in runs}
+    digests = data_digests([spec for spec in named.values() if spec is not None], options.data)
+    found = {}
+    with bar("checking runs", len(runs), "run", leave=False) as shown:
+        for run, spec in named.items():
+            found[run] = run_status(store, run, digests.get(spec.dataset) if spec is not None else None)
+            shown.update()
+    counts = Counter(status.kind for status in found.values())
+    print(f"{store.path}: {len(runs)} runs" + "".join(f", {counts[k]} {k}" for k in KINDS if counts[k]))
+    for run, status in found.items():
+        print(f"{describe(named[run]) if named[run] is not None else run}: {status}")
+
+
+def _spec(store: Any, run: str) -> Any:
+    """The spec of a finished run; None where it has none that can be read."""
+    try:
+        return store.spec(run)
+    except SelectivityError:
+        return None
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from ..progress import bar
+    from ..verification import ledger_problems, store_problems
+
+    store, ledger = store_of(options), _ledger_of(options)
+    runs = store.folders()
+    with bar("checking runs", len(runs), "run", leave=False) as shown:
+        problems = store_problems(store, shown.update)
+    print(f"{store.path}: {len(runs)} runs, {len(problems)} problems")
+    if ledger is not None:
+        found = ledger_problems(ledger)
+        profiles = len(list(ledger.glob("*/runs.csv.gz")))
+        print(f"{ledger}: {profiles} profiles, {len(found)} problems")
+        problems += found
+    for problem in problems:
+        print(f"selectivity: {problem}", file=sys.stderr)
+    return 2 if problems else 0
+
+
+def _export(options: argparse.Namespace) -> None:
+    from ..ledgers import export
+    from ..moving import export_runs
+    from ..progress import bar
+
+    store = store_of(options)
+    if not store.ids():
+        print(f"{store.path}: no finished runs to export")
+    elif options.runs is not None:
+        with bar("copying runs", len(store.ids()), "run", leave=False) as shown:
+            copied = export_runs(store, options.runs, shown.update)
+        print(f"{options.runs}: {copied} runs")
+    else:
+        for name, runs in export(store, options.to).items():
+            print(f"{name}: {runs} runs")
+
+
+def _import(options: argparse.Namespace) -> int:
+    from ..moving import import_runs
+    from ..progress import bar
+
+    store = store_of(options)
+    with bar("importing runs", None, "run", leave=False) as shown:
+        moved = import_runs(store, options.source, shown.update)
+    print(f"{store.path}: {len(moved.added)} runs added, {len(moved.kept)} were there, {len(moved.refused)} refused")
+    for reason in moved.refused:
+        print(f"selectivity: {options.source}: {reason}", file=sys.stderr)
+    return 2 if moved.refused else 0
+
+
+def _migrate(options: argparse.Namespace) -> None:
+    from ..migrations import migrate_ledger, migrate_store
+
+    store, ledger = store_of(options), _ledger_of(options)
+    print(f"{store.path}: {migrate_store(store)} runs rewritten")
+    if ledger is not None:
+        print(f"{ledger}: {migrate_ledger(ledger)} runs rewritten")

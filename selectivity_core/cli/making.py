@@ -1,0 +1,57 @@
+"""Commands that get data and run notebooks: data, figure."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..errors import ParameterError
+from .arguments import command
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+def add_commands(commands: Any) -> None:
+    """Adds this module's commands."""
+    data = command(commands, "data", _data, "Get or check a data set.")
+    data.add_argument("action", choices=["get", "check"])
+    data.add_argument("name")
+    data.add_argument("--data", type=Path, help="folder of data sets")
+
+    figure = command(commands, "figure", _figure, "Run one notebook with parameters; writes an executed copy.")
+    figure.add_argument("notebook", help="a notebook's name (05_figure_4) or path")
+    figure.add_argument("-y", "--parameters", default="", help="YAML, such as 'alphas: [-1, 0, 1]'")
+    figure.add_argument("--out", type=Path, help="executed copy (default: figures/NAME.ipynb)")
+
+
+def _data(options: argparse.Namespace) -> None:
+    from ..data import data_root, load
+    from ..data.download import download
+
+    if options.action == "get":
+        download(options.name, data_root(options.data))
+    found = load(options.name, options.data)
+    print(
+        f"{found.name}: {len(found.images)} and {len(found.test_images)} test images in {len(found.classes)} classes, "
+        f"{found.source}, digest {found.digest[:16]}"
+    )
+
+
+def _figure(options: argparse.Namespace) -> None:
+    import yaml
+
+    from ..publish.runner import execute
+
+    path = Path(options.notebook)
+    if not path.suffix:
+        path = NOTEBOOKS / f"{options.notebook}.ipynb"
+    try:
+        parameters = yaml.safe_load(options.parameters) or {}
+    except yaml.YAMLError as error:
+        raise ParameterError(f"parameters: not YAML ({str(error).splitlines()[0]}): {options.parameters!r}") from error
+    if not isinstance(parameters, dict):
+        raise ParameterError(f"parameters: {options.parameters!r} given; YAML such as 'alphas: [-1, 0, 1]' is needed")
+    out = options.out or Path("figures") / f"{path.stem}.ipynb"
+    done = execute(path, out, parameters)
+    print(f"{done.out} in {done.seconds:.0f} s")

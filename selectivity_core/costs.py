@@ -1,0 +1,134 @@
+"""What a run costs in time and disk: measured on finished runs of its setting, or extrapolated from the nearest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median
+from typing import Any
+
+from .data import DATASETS
+from .models import build_model
+from .spec import RunSpec, field_names
+
+# Fields that hardly change what a run costs. Whether anything is regularised does, and stands beside the others.
+CHEAP = (
+    "alpha", "seed", "lr", "milestones", "momentum", "weight_decay", "index", "layers", "warmup_epochs", "estimate",
+    "label_corruption",
+)  # fmt: skip
+COSTLY = tuple(name for name in field_names() if name not in CHEAP)
+# Of a row of text in a run's tables; tests compare them with real runs.
+UNIT_ROW, RESPONSE_ROW, OTHER_ROW = 330, 50, 250
+
+Setting = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A finished run's costs: seconds, bytes on disk (NaN for a row of the ledger) and where it ran."""
+
+    spec: RunSpec
+    seconds: float
+    bytes: float
+    device: str
+    processor: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run of a setting costs.
+
+    Attributes:
+        seconds: by one worker; NaN where nothing was ever measured.
+        bytes: on disk.
+        measured: whether runs of this very setting were measured; otherwise it is extrapolated.
+        basis: from what, in words.
+    """
+
+    seconds: float
+    bytes: float
+    measured: bool
+    basis: str
+
+
+def setting_of(spec: RunSpec) -> Setting:
+    """What decides a run's cost: runs that agree in it cost the same but for chance."""
+    return (*(getattr(spec, name) for name in COSTLY), spec.alpha != 0)
+
+
+def describe_setting(spec: RunSpec) -> str:
+    """A setting in words."""
+    regularised = "regularised" if spec.alpha else "α = 0"
+    return f"{spec.model} (width {spec.width}) on {spec.dataset}, {spec.epochs} epochs, {regularised}"
+
+
+def cost_of(spec: RunSpec, samples: Iterable[Sample]) -> Cost:
+    """A run's cost by the samples of its setting, else by those of the nearest one in proportion to the arithmetic."""
+    groups: dict[Setting, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(setting_of(sample.spec), []).append(sample)
+    if not groups:
+        return Cost(math.nan, estimated_bytes(spec), False, "nothing measured yet; train one run and ask again")
+    same = groups.get(setting_of(spec))
+    found = same or min(groups.values(), key=lambda g: _distance(g[0].spec, spec))
+    seconds = median(s.seconds for s in found)
+    stored = [s.bytes for s in found if not math.isnan(s.bytes)]
+    where = f"{len(found)} run{'s' * (len(found) > 1)} on {', '.join(sorted({s.processor for s in found}))}"
+    if same:
+        return Cost(seconds, median(stored) if stored else estimated_bytes(spec), True, f"measured: {where}")
+    ratio = work(spec) / work(found[0].spec)
+    basis = f"extrapolated: {ratio:.3g} times the arithmetic of {describe_setting(found[0].spec)} ({where})"
+    return Cost(seconds * ratio, estimated_bytes(spec), False, basis)
+
+
+def _distance(one: RunSpec, other: RunSpec) -> tuple[Any, ...]:
+    """How far two settings are apart for the purpose of cost: the same network on the same data first."""
+    names = ("model", "dataset", "width", "precision", "threads")
+    differ = [getattr(one, name) != getattr(other, name) for name in names]
+    return (*differ, (one.alpha == 0) != (other.alpha == 0), abs(math.log(work(one) / work(other))))
+
+
+def work(spec: RunSpec) -> float:
+    """Arithmetic of a run in multiply-adds: three passes over training images, one over those it is measured on."""
+    shape = DATASETS[spec.dataset]
+    passes = 3 * spec.train_size + shape.validation + shape.test
+    return float(_network(spec)[0] * passes * spec.epochs)
+
+
+def estimated_bytes(spec: RunSpec) -> float:
+    """Disk of a finished run: two sets of 32-bit weights, and tables by their numbers of rows."""
+    _, parameters, units = _network(spec)
+    classes = DATASETS[spec.dataset].classes
+    return float(8 * parameters + units * (UNIT_ROW + classes * RESPONSE_ROW) + OTHER_ROW * (spec.epochs + 20))
+
+
+def _network(spec: RunSpec) -> tuple[int, int, int]:
+    shape = DATASETS[spec.dataset]
+    return _counts(
+        spec.model, shape.image[2], shape.image[0], shape.classes, spec.width, spec.activation, spec.batch_norm,
+        spec.dropout,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _counts(
+    model: str, channels: int, size: int, classes: int, width: int, activation: str, batch_norm: bool, dropout: float
+) -> tuple[int, int, int]:
+    """Multiply-adds for one image, numbers that the weights hold, and units; of a network that is never allocated."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from .units import record
+
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        network = build_model(
+            model, channels=channels, image_size=size, classes=classes, width=width, activation=activation,
+            batch_norm=batch_norm, dropout=dropout,
+        ).eval()  # fmt: skip
+        image = torch.empty(1, channels, size, size)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, record(network) as seen:
+        network(image)
+    units = sum(activity.shape[1] for activity in seen.values())
+    return counter.get_total_flops() // 2, sum(v.numel() for v in network.state_dict().values()), units

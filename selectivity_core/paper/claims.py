@@ -1,0 +1,24 @@
+"""What the two papers found, as data: every claim with its figure, the paper's value and how it is put to the test."""
+
+from __future__ import annotations
+
+from ..errors import SpecError
+from . import claims_appendix, claims_main, claims_morcos
+from .claim_entries import Claim, Context
+
+CLAIMS: dict[str, Claim] = {c.id: c for c in (*claims_main.CLAIMS, *claims_appendix.CLAIMS, *claims_morcos.CLAIMS)}
+# Statements that are recalled, unknown or of another paper: listed, never judged.
+CONTEXT: dict[str, Context] = {c.id: c for c in (*claims_main.CONTEXT, *claims_morcos.CONTEXT)}
+
+
+def find_claim(name: str) -> Claim:
+    """A claim by its id.
+
+    Raises:
+        SpecError: no such claim, or one that is context.
+    """
+    if name in CONTEXT:
+        raise SpecError(f"claim: {name} given; it is context ({CONTEXT[name].why}) and never judged")
+    if name not in CLAIMS:
+        raise SpecError(f"claim: {name!r} given; L001 to L102 and M001 to M041 are allowed where they are findings")
+    return CLAIMS[name]
