@@ -58,11 +58,12 @@ verify: env ## check every run of the local store and every table of the ledger
 claims: env ## the verdict on every claim: make claims PROFILE=cifar10-short
 	$(BIN)/selectivity claims --profile $(PROFILE)
 
-bench: env ## ratios: training step, ablation curves, off-axis bound, each against its peers
+bench: env ## ratios: training step, ablation curves, off-axis bound, PWCCA, each against its peers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.regulariser_step
 	$(BIN)/python -m benchmarks.ablation
 	$(BIN)/python -m benchmarks.off_axis
+	$(BIN)/python -m benchmarks.pwcca
 
 clean: ## remove what was built; runs and the environment stay
 	rm -rf _build book/executed book/_static/vendor figures

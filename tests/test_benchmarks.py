@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from benchmarks.pwcca import generated, plain_pwcca
 from benchmarks.regulariser_step import PlainRegularizer, step
 from benchmarks.timing import compare
-from selectivity_core import SelectivityRegularizer, build_model
+from selectivity_core import SelectivityRegularizer, build_model, pwcca_distance
 
 
 def test_plain_regulariser_gives_the_same_loss_and_gradients():
@@ -27,6 +28,11 @@ def test_plain_regulariser_gives_the_same_loss_and_gradients():
     assert found[0][0] == pytest.approx(found[1][0], rel=1e-5)
     for fast, plain in zip(found[0][1], found[1][1], strict=True):
         torch.testing.assert_close(fast, plain, rtol=1e-3, atol=1e-6)
+
+
+def test_plain_pwcca_gives_the_same_distance():
+    a, b = generated(600, 12)
+    assert plain_pwcca(a, b) == pytest.approx(pwcca_distance(a, b), abs=1e-9)
 
 
 def test_ratio_of_paired_times():
