@@ -32,7 +32,7 @@ serve: env ## open the rendered book in a browser
 	$(BIN)/python -m selectivity_core.publish serve
 
 test: env ## all tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-fast: env ## the tests that take seconds
 	$(BIN)/python -m pytest -q -m 'not slow and not browser and not book'

@@ -18,7 +18,7 @@ from .errors import SpecError
 from .ledgers import ledger
 from .paper.entries import FigureEntry, Panel
 from .paper.figures import find_figure, grid, models_for, setting
-from .profiles import Profile, find_profile, profile
+from .profiles import Bound, find_profile, profile
 from .reliance import ANALYSES
 from .representations import pair_tasks
 from .spec import RunSpec, field_names
@@ -216,6 +216,7 @@ def gather(
     overrides: dict[str, Any] | None = None,
     on_missing: OnMissing = "train",
     models: Sequence[str] | None = None,
+    bound_layers: int = 0,
 ) -> Study:
     """The runs of a figure: from the local store, then the ledger, then trained (or skipped, or refused).
 
@@ -227,6 +228,7 @@ def gather(
         overrides: other values for fields of the specs.
         on_missing: "train", "skip" or "raise".
         models: networks; the figure's own by default.
+        bound_layers: for how many layers of a network the off-axis bound is worked out; the profile's number where 0.
 
     Raises:
         SpecError: a value that is not allowed.
@@ -239,22 +241,25 @@ def gather(
     study = Study(find_figure(figure), profile, specs, tables)
     scale = find_profile(profile)
     wanted: dict[str, list[Task]] = {}
+    limit = scale.bound
+    if bound_layers:
+        limit = Bound(limit.alphas if limit else scale.alphas, limit.seeds if limit else scale.seeds, bound_layers)
     for model in study.models:
-        for task in _tasks(study, model, scale, bool(alphas)):
+        for task in _tasks(study, model, limit, bool(alphas)):
             wanted.setdefault(task.analysis.table, []).append(task)
     for table, tasks in wanted.items():
         setattr(tables, table, derive(tasks, store, ledger=kept, on_missing=on_missing))
     return study
 
 
-def _tasks(study: Study, model: str, scale: Profile, chosen: bool) -> Iterator[Task]:
+def _tasks(study: Study, model: str, limit: Bound | None, chosen: bool) -> Iterator[Task]:
     """What must be worked out of a network's finished runs for the figure."""
     there = set(study.runs(model)["run"])
     specs = [s for s in study.specs if s.id in there]
     if "pairs" in study.figure.derived:
         yield from pair_tasks(specs)
     if "bounds" in study.figure.derived:
-        yield from bound_tasks(specs, scale.bound, chosen)
+        yield from bound_tasks(specs, limit, chosen)
     yield from (Task(ANALYSES[name], (spec,)) for name in study.figure.analyses for spec in specs)
     first = next((s for s in study.specs if s.model == model), None)
     like = [s for s in specs if s.replace(alpha=first.alpha, seed=first.seed) == first] if first else []

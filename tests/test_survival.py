@@ -100,7 +100,7 @@ def kill(process: int) -> None:
 
 
 def test_200_runs_by_two_processes_that_are_killed_again_and_again(children, tmp_path):
-    """As a sweep of days that is killed every 8 to 20 s, scaled: a kill every one to six times what a run takes."""
+    """As a sweep of days that is killed every 8 to 20 s, scaled: a kill every half to three times what a run takes."""
     specs = [TINY.replace(seed=s, alpha=a) for s in range(40) for a in (-1.0, -0.4, 0.0, 0.4, 1.0)]
     calm, wild, draw = RunStore(tmp_path / "calm"), RunStore(tmp_path / "wild"), random.Random(1)
     clock = time.monotonic()
@@ -111,7 +111,7 @@ def test_200_runs_by_two_processes_that_are_killed_again_and_again(children, tmp
     running = {k: children.start(wild.path, order[k], every=0.02) for k in order}
     while running:
         for k, process in list(running.items()):
-            time.sleep(draw.uniform(1, 6) * takes * (1 + kills / 200))
+            time.sleep(draw.uniform(0.5, 3) * takes * (1 + kills / 200))
             kill(process)
             if children.wait(process) == 0:
                 del running[k]
@@ -121,7 +121,7 @@ def test_200_runs_by_two_processes_that_are_killed_again_and_again(children, tmp
             running[k] = children.start(wild.path, order[k], every=0.02)
         assert kills < 1000
     print(f"{kills} kills")
-    assert kills >= 10
+    assert kills >= 5
     assert wild.ids() == calm.ids()
     whole_or_absent(wild.path)
     same(sweep(specs, wild, on_missing="raise"), sweep(specs, calm, on_missing="raise"))

@@ -9,6 +9,7 @@ from scipy import stats
 from verdict_studies import evidence, steps, study
 
 from selectivity_core.errors import MissingRunsError
+from selectivity_core.store import RunStore
 from selectivity_core.verdicts import Evidence, selectivity, settings
 
 FIG = ("fig1", "resnet18")
@@ -168,3 +169,28 @@ def test_evidence_reads_the_store_and_trains_nothing(monkeypatch, tmp_path):
     with pytest.raises(MissingRunsError, match="no run of resnet18 is finished for fig1"):
         at.runs("fig1", "resnet18")
     assert not list(tmp_path.glob("runs/*"))
+
+
+def test_evidence_of_a_store_is_its_runs_and_reads_each_once(monkeypatch, finished, tiny):
+    store, specs = finished
+    monkeypatch.setenv("SELECTIVITY_RUNS", str(store.path))
+    given = {name: value for name, value in tiny.as_dict().items() if name not in ("model", "alpha", "seed")}
+    at = Evidence("mnist", seeds=3, overrides=given)  # its perceptron stands in for the figure's network
+    reads = []
+    monkeypatch.setattr(RunStore, "table", _counting(RunStore.table, reads))
+    found = at.values("figA2", tiny.model, "si_units")
+    expected = {s.id: store.table(s.id, "runs")["si_units"].iloc[0] for s in specs if s.alpha <= 0 and s.lr == tiny.lr}
+    assert dict(zip(found["run"], found["value"], strict=True)) == expected
+    assert len(expected) == 4
+    reads.clear()
+    at.values("figA3", tiny.model, "si_units")
+    assert reads == [], "the second figure has the same runs"
+    assert {s.seed for s in at.study("figA3").missing} == {2}, "nothing was trained for the seed that is not there"
+
+
+def _counting(table, reads):
+    def counted(self, run, name):
+        reads.append((run, name))
+        return table(self, run, name)
+
+    return counted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,21 @@ BOUNDS = {"bound": "bound", "bound_last": "bound", "axis": "axis"}  # measure ->
 LAST = 2  # layers that "bound_last" averages over
 
 
+class ReadOnce(RunStore):
+    """A store that reads each table of a run once: most figures share their runs."""
+
+    def table(self, run: str, name: str) -> pd.DataFrame:
+        """One table of a run; not to be changed by whoever asks."""
+        key = (run, name)
+        if key not in self._found:
+            self._found[key] = super().table(run, name)
+        return self._found[key]
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return {}
+
+
 class Evidence:
     """The runs that a profile has, figure by figure, each read once.
 
@@ -53,7 +69,14 @@ class Evidence:
         self._closed = studies is not None
         self._studies = dict(studies or {})
         self._values: dict[tuple[str, ...], pd.DataFrame] = {}
-        self._ledger: Tables | None = None
+
+    @cached_property
+    def _store(self) -> RunStore:
+        return ReadOnce(default_store().path)
+
+    @cached_property
+    def _ledger(self) -> Tables:
+        return ledger()
 
     def study(self, figure: str) -> Study:
         """All runs of a figure.
@@ -138,20 +161,16 @@ class Evidence:
         ask = {"seeds": self.seeds, "overrides": self.overrides, "on_missing": self.on_missing}
         if self.on_missing != "skip":
             return gather(figure, profile=self.profile, **ask)  # type: ignore[arg-type]
-        if self._ledger is None:
-            self._ledger = ledger()
-        store, entry = default_store(), find_figure(figure)
+        store, known, entry = self._store, self._ledger, find_figure(figure)
         specs = grid(self.profile, figure, seeds=self.seeds or None, **self.overrides)
-        study = Study(
-            entry, self.profile, specs, sweep(specs, store, on_missing="skip", ledger=self._ledger, progress=False)
-        )
+        study = Study(entry, self.profile, specs, sweep(specs, store, on_missing="skip", ledger=known, progress=False))
         by_table: dict[str, list[Task]] = {}
         for task in _tasks(study):
             by_table.setdefault(task.analysis.table, []).append(task)
         for table, tasks in by_table.items():
-            kept = list(_kept(tasks, store, self._ledger))
+            kept = list(_kept(tasks, store, known))
             if kept:
-                rows = derive(kept, store, ledger=self._ledger, on_missing="skip", progress=False)
+                rows = derive(kept, store, ledger=known, on_missing="skip", progress=False)
                 setattr(study.tables, table, rows)
         return study
 
