@@ -116,7 +116,6 @@ def test_without_dask_the_remedy_is_named(monkeypatch):
 
 @pytest.mark.slow
 def test_no_scheduler_there_is_one_clear_line(monkeypatch):
-    pytest.importorskip("distributed")
     monkeypatch.setattr("selectivity_core.schedulers.TIMEOUT", 1)
     with pytest.raises(SelectivityError, match=r"scheduler: nothing answers at tcp://127\.0\.0\.1:9 ") as raised:
         scheduled("tcp://127.0.0.1:9").__enter__()
