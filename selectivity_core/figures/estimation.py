@@ -1,4 +1,4 @@
-"""Figure B4: what the index of a batch is, and what either estimate of it trains."""
+"""Figure B4: what the index of a batch is; what either estimate of it trains is drawn by `controls`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..statistics import holm, paired
 from ..study import Study
-from .shown import Nothing, Shown, Table, show
-from .style import GREY, NULL, alpha_label, in_style, panels
-from .units import by_setting, settings_in_words
+from .shown import Nothing, Shown, show
+from .style import GREY, NULL, in_style, panels
 
 ESTIMATE_NAMES = {"batch": "whole batch", "unbiased": "two halves"}
 DASHES = {"batch": "-", "unbiased": "--"}
@@ -78,7 +76,7 @@ def _legend_with_dashes(axes: Axes) -> None:
 def batches_figure(
     study: Study, chance: pd.DataFrame, batches: pd.DataFrame | None, model: str | None = None
 ) -> Shown | Nothing:
-    """Figure B4: what chance gives on a batch, what one network has there, and what either estimate trains.
+    """Figure B4: what chance gives on a batch, and what one network has there.
 
     Args:
         study: of figure "batches".
@@ -88,11 +86,10 @@ def batches_figure(
         model: the network; the study's first by default.
     """
     model = model or study.models[0]
-    runs = study.runs(model)
-    if not len(runs):
+    if not len(study.runs(model)):
         return Nothing(study)
     spec = next(s for s in study.specs if s.model == model)
-    figure, axes = panels(3 + (batches is not None), columns=2, width=4.8, height=3.0)
+    figure, axes = panels(1 + (batches is not None), width=4.8, height=3.0)
     chance_lines(axes[0], chance)
     caption = ["(a) expected index of units that know nothing of the class, by simulation (exponential activity)."]
     alt = [_chance_in_words(chance)]
@@ -103,21 +100,9 @@ def batches_figure(
             f"(rightmost); bands: 80 % of the batches; dotted upright: the {spec.batch_size} it was trained with."
         )
         alt.append(_batches_in_words(batches))
-    groups = {
-        ESTIMATE_NAMES[estimate]: runs[(runs["estimate"] == estimate) | (runs["alpha"] == 0)] for estimate in DASHES
-    }
-    for panel, value, label, scale in zip(
-        axes[-2:], ("si_units", "test_accuracy"), ("mean selectivity index", "test accuracy (%)"), (1, 100), strict=True
-    ):
-        by_setting(panel, groups, value, label, scale=scale)
-        low, high = panel.get_ylim()  # an interval may pass the bounds of what it is of; the axis does not
-        panel.set_ylim(max(low, -0.02 * scale), min(high, 1.02 * scale))
-        alt.append(f"{label} by α, {settings_in_words(groups, value, 1 if scale == 100 else 3, scale)}")
-    letters = "(c, d)" if batches is not None else "(b, c)"
     caption.append(
-        f"{letters} selectivity of the whole test set and test accuracy of networks trained with either estimate in "
-        "the regulariser, 95 % intervals over seeds. Whole batch: the paper's index; two halves: preferred class "
-        "chosen on one half of the batch, means taken on the other."
+        "Whole batch: the paper's index; two halves: preferred class chosen on one half of the batch, means taken on "
+        "the other."
     )
     if batches is None:
         caption.append("The panel of one network on batches is left out: its weights are not in the local store.")
@@ -146,39 +131,3 @@ def _batches_in_words(table: pd.DataFrame) -> str:
 
 def _number(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
-
-
-def estimates_table(study: Study, model: str | None = None) -> Table | None:
-    """What the estimate changes at each α: runs of one seed paired, two halves minus whole batch; None without pairs.
-
-    Args:
-        study: of figure "batches".
-        model: the network; the study's first by default.
-    """
-    runs = study.runs(model or study.models[0])
-    rows = []
-    for value, scale, name in (("si_units", 1, "mean selectivity index"), ("test_accuracy", 100, "test accuracy (%)")):
-        found = []
-        for alpha in sorted(set(runs["alpha"]) - {0.0}):
-            sides = runs[runs["alpha"] == alpha].pivot(index="seed", columns="estimate", values=value)
-            sides = scale * sides.reindex(columns=list(DASHES)).dropna()
-            if len(sides):
-                found.append((alpha, sides, paired(sides["unbiased"], sides["batch"])))
-        for (alpha, sides, test), p in zip(found, holm([test.p for *_, test in found]), strict=True):
-            rows.append(
-                {
-                    "measure": name, "α": alpha_label(alpha), "n": len(sides),
-                    **{ESTIMATE_NAMES[k]: _digits(sides[k].mean(), scale) for k in DASHES},
-                    "difference": _digits((sides["unbiased"] - sides["batch"]).mean(), scale),
-                    "95 %": "–" if pd.isna(test.low) else f"{_digits(test.low, scale)} to {_digits(test.high, scale)}",
-                    "p, Holm": "–" if pd.isna(p) else f"{p:.3f}",
-                }
-            )  # fmt: skip
-    if not rows:
-        return None
-    columns = ["measure", "α", "n", *ESTIMATE_NAMES.values(), "difference", "95 %", "p, Holm"]
-    return Table(pd.DataFrame(rows, columns=columns), "Two halves against the whole batch, paired by seed (t test)")
-
-
-def _digits(value: float, scale: float) -> str:
-    return f"{value:.{1 if scale == 100 else 3}f}".replace("-", "−")
