@@ -87,7 +87,7 @@ def test_signs_without_a_pair_are_not_drawn():
     assert "a: " not in shown.alt
     lone = draw(made_up_study((-1.0, 0.0), 2, figure="figA32"))
     assert isinstance(lone, Nothing)
-    assert lone.caption.endswith("Nothing is drawn: its runs are not enough.")
+    assert "Nothing is drawn: its runs are not enough. ResNet20 on digits made up" in lone.caption
     assert lone.lacking[0] == "Not drawn: the panel (no size of α is finished with both signs)."
 
 

@@ -182,4 +182,6 @@ def test_nothing_has_the_place_of_its_figure():
 
 
 def test_nothing_of_runs_that_are_not_enough():
-    assert Nothing(made_up_study(seeds=1)).caption.endswith("Nothing is drawn: its runs are not enough.")
+    caption = Nothing(made_up_study(seeds=1)).caption
+    assert "Nothing is drawn: its runs are not enough. ResNet18 on digits made up (scaled down; " in caption
+    assert caption.endswith(", n = 1.")

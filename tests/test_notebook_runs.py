@@ -15,6 +15,7 @@ from selectivity_core.cli import main
 from selectivity_core.errors import SpecError
 from selectivity_core.paper import FIGURES
 from selectivity_core.parameters import from_notebook
+from selectivity_core.profiles import PROFILES
 from selectivity_core.publish.runner import execute, execute_all
 from selectivity_core.store import RunStore
 from selectivity_core.study import gather
@@ -136,7 +137,7 @@ BEFORE_A_KERNEL = {
 }
 IN_THE_NOTEBOOK = {
     "epochs": ("overrides: {epochs: 0}", "epochs: 0 given; [1, 100000] is allowed"),
-    "profile": ("profile: digit", "profile: 'digit' given; one of digits, cifar10-short, cifar10,"),
+    "profile": ("profile: digit", f"profile: 'digit' given; one of {', '.join(PROFILES)} is allowed"),
     "raise": ("{on_missing: raise, seeds: 1}", "MissingRunsError: 11 of 11 runs are missing"),
 }
 

@@ -145,8 +145,8 @@ while not pathlib.Path({other!r}).exists():
     assert [result.notebook for result in results] == [first, second]
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == ["first: never executed", "second: never executed", "to run: 2, up to 2 at a time"]
-    assert [line.split(":")[0] for line in lines[3:]] == ["first", "second"]
-    assert all(line.endswith(" s") for line in lines[3:])
+    assert {line.split(":")[0] for line in lines[3:]} == {"first", "second"}
+    assert [line.split(" s ")[1] for line in lines[3:]] == ["(1 of 2)", "(2 of 2)"]
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from .accuracy import accuracy_against_selectivity, accuracy_by_alpha, accuracy_violins, signs_violins
 from .contents import figure_index
 from .draw import KINDS, draw, tested
+from .elsewhere import elsewhere
 from .explorer import alpha_explorer, distance_explorer, unit_by_alpha, unit_explorer
 from .morcos_importance import importance_table
 from .morcos_norm import norm_table
@@ -37,6 +38,7 @@ __all__ = [
     "draw",
     "effects_in_words",
     "effects_table",
+    "elsewhere",
     "figure_index",
     "importance_table",
     "index_by_hand",

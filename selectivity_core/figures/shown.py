@@ -65,7 +65,8 @@ class Nothing:
         entry = study.figure
         why = "its runs are not enough" if len(study.runs()) else "no run is finished"
         self.anchor = f"{entry.anchor}{part}"
-        self.caption = f"Figure {entry.number}{part} ({entry.paper}). {entry.sentence} Nothing is drawn: {why}."
+        of = f" {_settings(study)}." if len(study.runs()) else ""
+        self.caption = f"Figure {entry.number}{part} ({entry.paper}). {entry.sentence} Nothing is drawn: {why}.{of}"
         self.lacking = (*_without(study, absent), *study.lacking())
 
     def _repr_html_(self) -> str:
@@ -109,20 +110,25 @@ def show(
     with mpl.rc_context(RC):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     number = study.figure.number
-    settings = "; ".join(f"{study.setting(m)}, n = {_seeds(study, m)}" for m in study.models if len(study.runs(m)))
     lead = f"Figure {number}{part} ({study.figure.paper}). "
     lacking = [*_without(study, absent), *study.lacking()]
-    text = f"{lead}{caption} {settings}."
+    text = f"{lead}{caption} {_settings(study)}."
     return Shown(
         buffer.getvalue().decode(), f"{study.figure.anchor}{part}", text, alt, tuple(dict.fromkeys(lacking)), used
     )
 
 
+def _settings(study: Study) -> str:
+    """Scale and number of seeds of each network that has runs."""
+    return "; ".join(f"{study.setting(m)}, n = {_seeds(study, m)}" for m in study.models if len(study.runs(m)))
+
+
 # What the kinds of panels that compare runs with each other cannot be drawn without.
 _PAIRS = "two seeds or more at α = 0 and at another α are needed"
+_FITTED = "no network of it that was ablated fits its training images"
 NEEDED = {
     "signs": "no size of α is finished with both signs", "cca_layers": _PAIRS, "cca_ratio": _PAIRS,
-    "cca_excess": _PAIRS,
+    "cca_excess": _PAIRS, "best_worst": _FITTED, "auc_generalisation": _FITTED,
 }  # fmt: skip
 
 

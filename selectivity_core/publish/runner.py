@@ -86,8 +86,6 @@ def execute_all(
             stale[job.notebook] = (job, reason)
         print(f"{job.notebook.stem}: {reason or 'current'}", flush=True)
     failures = _run_together(stale, jobs, done)
-    for path in stale:
-        print(f"{path.stem}: {f'{done[path].seconds:.1f} s' if path in done else 'FAILED'}", flush=True)
     if failures:
         raise NotebookError(f"{len(failures)} of {len(stale)} notebooks failed: " + "; ".join(failures))
     return [done[job.notebook] for job in prepared]
@@ -125,6 +123,9 @@ def _run_together(stale: Mapping[Path, tuple[Job, str]], jobs: int, done: dict[P
                     except SelectivityError as error:
                         failures[path] = str(error)
                     bar.update()
+                    took = f"{done[path].seconds:.1f} s" if path in done else "FAILED"
+                    with tqdm.external_write_mode():
+                        print(f"{path.stem}: {took} ({len(stale) - len(waiting)} of {len(stale)})", flush=True)
                 bar.set_postfix_str(", ".join(tuple(running)))
         except BaseException:
             stop.set()
