@@ -1,0 +1,40 @@
+"""A page's figures at the other scales that the ledger holds."""
+
+import pytest
+
+from selectivity_core import figures
+from selectivity_core.study import gather
+
+
+@pytest.fixture
+def no_store(tmp_path, monkeypatch):
+    """The tracked ledger, and no run beside it."""
+    monkeypatch.setenv("SELECTIVITY_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("SELECTIVITY_LEDGER")
+    return monkeypatch
+
+
+def test_where_nothing_is_finished_it_says_so(no_store):
+    no_store.setenv("SELECTIVITY_LEDGER", "none")
+    found = figures.elsewhere(gather("fig4", profile="digits", on_missing="skip"))
+    assert found.figures == []
+    assert "At no other scale" in found._repr_html_()
+
+
+@pytest.mark.parametrize(("here", "there"), [("digits", "cifar10-short"), ("cifar10-short", "digits")])
+def test_a_figure_is_drawn_from_the_ledger_at_every_other_scale_and_trains_nothing(here, there, no_store, tmp_path):
+    found = figures.elsewhere(gather("fig4", profile=here, seeds=1, on_missing="skip"))
+    shown = {f.anchor: f for f in found.figures}
+    assert f"figure-4-{there}" in shown and f"figure-4-{here}" not in shown
+    one = shown[f"figure-4-{there}"]
+    assert one.caption.startswith("The same, ") and "Figure 4 (Leavitt & Morcos). " in one.caption
+    assert "n = " in one.caption
+    assert f'id="figure-4-{there}"' in found._repr_html_()
+    assert not [p for p in (tmp_path / "runs").rglob("*") if p.is_file()]
+
+
+def test_each_figure_of_a_page_stands_by_itself(no_store):
+    studies = [gather(name, profile="cifar10-short", seeds=1, on_missing="skip") for name in ("fig1", "fig3")]
+    anchors = [f.anchor for f in figures.elsewhere(*studies).figures]
+    assert {"figure-1-digits", "figure-3-digits"} <= set(anchors)
+    assert len(set(anchors)) == len(anchors)
