@@ -26,7 +26,7 @@ def findings(profile: str, **ask: Any) -> str:
         ask: passed on to `gather` (alphas, seeds, overrides, on_missing).
     """
     scale = find_profile(profile)
-    lines = [f"## {scale.title}" + (" (scaled down)" if scale.scaled_down else ""), ""]
+    lines = [f"### {scale.title}" + (" (scaled down)" if scale.scaled_down else ""), ""]
     for k, (figure, question) in enumerate(QUESTIONS):
         try:
             study = gather(figure, profile=profile, **ask)
@@ -49,7 +49,11 @@ def answer(study: Study) -> str:
 
 
 def all_findings(profiles: Sequence[str], **ask: Any) -> str:
-    """`findings` of several profiles; those that are not trained on the spot only report what is there."""
+    """`findings` of several profiles: the first as asked; of the others, nothing trained, those that have runs."""
     first, *others = profiles
-    parts = [findings(first, **ask), *(findings(name, on_missing="skip") for name in others)]
-    return "\n\n".join(parts)
+    told = [name for name in others if any(len(_there(figure, name).runs()) for figure, _ in QUESTIONS)]
+    return "\n\n".join([findings(first, **ask), *(findings(name, on_missing="skip") for name in told)])
+
+
+def _there(figure: str, profile: str) -> Study:
+    return gather(figure, profile=profile, on_missing="skip")

@@ -55,7 +55,8 @@ def test_the_account_says_n_place_missing_and_diverged(study):
     assert f"ResNet18 on {DATA} (scaled down; the paper's is ResNet18 on Tiny ImageNet)" in text
     assert "Diverged, shown nowhere and averaged into nothing: α = 30 (seed 0)." in text
     assert f"1 of 6 runs are missing, the first: {describe(study.specs[-1])}" in text
-    assert text.endswith("To train them: selectivity sweep --profile digits --figure fig4 --alphas=-1,0,30 --seeds 0,1")
+    command = "selectivity sweep --profile digits --figure fig4 --alphas=-1,0,30 --seeds 0,1"
+    assert text.endswith(f"To train them: `{command}`")
     assert [p.split(":")[0].split(",")[0] for p in study.lacking()] == ["Diverged", "1 of 6 runs are missing"]
 
 

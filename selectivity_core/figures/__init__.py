@@ -1,10 +1,12 @@
 """Plots in one style. Each function draws one panel from a tidy table; `shown` puts panels on a page."""
 
 from .accuracy import accuracy_against_selectivity, accuracy_by_alpha, accuracy_violins, signs_violins
+from .alpha_slider import alpha_explorer
+from .claims_table import claims_table, headlines
 from .contents import figure_index
 from .draw import KINDS, draw, tested
 from .elsewhere import elsewhere
-from .explorer import alpha_explorer, distance_explorer, unit_by_alpha, unit_explorer
+from .explorer import distance_explorer, unit_explorer
 from .morcos_importance import importance_table
 from .morcos_norm import norm_table
 from .morcos_reliance import reliance_figure, reliance_in_words, reliance_table
@@ -33,6 +35,7 @@ __all__ = [
     "by_layer",
     "by_setting",
     "choice_table",
+    "claims_table",
     "distance_explorer",
     "distance_table",
     "draw",
@@ -40,6 +43,7 @@ __all__ = [
     "effects_table",
     "elsewhere",
     "figure_index",
+    "headlines",
     "importance_table",
     "index_by_hand",
     "index_histogram",
@@ -61,7 +65,6 @@ __all__ = [
     "signs_table",
     "signs_violins",
     "tested",
-    "unit_by_alpha",
     "unit_explorer",
     "units_figure",
 ]  # fmt: skip

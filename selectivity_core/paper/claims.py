@@ -10,6 +10,9 @@ CLAIMS: dict[str, Claim] = {c.id: c for c in (*claims_main.CLAIMS, *claims_appen
 # Statements that are recalled, unknown or of another paper: listed, never judged.
 CONTEXT: dict[str, Context] = {c.id: c for c in (*claims_main.CONTEXT, *claims_morcos.CONTEXT)}
 
+# The papers' main answers, for a first look.
+HEADLINES = ("L029", "L001", "L017", "L005", "L048", "L037", "M002", "M009", "M021", "M031")
+
 
 def find_claim(name: str) -> Claim:
     """A claim by its id.

@@ -1,0 +1,106 @@
+"""Claims and their verdicts in short: those about a page's figures, and the papers' main ones at every scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from ..paper.claim_entries import Claim
+from ..paper.claims import CLAIMS, HEADLINES
+from ..paper.figures import find_figure
+from ..profiles import find_profile
+from ..study import Study
+from ..verdicts import Evidence, Verdict, judge
+from ..verdicts.wording import NONE, detectable, estimate
+
+SCOREBOARD = "32_scoreboard.html"
+
+
+class ClaimsTable:
+    """A table of claims as HTML.
+
+    Args:
+        caption: what stands above it.
+        head: names of the columns.
+        rows: cells as HTML.
+        verdicts: what the rows were written from.
+
+    Attributes:
+        verdicts: the same.
+    """
+
+    def __init__(self, caption: str, head: Sequence[str], rows: Sequence[str], verdicts: Sequence[Verdict]) -> None:
+        self.caption, self.head, self.rows, self.verdicts = caption, head, rows, list(verdicts)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.head)
+        return (
+            f'<div class="selectivity-scroll" tabindex="0"><table class="selectivity-table"><caption>'
+            f"{escape(self.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(self.rows)}</tbody></table>"
+            "</div>"
+        )
+
+
+def claims_table(*studies: Study) -> ClaimsTable:
+    """Judges the claims about some studies' figures on the runs at hand; nothing is trained.
+
+    Args:
+        studies: of `gather`, of one profile.
+    """
+    evidence = Evidence(studies[0].profile, on_missing="skip")
+    names = {study.figure.id for study in studies}
+    found = [judge(c, evidence) for c in CLAIMS.values() if {c.figure, *c.figures.values()} & names]
+    head = ("claim", "the paper", "here", "n", "verdict", "effect found with 80 % power")
+    return ClaimsTable(
+        "What the paper claims of these figures, judged on the runs of this profile",
+        head,
+        [_row(v) for v in found],
+        found,
+    )
+
+
+def headlines(profiles: Sequence[str]) -> ClaimsTable:
+    """The papers' main claims and their verdicts at several profiles; nothing is trained.
+
+    Args:
+        profiles: names; a column each.
+    """
+    every = [Evidence(name, on_missing="skip") for name in profiles]
+    rows, found = [], []
+    for claim in map(CLAIMS.__getitem__, HEADLINES):
+        verdicts = [judge(claim, evidence) for evidence in every]
+        rows.append(_across(claim, verdicts))
+        found += verdicts
+    titles = [find_profile(name).title for name in profiles]
+    return ClaimsTable(
+        "The papers' main claims, and what these runs say of them", ("claim", "the paper", *titles), rows, found
+    )
+
+
+def _said(claim: Claim) -> str:
+    return f'<td class="selectivity-words">{escape(claim.says) or NONE}</td>'
+
+
+def _row(verdict: Verdict) -> str:
+    claim, found = verdict.claim, verdict.finding
+    return (
+        f'<tr><td class="selectivity-words"><a href="{SCOREBOARD}#claim-{claim.id}-{verdict.profile}">{claim.id}</a> '
+        f"{escape(claim.statement)}</td>{_said(claim)}"
+        f"<td>{escape(estimate(verdict))}</td><td>{NONE if found is None else found.n}</td>"
+        f'<td class="selectivity-words"><strong>{verdict.status}</strong><small>{escape(verdict.reason)}</small></td>'
+        f"<td>{escape(detectable(verdict))}</td></tr>"
+    )
+
+
+def _across(claim: Claim, verdicts: Sequence[Verdict]) -> str:
+    entry = find_figure(claim.figure)
+    cells = []
+    for verdict in verdicts:
+        found = verdict.finding
+        numbers = "" if found is None else f"<small>{escape(estimate(verdict))}, n = {found.n}</small>"
+        cells.append(f'<td class="selectivity-words"><strong>{verdict.status}</strong>{numbers}</td>')
+    return (
+        f'<tr><td class="selectivity-words">{escape(claim.statement)} '
+        f'<a href="{entry.notebook}.html#{entry.anchor}">Figure {escape(entry.number)}, {escape(entry.paper)}</a></td>'
+        f"{_said(claim)}{''.join(cells)}</tr>"
+    )
