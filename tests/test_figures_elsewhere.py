@@ -3,6 +3,7 @@
 import pytest
 
 from selectivity_core import figures
+from selectivity_core.figures import offset
 from selectivity_core.study import gather
 
 
@@ -19,6 +20,8 @@ def test_where_nothing_is_finished_it_says_so(no_store):
     found = figures.elsewhere(gather("fig4", profile="digits", on_missing="skip"))
     assert found.figures == []
     assert "At no other scale" in found._repr_html_()
+    study = gather("offset", profile="digits", on_missing="skip")
+    assert "At no other scale" in figures.told_elsewhere(study, lambda other: "told").data
 
 
 @pytest.mark.parametrize(("here", "there"), [("digits", "cifar10-short"), ("cifar10-short", "digits")])
@@ -38,3 +41,11 @@ def test_each_figure_of_a_page_stands_by_itself(no_store):
     anchors = [f.anchor for f in figures.elsewhere(*studies).figures]
     assert {"figure-1-digits", "figure-3-digits"} <= set(anchors)
     assert len(set(anchors)) == len(anchors)
+
+
+def test_a_page_can_draw_and_tell_in_its_own_way(no_store):
+    study = gather("offset", profile="cifar10-short", seeds=1, on_missing="skip")
+    (shown,) = figures.elsewhere(study, drawn_by=offset.measures_figure).figures
+    assert shown.anchor.endswith("-digits") and shown.caption.startswith("The same, digits. ")
+    told = figures.told_elsewhere(study, lambda other: f"{len(other.runs())} runs").data
+    assert told == f"**digits.** {len(gather('offset', profile='digits', on_missing='skip').runs())} runs"

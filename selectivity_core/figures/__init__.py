@@ -5,7 +5,7 @@ from .alpha_slider import alpha_explorer
 from .claims_table import claims_table, headlines
 from .contents import figure_index
 from .draw import KINDS, draw, tested
-from .elsewhere import elsewhere
+from .elsewhere import elsewhere, told_elsewhere
 from .explorer import distance_explorer, unit_explorer
 from .morcos_importance import importance_table
 from .morcos_norm import norm_table
@@ -65,6 +65,7 @@ __all__ = [
     "signs_table",
     "signs_violins",
     "tested",
+    "told_elsewhere",
     "unit_explorer",
     "units_figure",
 ]  # fmt: skip

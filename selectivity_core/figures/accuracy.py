@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -36,7 +38,7 @@ def _floor(runs: pd.DataFrame, value: str) -> float:
     return lowest - 2
 
 
-def _mark_below(axes: Axes, below: list[tuple[float, float, str]], floor: float) -> None:
+def _mark_below(axes: Axes, below: Sequence[tuple[float, float, str]], floor: float) -> None:
     """Marks means (place, mean, color) that lie under the axis, at its foot.
 
     Called after all else is drawn: setting one limit ends the search for the other.
@@ -93,7 +95,7 @@ def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accurac
 @in_style
 def accuracy_violins(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy") -> None:
     """The runs behind each α: every seed a dot, a violin with quartiles where there are at least five."""
-    groups = {float(a): _scaled(g[value], value) for a, g in runs.groupby("alpha")}  # type: ignore[arg-type]
+    groups = {float(a): _scaled(g[value], value) for a, g in runs.groupby("alpha")}
     places = alpha_axis(axes, list(groups))
     floor, below = _floor(runs, value), []
     for alpha, values in groups.items():

@@ -9,7 +9,7 @@ from ..controls import PLAIN, against_control, by_run, control_of
 from ..study import MODEL_NAMES, Study
 from .numbers import number
 from .shown import Nothing, Shown, Table, show
-from .style import alpha_label, in_style, panels, percent
+from .style import alpha_label, in_style, panels, percent, remove_legend
 from .units import by_setting, settings_in_words
 
 # Control -> how the paper's estimate and the control are called beside each other.
@@ -42,7 +42,7 @@ def accuracy_at_selectivity(axes: Axes, groups: dict[str, pd.DataFrame]) -> None
         axes.plot(means["si"], percent(means["test_accuracy"]), f"{marker}-", color=color, lw=1, label=name)
         for alpha, mean in means.iterrows():
             axes.annotate(
-                alpha_label(alpha), (mean["si"], 100 * mean["test_accuracy"]), (2, 5 if marker == "o" else -11),  # type: ignore[arg-type]
+                alpha_label(alpha), (mean["si"], 100 * mean["test_accuracy"]), (2, 5 if marker == "o" else -11),
                 textcoords="offset points", fontsize=7, color="black" if marker == "o" else "0.4",
             )  # fmt: skip
     axes.set_xlabel("index SI, less chance")
@@ -70,7 +70,7 @@ def estimates(study: Study, model: str | None = None, part: str = "") -> Shown |
         name, scale, digits = MEASURES[measure]
         by_setting(axis, groups, measure, name if measure == "test_accuracy" else f"{name}, less chance", scale=scale)
         if axis is not axes[0]:
-            axis.get_legend().remove()
+            remove_legend(axis)
         alts.append(f"{name} by α, {settings_in_words(groups, measure, digits, scale)}")
     axes[0].set_ylim(max(axes[0].get_ylim()[0], 0), min(axes[0].get_ylim()[1], 102))  # intervals may pass the bounds
     accuracy_at_selectivity(axes[5], groups)

@@ -65,7 +65,7 @@ def _by_layer(axes: Axes, view: View) -> str:
     ends = []
     for alpha, rows in table.groupby("alpha"):
         means = rows.groupby("depth")[value].mean()
-        ends.append(f"{alpha_label(alpha)}: {value_label(means.iloc[0], 2)} to {value_label(means.iloc[-1], 2)}")  # type: ignore[arg-type]
+        ends.append(f"{alpha_label(alpha)}: {value_label(means.iloc[0], 2)} to {value_label(means.iloc[-1], 2)}")
     return f"{MEASURE_NAMES.get(value, value)} from the first to the last layer: {', '.join(ends)}."
 
 
@@ -85,7 +85,7 @@ def _leaky(axes: Axes, view: View) -> str:
     runs = view.runs()
     groups = {
         "ReLU" if name == "relu" else f"slope {name.partition(':')[2]}": rows
-        for name, rows in runs.groupby("activation", sort=False)  # type: ignore[union-attr]
+        for name, rows in runs.groupby("activation", sort=False)
     }
     by_setting(axes, groups, "test_accuracy", "test accuracy (%)", scale=100)
     return f"test accuracy (%) by α, {settings_in_words(groups, 'test_accuracy', digits=1, scale=100)}"
@@ -93,7 +93,7 @@ def _leaky(axes: Axes, view: View) -> str:
 
 def _active(axes: Axes, view: View) -> str:
     sparse = active_share(axes, view.table("units"))
-    listed = ", ".join(f"{alpha_label(a)}: {v * 100:.1f} %" for a, v in sparse.items())  # type: ignore[arg-type]
+    listed = ", ".join(f"{alpha_label(a)}: {v * 100:.1f} %" for a, v in sparse.items())
     return f"share of units silent for at least half of the images by α: {listed}."
 
 
@@ -106,7 +106,7 @@ def _rank_agreement(axes: Axes, view: View) -> str:
 
 def _t95(axes: Axes, view: View) -> str:
     medians = time_to_learn(axes, view.runs())
-    listed = ", ".join(f"{alpha_label(a)}: {v:g}" for a, v in medians.items())  # type: ignore[arg-type]
+    listed = ", ".join(f"{alpha_label(a)}: {v:g}" for a, v in medians.items())
     return f"median epochs to 95 % of the best accuracy by α: {listed}."
 
 
@@ -142,7 +142,7 @@ def _bound_by_alpha(axes: Axes, view: View) -> str:
     means = bound_by_alpha(axes, _bounds(view))
     listed = "; ".join(
         f"{alpha_label(a)}: bound {row['bound']:.3f}, unit axes {row['axis']:.3f}, shifted {row['axis_shifted']:.3f}"
-        for a, row in means.iterrows()  # type: ignore[arg-type]
+        for a, row in means.iterrows()
     )
     return f"mean selectivity by α: {listed}."
 
@@ -240,7 +240,11 @@ class Tested:
 
 
 def tested(study: Study) -> Tested:
-    """For each panel of accuracies: the effects against α = 0, or of one sign against the other."""
+    """For each panel of accuracies: the effects against α = 0, or of one sign against the other.
+
+    Args:
+        study: of a figure with panels of accuracy by α.
+    """
     parts = []
     for panel in study.figure.panels:
         view = study.view(panel)

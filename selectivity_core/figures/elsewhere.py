@@ -1,50 +1,19 @@
-"""A page's figures once more at every other scale of which finished runs are at hand."""
+"""A page's figures and sentences once more at every other scale of which finished runs are at hand."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+
+from IPython.display import Markdown
 
 from ..profiles import PROFILES, find_profile
 from ..study import Study, gather
 from .draw import draw
-from .shown import Shown
+from .shown import Nothing, Shown
 
 FEWEST = 2  # values of α, or settings, without which nothing is compared
-
-
-def elsewhere(*studies: Study) -> Elsewhere:
-    """The figures of some studies at the other profiles, from the store and the ledger; nothing is trained.
-
-    A figure is drawn at a profile where at least two of its α values (or settings, where it has one α) have a finished
-    run. Its anchor is the figure's with the profile's name behind it.
-
-    Args:
-        studies: of `gather`, one for each figure of the page.
-    """
-    found = []
-    for study in studies:
-        for name in PROFILES:
-            if name != study.profile and (shown := _drawn(study.figure.id, name)):
-                found.append(shown)
-    return Elsewhere(found)
-
-
-def _drawn(figure: str, profile: str) -> Shown | None:
-    other = gather(figure, profile=profile, on_missing="skip")
-    if not _compares(other):
-        return None
-    shown = draw(other)
-    if not isinstance(shown, Shown):
-        return None
-    return replace(
-        shown, anchor=f"{shown.anchor}-{profile}", caption=f"The same, {find_profile(profile).title}. {shown.caption}"
-    )
-
-
-def _compares(study: Study) -> bool:
-    """Whether there is more than one setting of some network."""
-    settings = ["alpha", *study.varied()]
-    return any(len(study.runs(m)[settings].drop_duplicates()) >= FEWEST for m in study.models)
+NONE = "At no other scale has more than one setting of this been run yet."
 
 
 class Elsewhere:
@@ -61,6 +30,47 @@ class Elsewhere:
         self.figures = figures
 
     def _repr_html_(self) -> str:
-        if not self.figures:
-            return "<p>At no other scale has more than one setting of these figures been run yet.</p>"
-        return "".join(shown._repr_html_() for shown in self.figures)
+        return "".join(shown._repr_html_() for shown in self.figures) or f"<p>{NONE}</p>"
+
+
+def other_scales(study: Study) -> list[Study]:
+    """The figure of a study at the other profiles, from the store and the ledger; nothing is trained.
+
+    Only profiles at which at least two of its α values (or settings, where it has one α) have a finished run.
+    """
+    others = (gather(study.figure.id, profile=name, on_missing="skip") for name in PROFILES if name != study.profile)
+    return [other for other in others if _compares(other)]
+
+
+def elsewhere(*studies: Study, drawn_by: Callable[[Study], Shown | Nothing] = draw) -> Elsewhere:
+    """The figures of some studies at `other_scales`; their anchors have the profile's name behind the figure's.
+
+    Args:
+        studies: of `gather`, one for each figure of the page.
+        drawn_by: what draws one.
+    """
+    found = []
+    for study in studies:
+        for other in other_scales(study):
+            shown = drawn_by(other)
+            if isinstance(shown, Shown):
+                anchor, title = f"{shown.anchor}-{other.profile}", find_profile(other.profile).title
+                found.append(replace(shown, anchor=anchor, caption=f"The same, {title}. {shown.caption}"))
+    return Elsewhere(found)
+
+
+def told_elsewhere(study: Study, told_by: Callable[[Study], str]) -> Markdown:
+    """What a study says at `other_scales`, a paragraph each.
+
+    Args:
+        study: of `gather`.
+        told_by: what says it, in Markdown.
+    """
+    told = [f"**{find_profile(other.profile).title}.** {told_by(other)}" for other in other_scales(study)]
+    return Markdown("\n\n".join(told) or NONE)
+
+
+def _compares(study: Study) -> bool:
+    """Whether there is more than one setting of some network."""
+    settings = ["alpha", *study.varied()]
+    return any(len(study.runs(m)[settings].drop_duplicates()) >= FEWEST for m in study.models)

@@ -111,7 +111,7 @@ def batches_figure(
 
 def _chance_in_words(table: pd.DataFrame) -> str:
     parts = []
-    for (count, estimate), rows in table.groupby(["classes", "estimate"]):  # type: ignore[misc]
+    for (count, estimate), rows in table.groupby(["classes", "estimate"]):
         values = ", ".join(
             f"{_number(row.si)} at {row.batch_size}" for row in rows.sort_values("batch_size").itertuples()
         )

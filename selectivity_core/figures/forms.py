@@ -13,7 +13,7 @@ from ..tables import empty
 from .numbers import number
 from .representations import cca_layers
 from .shown import Nothing, Shown, Table, show
-from .style import GREY, RC, alpha_axis, alpha_label, in_style, layer_axis, panels
+from .style import GREY, RC, alpha_axis, alpha_label, in_style, layer_axis, panels, remove_legend
 
 STYLES = {
     "paper": ("paper's", "o-", "black"), "paper, reversed": ("paper's, reversed", "o:", "#777777"),
@@ -129,7 +129,7 @@ def layers_in_both_forms(study: Study, model: str | None = None) -> Shown | Noth
     for axis, form in zip(axes, (PAPER, JUDGED), strict=True):
         means = cca_layers(axis, table, alpha, form).mean()
         axis.set_title(NAMES[form])
-        axis.get_legend().remove()
+        remove_legend(axis)
         alts.append(
             f"{NAMES[form]}: mean over layers within α {number(means['within'], 3)}, to α = 0 "
             f"{number(means['between'], 3)}, within α = 0 {number(means['baseline'], 3)}."

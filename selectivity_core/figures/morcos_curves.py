@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -75,13 +76,13 @@ def share_label(share: float) -> str:
 def by_corruption(found: pd.DataFrame) -> Iterator[Group]:
     """A group for each share of corrupted labels."""
     for share, rows in found.groupby("label_corruption"):
-        yield _group(share_label(float(share)), corruption_color(float(share)), rows)  # type: ignore[arg-type]
+        yield _group(share_label(float(share)), corruption_color(float(share)), rows)
 
 
 def by_dropout(found: pd.DataFrame) -> Iterator[Group]:
     """A group for each dropout, on true labels and on corrupted ones."""
     shares, rates = sorted(found["label_corruption"].unique()), sorted(found["dropout"].unique())
-    for (share, rate), rows in found.groupby(["label_corruption", "dropout"]):  # type: ignore[misc]
+    for (share, rate), rows in found.groupby(["label_corruption", "dropout"]):
         ramp = mpl.colormaps["Greens" if share == shares[0] else "Oranges"]
         color = mpl.colors.to_hex(ramp(0.95 - 0.5 * rates.index(rate) / max(len(rates) - 1, 1)))
         label = f"{'true' if share == 0 else 'random'} labels, dropout {rate:g}"
@@ -146,7 +147,7 @@ def draw_groups(axes: Axes, groups: Sequence[Group], *, noise: bool = False, bar
                 capsize=1.5,
             )  # fmt: skip
         if np.isfinite(group.mark):
-            axes.axvline(percent(group.mark), color=group.color, lw=0.8, ls=":")
+            axes.axvline(100 * group.mark, color=group.color, lw=0.8, ls=":")
     _axes(axes, noise)
 
 
@@ -176,9 +177,11 @@ def _drawing(kind: str) -> Callable[[Axes, View], str]:
             axes.set_xlabel(f"{CLAMPED[view.model]} (%)")
         axes.axhline(100 / DATASETS[view.runs()["dataset"].iloc[0]].classes, color=GREY, lw=0.8, ls=":")
         title = "labels corrupted" if GROUPS[kind] is by_corruption else None
-        outside = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if kind == "dropout_curves" else {}
+        place: dict[str, Any] = {"loc": "lower left"}
+        if kind == "dropout_curves":  # outside
+            place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
         with mpl.rc_context({"legend.fontsize": 7.5, "legend.title_fontsize": 7.5, "legend.frameon": False}):
-            axes.legend(title=title, handlelength=1.2, labelspacing=0.25, **({"loc": "lower left"} | outside))
+            axes.legend(title=title, handlelength=1.2, labelspacing=0.25, **place)
         return groups_in_words(groups, noise)
 
     return drawing
@@ -218,7 +221,7 @@ def caption_of(view: View) -> list[str]:
 
 def _named(apart: pd.DataFrame) -> Iterator[str]:
     """Networks that have not memorised, by how they were trained."""
-    for (share, rate, norm), rows in apart.groupby(["label_corruption", "dropout", "batch_norm"]):  # type: ignore[misc]
+    for (share, rate, norm), rows in apart.groupby(["label_corruption", "dropout", "batch_norm"]):
         how = f"at {share_label(share)} corruption{f', dropout {rate:g}' if rate else ''}"
         how += "" if apart["batch_norm"].nunique() < 2 else f", {'with' if norm else 'without'} batch norm"
         each = ", ".join(f"seed {r.seed}: {r.train_accuracy_last:.3f}" for r in rows.itertuples())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -108,7 +109,7 @@ def _what(place: float, noise: bool, model: str) -> str:
     return f"{100 * place:g} % of {'hidden units' if model in CLAMPED else 'feature maps'} clamped"
 
 
-def _size(chosen: bool) -> dict[str, object]:
+def _size(chosen: bool) -> dict[str, Any]:
     return {"mec": "black", "mew": 1.2, "ms": 7, "zorder": 5} if chosen else {"mew": 0, "ms": 4}
 
 

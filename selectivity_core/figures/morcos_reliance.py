@@ -50,7 +50,7 @@ def reliance_figure(study: Study) -> Shown | Nothing:
     if not models:
         return Nothing(study)
     figure, axes = panels(2 * len(models), columns=2, width=4.4, height=3.0)
-    alts, used = [], []
+    alts, used = list[str](), list[tuple[str, tuple[str, ...]]]()
     for k, model in enumerate(models):
         found = reliance(study, model)
         for axis, names in ((axes[2 * k], list(DONE)[:2]), (axes[2 * k + 1], list(DONE)[2:])):
@@ -103,7 +103,7 @@ def areas_by_alpha(axes: Axes, found: dict[str, pd.DataFrame], way: str = WAY) -
 
 def _listed(rows: pd.DataFrame, label: str) -> str:
     means = rows.groupby("alpha")[WAY].mean()
-    return f"{label}, " + ", ".join(f"{alpha_label(a)}: {number(v, 3)}" for a, v in means.items())  # type: ignore[arg-type]
+    return f"{label}, " + ", ".join(f"{alpha_label(a)}: {number(v, 3)}" for a, v in means.items())
 
 
 def reliance_in_words(study: Study) -> str:
@@ -140,7 +140,7 @@ def reliance_table(study: Study) -> Table:
             compared = effects(study, model, name)
             tests = compared.set_index("alpha") if len(compared) else compared
             for alpha, some in areas.groupby("alpha"):
-                row = {"network": MODEL_NAMES[model], "units": DONE[name][0], "α": alpha_label(alpha)}  # type: ignore[arg-type]
+                row = {"network": MODEL_NAMES[model], "units": DONE[name][0], "α": alpha_label(alpha)}
                 row |= {"n": str(len(some))} | {label: number(some[way].mean(), 3) for way, label in WAYS.items()}
                 rows.append(row | _difference(tests.loc[alpha] if alpha in tests.index else None))
     if not rows:

@@ -107,7 +107,7 @@ def _auc_choice(axes: Axes, view: View) -> str:
     found = with_areas(view, ablated(view))
     rates, sizes = sorted(found["lr"].unique()), sorted(found["batch_size"].unique())
     colors = [mpl.colors.to_hex(mpl.colormaps["plasma"](k / max(len(rates) - 1, 1) * 0.85)) for k in range(len(rates))]
-    for (rate, size), rows in found.groupby(["lr", "batch_size"]):  # type: ignore[misc]
+    for (rate, size), rows in found.groupby(["lr", "batch_size"]):
         marker = MARKERS[sizes.index(size) % len(MARKERS)]
         axes.plot(percent(rows["test_accuracy_last"]), rows["initial"], marker, color=colors[rates.index(rate)], ms=4)
     entries = [("o", color, f"rate {rate:g}") for rate, color in zip(rates, colors, strict=True)]

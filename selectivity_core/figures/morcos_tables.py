@@ -65,7 +65,7 @@ def dropout_table(study: Study) -> Tested:
     return Tested(parts)
 
 
-def _dropout_rows(networks: pd.DataFrame, rate: float) -> list[dict[str, object]]:
+def _dropout_rows(networks: pd.DataFrame, rate: float) -> list[dict[str, str]]:
     counted = networks[networks["counts"]].set_index("seed")
     true = counted[counted["label_corruption"] == 0]
     rows = []
@@ -74,7 +74,7 @@ def _dropout_rows(networks: pd.DataFrame, rate: float) -> list[dict[str, object]
         test = paired(mine["beyond"], true["beyond"]) if share and len(mine) and len(true) else None
         rows.append(
             {
-                "dropout": f"{rate:g}", "labels corrupted": share_label(float(share)),  # type: ignore[arg-type]
+                "dropout": f"{rate:g}", "labels corrupted": share_label(float(share)),
                 "memorised": f"{len(mine)} of {len(every)}",
                 "training accuracy (%)": number(100 * every["train_accuracy_last"].mean(), 1),
                 "test accuracy (%)": number(100 * every["test_accuracy"].mean(), 1),

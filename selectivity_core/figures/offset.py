@@ -106,8 +106,8 @@ def spread_by_alpha(axes: Axes, table: pd.DataFrame) -> pd.Series:
     means = np.exp(np.log(table.set_index("alpha")["ratio"]).groupby("alpha").mean())
     axes.plot([places[a] for a in alphas], means[alphas], color="#bbbbbb", zorder=1)
     for alpha, rows in table.groupby("alpha"):
-        across = places[float(alpha)] + np.linspace(-0.12, 0.12, len(rows))  # type: ignore[arg-type]
-        axes.plot(across, rows["ratio"], "o", color=alpha_color(float(alpha), alphas))  # type: ignore[arg-type]
+        across = places[float(alpha)] + np.linspace(-0.12, 0.12, len(rows))
+        axes.plot(across, rows["ratio"], "o", color=alpha_color(float(alpha), alphas))
     _ratio_axis(axes, "mean/SD of a unit, median")
     return means
 
@@ -222,11 +222,11 @@ def split_figure(study: Study) -> Shown | Nothing:
         far = spread_by_alpha(axes[len(models) + k], spread(study.table("units", model)))
         listed = "; ".join(
             f"{alpha_label(a)}: {number(r['classes'], 3)} and {number(r['offset'], 3)} of {number(r['change'], 3)}"
-            for a, r in means.iterrows()  # type: ignore[arg-type]
+            for a, r in means.iterrows()
         )
         alts.append(
             f"{MODEL_NAMES[model]}, change of the mean index by α, class differences and offset: {listed}. "
-            f"Median mean/SD of units by α: {_by_alpha(dict(far.items()))}."  # type: ignore[arg-type]
+            f"Median mean/SD of units by α: {_by_alpha(dict(far.items()))}."
         )
     return show(
         figure, study, part="-parts", alt=" ".join(alts),

@@ -23,10 +23,10 @@ def shares_table(study: Study) -> Table:
         for alpha, logs in table[table["measure"] == "si"].groupby("alpha")["log_ratio"]:
             if alpha == 0:
                 continue
-            row = {"network": MODEL_NAMES[model], "α": alpha_label(float(alpha))}  # type: ignore[arg-type]
+            row = {"network": MODEL_NAMES[model], "α": alpha_label(float(alpha))}
             row["SI, share of α = 0"] = number(float(np.exp(logs.mean())))
             for measure in SHIFT_FREE:
-                row[LINES[measure][0]] = with_span(found[float(alpha), measure])  # type: ignore[arg-type]
+                row[LINES[measure][0]] = with_span(found[float(alpha), measure])
             rows.append(row)
     columns = ["network", "α", "SI, share of α = 0", *(LINES[m][0] for m in SHIFT_FREE)]
     return Table(
@@ -48,12 +48,12 @@ def split_table(study: Study) -> Table:
             means = group[["change", *PARTS]].mean()
             rows.append(
                 {
-                    "network": MODEL_NAMES[model], "α": alpha_label(float(alpha)), "n": len(group),  # type: ignore[arg-type]
+                    "network": MODEL_NAMES[model], "α": alpha_label(float(alpha)), "n": len(group),
                     "change of SI": number(means["change"], 3, signed=True),
                     **{label: number(means[part], 3, signed=True) for part, (label, _) in PARTS.items()},
-                    "offset (% of change)": with_span(found[float(alpha)], 0, scale=100),  # type: ignore[arg-type]
-                    "the same, layers equal": with_span(equal[float(alpha)], 0, scale=100),  # type: ignore[arg-type]
-                    "raw class differences (%)": number(100 * raw[float(alpha)].mean, 0),  # type: ignore[arg-type]
+                    "offset (% of change)": with_span(found[float(alpha)], 0, scale=100),
+                    "the same, layers equal": with_span(equal[float(alpha)], 0, scale=100),
+                    "raw class differences (%)": number(100 * raw[float(alpha)].mean, 0),
                 }
             )  # fmt: skip
     columns = ["network", "α", "n", "change of SI", *(label for label, _ in PARTS.values()),

@@ -24,7 +24,7 @@ def positions(study: Study) -> Shown | Nothing:
         sparse = active_share(axis, study.table("units", model), "active_positions")
         axis.set_ylabel("active positions (%)")
         axis.set_title(MODEL_NAMES[model])
-        listed = ", ".join(f"{alpha_label(a)}: {v * 100:.1f} %" for a, v in sparse.items())  # type: ignore[arg-type]
+        listed = ", ".join(f"{alpha_label(a)}: {v * 100:.1f} %" for a, v in sparse.items())
         alts.append(f"{MODEL_NAMES[model]}, share of units active at half of the positions or fewer by α: {listed}.")
     return show(
         figure, study, part="-positions", alt=" ".join(alts),

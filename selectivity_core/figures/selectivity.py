@@ -85,7 +85,7 @@ def measure_in_words(means: pd.DataFrame, value: str) -> str:
     """A measure at every α, and under shuffled labels, for alternative texts."""
     scale, digits, unit = (100, 1, " %") if value in SHARES else (1, 3, "")
     by_value = means.groupby("alpha")[["mean", "shuffled"]].mean() * scale
-    listed = ", ".join(f"{alpha_label(a)}: {value_label(v, digits, unit)}" for a, v in by_value["mean"].items())  # type: ignore[arg-type]
+    listed = ", ".join(f"{alpha_label(a)}: {value_label(v, digits, unit)}" for a, v in by_value["mean"].items())
     null = by_value["shuffled"].dropna()
     chance = f" With shuffled labels {value_label(null.min())} to {value_label(null.max())}." if len(null) else ""
     return f"{MEASURE_NAMES.get(value, value)} by α: {listed}.{chance}"
@@ -105,13 +105,11 @@ def index_histogram(
         top: the highest share the axis reaches, so that frames of a slider stay comparable.
     """
     bins = np.linspace(0, 1, 41)
-    for column, style in (
-        (f"{value}_shuffled", {"color": NULL, "alpha": 0.45}),
-        (value, {"color": color, "alpha": 0.85}),
-    ):
+    for column, colour, opacity in ((f"{value}_shuffled", NULL, 0.45), (value, color, 0.85)):
         values = units[column].to_numpy()
         label = "shuffled labels" if column.endswith("shuffled") else "true labels"
-        axes.hist(values, bins, weights=np.full(len(values), 1 / max(len(values), 1)), label=label, **style)
+        weights = np.full(len(values), 1 / max(len(values), 1))
+        axes.hist(values, bins.tolist(), weights=weights, label=label, color=colour, alpha=opacity)
     axes.axvline(units[value].mean(), color="black", lw=1, ls="--")
     axes.set_xlim(0, 1)
     if top:

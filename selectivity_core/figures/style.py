@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-RC = {
+RC: dict[Any, Any] = {
     "figure.dpi": 100, "font.size": 9, "axes.titlesize": 9.5,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 8,
@@ -65,6 +66,12 @@ def alpha_axis(axes: Axes, alphas: list[float]) -> dict[float, int]:
     axes.set_xlim(-0.6, len(alphas) - 0.4)
     axes.set_xlabel("regulariser scale α")
     return places
+
+
+def remove_legend(axes: Axes) -> None:
+    """Takes the legend away, where there is one."""
+    if (legend := axes.get_legend()) is not None:
+        legend.remove()
 
 
 def layer_axis(axes: Axes) -> None:

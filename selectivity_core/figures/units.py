@@ -56,7 +56,7 @@ def rank_agreement(axes: Axes, units: pd.DataFrame, first: str = "si", second: s
     layers = list(units["layer"].unique())
     found = [
         {"run": run, "depth": layers.index(layer), "rho": spearman(group[first], group[second])[0]}
-        for (run, layer), group in units.groupby(["run", "layer"], sort=False)  # type: ignore[misc]
+        for (run, layer), group in units.groupby(["run", "layer"], sort=False)
     ]
     table = pd.DataFrame(found)
     for _, group in table.groupby("run"):
@@ -103,5 +103,5 @@ def settings_in_words(groups: dict[str, pd.DataFrame], value: str, digits: int =
     parts = []
     for name, rows in groups.items():
         means = rows.groupby("alpha")[value].mean() * scale
-        parts.append(f"{name}: " + ", ".join(f"{alpha_label(a)}: {m:.{digits}f}" for a, m in means.items()))  # type: ignore[arg-type]
+        parts.append(f"{name}: " + ", ".join(f"{alpha_label(a)}: {m:.{digits}f}" for a, m in means.items()))
     return "; ".join(parts) + "."

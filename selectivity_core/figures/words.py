@@ -70,7 +70,7 @@ def signs_in_words(compared: pd.DataFrame) -> str:
 def index_in_words(runs: pd.DataFrame, index: str = "si_units") -> str:
     """Mean selectivity at every α, for alternative texts."""
     means = runs.groupby("alpha")[index].mean()
-    return "mean selectivity index by α: " + ", ".join(f"{alpha_label(a)}: {v:.3f}" for a, v in means.items()) + "."  # type: ignore[arg-type]
+    return "mean selectivity index by α: " + ", ".join(f"{alpha_label(a)}: {v:.3f}" for a, v in means.items()) + "."
 
 
 def bands_in_words(runs: pd.DataFrame) -> str:
