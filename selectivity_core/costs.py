@@ -60,8 +60,13 @@ def setting_of(spec: RunSpec) -> Setting:
 
 def describe_setting(spec: RunSpec) -> str:
     """A setting in words."""
-    regularised = "regularised" if spec.alpha else "α = 0"
-    return f"{spec.model} (width {spec.width}) on {spec.dataset}, {spec.epochs} epochs, {regularised}"
+    parts = [
+        f"{spec.model} (width {spec.width}) on {spec.train_size} images of {spec.dataset}",
+        f"{spec.epochs} epochs", f"batch {spec.batch_size}", "regularised" if spec.alpha else "α = 0",
+    ]  # fmt: skip
+    if not spec.batch_norm:
+        parts.insert(1, "no batch norm")
+    return ", ".join(parts)
 
 
 def cost_of(spec: RunSpec, samples: Iterable[Sample]) -> Cost:
@@ -84,10 +89,20 @@ def cost_of(spec: RunSpec, samples: Iterable[Sample]) -> Cost:
 
 
 def _distance(one: RunSpec, other: RunSpec) -> tuple[Any, ...]:
-    """How far two settings are apart for the purpose of cost: the same network on the same data first."""
+    """How far two settings are apart for the purpose of cost: the same network on the same data first.
+
+    Of others the one whose steps have the most similar arithmetic: what a multiply-add costs depends on that above all,
+    and a small network's steps are nearly all overhead.
+    """
     names = ("model", "dataset", "width", "precision", "threads")
-    differ = [getattr(one, name) != getattr(other, name) for name in names]
-    return (*differ, (one.alpha == 0) != (other.alpha == 0), abs(math.log(work(one) / work(other))))
+    differ = any(getattr(one, name) != getattr(other, name) for name in names)
+    steps = abs(math.log(_step(one) / _step(other)))
+    return (differ, steps, (one.alpha == 0) != (other.alpha == 0), abs(math.log(work(one) / work(other))))
+
+
+def _step(spec: RunSpec) -> float:
+    """Multiply-adds of one pass over a batch."""
+    return float(_network(spec)[0] * spec.batch_size)
 
 
 def work(spec: RunSpec) -> float:

@@ -32,7 +32,8 @@ def test_extrapolated_costs_grow_with_the_arithmetic_and_say_from_what():
     assert found.seconds == pytest.approx(30.0)
     assert not found.measured
     assert found.basis == (
-        "extrapolated: 10 times the arithmetic of mlp (width 8) on digits, 2 epochs, α = 0 (1 run on a processor)"
+        "extrapolated: 10 times the arithmetic of mlp (width 8) on 50 images of digits, 2 epochs, batch 32, α = 0 "
+        "(1 run on a processor)"
     )
 
 
@@ -44,6 +45,16 @@ def test_the_nearest_setting_is_the_same_network_on_the_same_data():
     ]  # fmt: skip
     found = cost_of(paper.replace(seed=5), others)
     assert found.seconds == pytest.approx(2.0 * 200 / 8)
+
+
+def test_of_other_networks_the_one_with_the_most_similar_steps_counts():
+    """The same network on tiny images spends its time on other things than arithmetic."""
+    paper = RunSpec(model="vgg16", dataset="cifar10", width=64, batch_size=256, train_size=45_000, milestones=())
+    near = RunSpec(dataset="cifar10", width=16, batch_size=256, train_size=45_000, milestones=())
+    tiny = RunSpec(model="vgg16", dataset="digits", width=8, batch_size=32, milestones=())
+    found = cost_of(paper, [sample(tiny, 1.0), sample(near, 100.0)])
+    assert found.seconds == pytest.approx(100.0 * work(paper) / work(near))
+    assert "resnet20" in found.basis
 
 
 def test_nothing_measured_is_not_a_number_and_says_so():

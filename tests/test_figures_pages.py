@@ -1,8 +1,12 @@
+import math
+
 import pytest
 from made_up_study import made_up_study
 
-from selectivity_core.figures import distance_table, positions
+from selectivity_core.costs import Cost
+from selectivity_core.figures import distance_table, plan_table, positions
 from selectivity_core.figures.shown import Nothing, Shown
+from selectivity_core.planning import Plan, PlanLine
 
 
 def test_positions_beside_the_images():
@@ -50,3 +54,15 @@ def test_no_pairs_are_said(seeds):
     table = distance_table(made_up_study((-1.0, 0.0), seeds, figure="fig2", missing=missing))
     assert table.caption == "No pair of networks is finished"
     assert table.frame.empty
+
+
+def test_a_plan_is_shown_with_where_each_cost_comes_from():
+    lines = (
+        PlanLine("measured here", 4, 1, 0, 0, 3, Cost(120.0, 5e8, True, "measured: 1 run on a processor")),
+        PlanLine("never run", 2, 0, 0, 0, 2, Cost(math.nan, 1e9, False, "nothing measured yet")),
+    )
+    table = plan_table(Plan(lines, 8, math.nan, math.nan, 3.5e9))
+    assert table.caption == "Runs, hours and disk; 8 workers"
+    assert table.frame["minutes each"].tolist() == ["2.0", "–"]
+    assert table.frame["GB"].tolist() == ["1.5", "2.0"]
+    assert table.frame["cost"].tolist() == ["measured: 1 run on a processor", "nothing measured yet"]

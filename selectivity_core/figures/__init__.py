@@ -11,7 +11,7 @@ from .morcos_importance import importance_table
 from .morcos_norm import norm_table
 from .morcos_reliance import reliance_figure, reliance_in_words, reliance_table
 from .morcos_selection import choice_table
-from .pages import distance_table, index_by_hand, index_on_batches, positions, units_figure
+from .pages import distance_table, index_by_hand, index_on_batches, plan_table, positions, units_figure
 from .selectivity import by_alpha, by_layer, index_histogram, measure_in_words, response_bars
 from .shown import Nothing, Shown, Table, effects_table, show, signs_table
 from .style import alpha_color, alpha_label, panels
@@ -53,6 +53,7 @@ __all__ = [
     "measure_in_words",
     "norm_table",
     "panels",
+    "plan_table",
     "positions",
     "rank_agreement",
     "reliance_figure",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..planning import Plan
 from ..representations import distances, in_form, ratios
 from ..study import MODEL_NAMES, Study
 from .representations import SHOWN_FORMS
@@ -104,3 +105,11 @@ def index_on_batches(study: Study) -> str:
         f"Mean over layers on a training batch of {study.specs[0].batch_size}: **{last['batch_index']:.3f}**; on the "
         f"whole test set: **{last['si_layers']:.3f}**."
     )
+
+
+def plan_table(plan: Plan) -> Table:
+    """What a sweep will take, a row a setting, with where each cost comes from."""
+    shown = plan.frame()
+    for name, digits in (("minutes each", 1), ("hours", 0), ("GB", 1)):
+        shown[name] = ["–" if pd.isna(v) else f"{v:,.{digits}f}" for v in shown[name]]
+    return Table(shown, f"Runs, hours and disk; {plan.workers} workers")
