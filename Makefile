@@ -10,7 +10,7 @@ ifeq ($(LEDGER),)
 unexport SELECTIVITY_LEDGER
 endif
 
-.PHONY: help env book serve test test-fast lint format figure sweep verify claims bench clean
+.PHONY: help env book serve watch test test-fast test-slow test-browser coverage lint hooks format figure sweep verify claims bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
@@ -31,16 +31,32 @@ book: env ## train what is missing, run the notebooks, render the book into _bui
 serve: env ## open the rendered book in a browser
 	$(BIN)/python -m selectivity_core.publish serve
 
+watch: env ## rerun one notebook and its page whenever a file changes: make watch NB=05_figure_4
+	$(BIN)/python -m selectivity_core.publish watch --notebook $(NB)
+
 test: env ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-test-fast: env ## the tests that take seconds
+test-fast: env ## the part of the tests that takes a few minutes
 	$(BIN)/python -m pytest -q -m 'not slow and not browser and not book'
 
-lint: env ## style, formatting and notebooks without outputs
+test-slow: env ## the part that trains, runs notebooks and kills processes
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m '(slow or book) and not browser'
+
+test-browser: env ## the part that drives a browser over the rendered book
+	$(BIN)/python -m pytest -q -m browser
+
+coverage: env ## which lines and branches the fast part does not reach
+	$(BIN)/python -m pytest -q -m 'not slow and not browser and not book' --cov --cov-report=term
+
+lint: env ## style, formatting, types, and notebooks without outputs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+hooks: env ## lint before every commit
+	$(BIN)/pre-commit install
 
 format: env ## mend what lint can mend
 	$(BIN)/ruff check --fix .
@@ -58,12 +74,9 @@ verify: env ## check every run of the local store and every table of the ledger
 claims: env ## the verdict on every claim: make claims PROFILE=cifar10-short
 	$(BIN)/selectivity claims --profile $(PROFILE)
 
-bench: env ## ratios: training step, ablation curves, off-axis bound, PWCCA, each against its peers
+bench: env ## ratios to peers measured in the same run, held against their limits; writes benchmarks/measured
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m benchmarks.regulariser_step
-	$(BIN)/python -m benchmarks.ablation
-	$(BIN)/python -m benchmarks.off_axis
-	$(BIN)/python -m benchmarks.pwcca
+	$(BIN)/python -m benchmarks
 
 clean: ## remove what was built; runs and the environment stay
 	rm -rf _build book/executed book/_static/vendor figures

@@ -1,13 +1,9 @@
-"""Ablation curves against one plain forward pass for each mask, and importance against captum's layer ablation.
-
-python -m benchmarks.ablation [--orderings 10] [--width 64] [--pairs 2] [--threads 1]
-"""
+"""Ablation curves against one plain forward pass for each mask, and importance against captum's layer ablation."""
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -17,14 +13,23 @@ from selectivity_core import ablate, build_model
 from selectivity_core.ablation import cumulative_ablation
 from selectivity_core.importance import unit_importance
 
-from .timing import compare
+from .timing import Paired, compare
 
 IMAGES, BATCH, CLASSES = 1000, 500, 10
+MLP_UNITS, CONVNET_WIDTH, CAPTUM_UNITS = 512, 8, 128
+ORDERINGS = 10  # of ours
+EVERY = 8  # the peer does every eighth mask of one ordering; its passes for the others would take as long
 LAST_LAYERS = tuple(f"layers.units{k}" for k in (9, 10, 11))
 
 
 def plain_curve(
-    model: nn.Module, images: Tensor, labels: Tensor, layers: Mapping[str, int], orderings: np.ndarray, value="zero"
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    layers: Mapping[str, int],
+    orderings: np.ndarray,
+    value="zero",
+    every: int = 1,
 ) -> np.ndarray:
     """(orderings, steps) accuracy by one forward pass a mask, batched over images.
 
@@ -32,13 +37,14 @@ def plain_curve(
         layers: layer -> how many units it has.
         orderings: (orderings, units), units numbered one layer after the other.
         value: as `ablate` takes it.
+        every: steps between one mask and the next that is evaluated.
     """
     starts = dict(zip(layers, np.cumsum([0, *layers.values()]), strict=False))
     batches = list(zip(images.split(BATCH), labels.split(BATCH), strict=True))
     accuracies = []
     with torch.inference_mode():
         for ordering in orderings:
-            for step in range(len(ordering) + 1):
+            for step in range(0, len(ordering) + 1, every):
                 gone = ordering[:step]
                 units = {n: gone[(gone >= s) & (gone < s + layers[n])] - s for n, s in starts.items()}
                 with ablate(model, units, value):
@@ -55,10 +61,8 @@ def captum_changes(model: nn.Module, images: Tensor, labels: Tensor, layer: str,
         return (model(x).argmax(1) == labels).double().mean()
 
     module = model.get_submodule(layer)
-    mask = torch.arange(units)
-    mask = mask[None] if layer == "units2" else mask[None, :, None, None]
-    found = LayerFeatureAblation(accuracy, module).attribute(images, layer_mask=mask)
-    return -found.flatten(2).mean(2).flatten().numpy() if found.ndim > 2 else -found.flatten().numpy()
+    found = LayerFeatureAblation(accuracy, module).attribute(images, layer_mask=torch.arange(units)[None])
+    return -found.flatten().numpy()
 
 
 def network(name: str, width: int, size: int, channels: int) -> tuple[nn.Module, Tensor, Tensor]:
@@ -76,8 +80,14 @@ def network(name: str, width: int, size: int, channels: int) -> tuple[nn.Module,
     return model, images, labels
 
 
-def curve_row(name: str, layers: Mapping[str, int], pairs: int, orderings: int, *made: object) -> str:
-    """One row of cumulative ablation; raises where the two ways' accuracies differ anywhere."""
+def curves(layers: Mapping[str, int], orderings: int, *made: object) -> Paired:
+    """Times of cumulative ablation; raises where the two ways' accuracies differ anywhere.
+
+    Args:
+        layers: layer -> how many units it has.
+        orderings: ours does so many; the peer does every eighth mask of the first.
+        made: what `network` gave.
+    """
     model, images, labels = made
     order = np.stack([np.random.default_rng(k).permutation(sum(layers.values())) for k in range(orderings)])
     found: dict[str, np.ndarray] = {}
@@ -87,54 +97,36 @@ def curve_row(name: str, layers: Mapping[str, int], pairs: int, orderings: int, 
         found["ours"] = curve["accuracy"].to_numpy().reshape(orderings, -1)
 
     def plain() -> None:
-        found["plain"] = plain_curve(model, images, labels, layers, order)
+        found["plain"] = plain_curve(model, images, labels, layers, order[:1], every=EVERY)
 
-    row = compare(name, ours, plain, pairs).row()
-    np.testing.assert_array_equal(found["ours"], found["plain"])
-    return row
+    times = compare(ours, plain)
+    np.testing.assert_array_equal(found["ours"][:1, ::EVERY], found["plain"])
+    return Paired(times.seconds, times.peer_seconds, found["plain"].size / found["ours"].size)
 
 
-def captum_row(name: str, layer: str, units: int, pairs: int, *made: object) -> str:
-    """One row of single-unit importance, where captum is installed."""
-    if importlib.util.find_spec("captum") is None:
-        return f"{name:<58} captum is not installed"
+def importance(layer: str, units: int, *made: object) -> Paired:
+    """Times of single-unit importance of a layer of an MLP; raises where the two ways' changes differ."""
     model, images, labels = made
     found: dict[str, np.ndarray] = {}
 
-    def keep(key: str, work: Callable[[], np.ndarray]) -> Callable[[], None]:
-        return lambda: found.update({key: work()})
+    def ours() -> None:
+        found["ours"] = unit_importance(model, images, labels, layers=[layer])["accuracy_change"].to_numpy()
 
-    def ours() -> np.ndarray:
-        return unit_importance(model, images, labels, layers=[layer])["accuracy_change"].to_numpy()
+    def captum() -> None:
+        found["captum"] = captum_changes(model, images, labels, layer, units)
 
-    row = compare(
-        name, keep("ours", ours), keep("captum", lambda: captum_changes(model, images, labels, layer, units)), pairs
-    ).row()
+    times = compare(ours, captum)
     np.testing.assert_allclose(found["ours"], found["captum"], atol=1e-6)
-    return row
+    return times
 
 
-def main() -> None:
-    """Prints every row; each compares the values that the two ways return too."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orderings", type=int, default=1)
-    parser.add_argument("--width", type=int, default=8, help="of the convnet's first layer; the paper's 64 takes a day")
-    parser.add_argument("--pairs", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    told = f"{IMAGES} images, {given.orderings} orderings"
-    mlp, units = network("mlp", 512, 28, 1), 8 * given.width
-    print(f"{told}, {given.threads} threads", flush=True)
-    print(curve_row("curve: MLP, second 512 / plain", {"units2": 512}, given.pairs, given.orderings, *mlp), flush=True)
-    print(captum_row("importance: MLP, second 512 / captum", "units2", 512, given.pairs, *mlp), flush=True)
-    convnet = network("convnet11", given.width, 32, 3)
-    layers = dict.fromkeys(LAST_LAYERS, units)
-    name = f"convnet, last three layers of {units}"
-    print(curve_row(f"curve: {name} / plain", layers, given.pairs, given.orderings, *convnet), flush=True)
-    name = f"importance: convnet, last layer of {units} / captum"
-    print(captum_row(name, LAST_LAYERS[-1], units, given.pairs, *convnet), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def measure() -> dict[str, Paired]:
+    """Every row; importance only where captum is installed."""
+    convnet = dict.fromkeys(LAST_LAYERS, 8 * CONVNET_WIDTH)
+    found = {
+        "ablation-mlp": curves({"units2": MLP_UNITS}, ORDERINGS, *network("mlp", MLP_UNITS, 28, 1)),
+        "ablation-convnet": curves(convnet, ORDERINGS, *network("convnet11", CONVNET_WIDTH, 32, 3)),
+    }
+    if importlib.util.find_spec("captum") is not None:
+        found["importance"] = importance("units2", CAPTUM_UNITS, *network("mlp", CAPTUM_UNITS, 28, 1))
+    return found

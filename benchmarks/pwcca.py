@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import sqrtm
 
-from benchmarks.timing import compare
 from selectivity_core import pwcca_distance
 from selectivity_core.seeds import generator
+
+from .timing import Paired, compare
 
 SAMPLES, UNITS, EPS = 10_000, 256, 1e-10
 
@@ -43,14 +44,8 @@ def generated(samples: int, units: int) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
-def main() -> None:
-    """Prints the ratio."""
+def measure() -> dict[str, Paired]:
+    """The ratio."""
     a, b = generated(SAMPLES, UNITS)
-    ours, theirs = pwcca_distance(a, b), plain_pwcca(a, b)
-    assert abs(ours - theirs) < 1e-6, (ours, theirs)
-    name = f"PWCCA, {UNITS} x {UNITS} units, {SAMPLES:,} samples / numpy with roots"
-    print(compare(name, lambda: pwcca_distance(a, b), lambda: plain_pwcca(a, b), pairs=5).row(), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    np.testing.assert_allclose(pwcca_distance(a, b), plain_pwcca(a, b), atol=1e-6)
+    return {"pwcca": compare(lambda: pwcca_distance(a, b), lambda: plain_pwcca(a, b))}

@@ -1,7 +1,4 @@
-"""What the regulariser adds to a training step: ResNet20, batch 256, 32x32, bf16, one thread; generated images.
-
-python -m benchmarks.regulariser_step
-"""
+"""What the regulariser adds to a training step: ResNet20, batch 256, 32x32, bf16; generated images."""
 
 from __future__ import annotations
 
@@ -14,9 +11,9 @@ from torch import Tensor
 from selectivity_core import SelectivityRegularizer, build_model
 from selectivity_core.units import unit_layers
 
-from .timing import compare
+from .timing import Paired, in_turn
 
-BATCH, CLASSES = 256, 10
+BATCH, CLASSES, SIZE, WIDTH = 256, 10, 32, 16
 
 
 class PlainRegularizer:
@@ -40,13 +37,15 @@ class PlainRegularizer:
         return ((top - others) / (top + others + 1e-7)).mean()
 
 
-def step(kind: str) -> Callable[[], Tensor]:
+def step(
+    kind: str, *, width: int = WIDTH, classes: int = CLASSES, batch: int = BATCH, size: int = SIZE
+) -> Callable[[], Tensor]:
     """A training step with no regulariser ("none"), ours ("ours") or the plain one ("plain"); returns the loss."""
     torch.manual_seed(0)
-    model = build_model("resnet20", channels=3, image_size=32, classes=CLASSES, width=16)
+    model = build_model("resnet20", channels=3, image_size=size, classes=classes, width=width)
     model = model.to(memory_format=torch.channels_last)
-    images = torch.randn(BATCH, 3, 32, 32).contiguous(memory_format=torch.channels_last)
-    labels = torch.arange(BATCH) % CLASSES
+    images = torch.randn(batch, 3, size, size).contiguous(memory_format=torch.channels_last)
+    labels = torch.arange(batch) % classes
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
     make = {"none": lambda *_: None, "ours": SelectivityRegularizer, "plain": PlainRegularizer}[kind]
     regularizer = make(model, -1.0)
@@ -64,12 +63,7 @@ def step(kind: str) -> Callable[[], Tensor]:
     return run
 
 
-def main() -> None:
-    """Prints both ratios."""
-    torch.set_num_threads(1)
-    print(compare("step with the regulariser / without", step("ours"), step("none")).row())
-    print(compare("step with the regulariser / with plain hooks", step("ours"), step("plain")).row())
-
-
-if __name__ == "__main__":
-    main()
+def measure() -> dict[str, Paired]:
+    """Both ratios, from steps taken in turn."""
+    ours, none, plain = in_turn([step("ours"), step("none"), step("plain")], rounds=15)
+    return {"step": Paired(ours, none), "step-hooks": Paired(ours, plain)}

@@ -1,54 +1,77 @@
-"""Two pieces of work timed in turn, so that a machine whose speed drifts treats both alike."""
+"""Pieces of work timed in turn, so that a machine whose speed drifts treats all of them alike."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+PAIRS = 5
+LONG = 60.0  # seconds; a round of work that takes longer runs twice
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """Paired ratios of one piece of work to another.
+class Paired:
+    """Times of one piece of work and of its peer, round by round.
 
     Attributes:
-        name: what was compared.
-        low, median, high: of the ratios, pair by pair.
-        seconds, peer_seconds: median times.
-        pairs: how many.
+        seconds, peer_seconds: wall times, as many of each; of the same rounds.
+        scale: what a ratio of times is multiplied by, where the two did different amounts of work.
     """
 
-    name: str
-    low: float
-    median: float
-    high: float
-    seconds: float
-    peer_seconds: float
-    pairs: int
+    seconds: tuple[float, ...]
+    peer_seconds: tuple[float, ...]
+    scale: float = 1.0
 
-    def row(self) -> str:
-        """One line of the printed table."""
-        return (
-            f"{self.name:<58} {self.median:6.2f} ({self.low:.2f} to {self.high:.2f})  "
-            f"{self.seconds * 1e3:8.1f} ms against {self.peer_seconds * 1e3:8.1f} ms, {self.pairs} pairs"
-        )
+    @property
+    def ratios(self) -> list[float]:
+        """seconds / peer_seconds · scale, round by round."""
+        return [self.scale * a / b for a, b in zip(self.seconds, self.peer_seconds, strict=True)]
 
+    @property
+    def median(self) -> float:
+        """Of the ratios."""
+        return statistics.median(self.ratios)
 
-def compare(name: str, work: Callable[[], object], peer: Callable[[], object], pairs: int = 7) -> Ratio:
-    """Times `work` and `peer` in turn, after one warm-up of each."""
-    work(), peer()
-    times: list[tuple[float, float]] = []
-    for _ in range(pairs):
-        times.append((_time(work), _time(peer)))
-    ratios = sorted(a / b for a, b in times)
-    return Ratio(
-        name, ratios[0], statistics.median(ratios), ratios[-1],
-        statistics.median(a for a, _ in times), statistics.median(b for _, b in times), pairs,
-    )  # fmt: skip
+    @property
+    def half_iqr(self) -> float:
+        """Half the interquartile range of the ratios."""
+        low, high = np.quantile(self.ratios, (0.25, 0.75))
+        return float(high - low) / 2
 
 
-def _time(work: Callable[[], object]) -> float:
+def in_turn(works: Sequence[Callable[[], object]], rounds: int = PAIRS) -> list[tuple[float, ...]]:
+    """Times several pieces of work in turn.
+
+    The first round warms up and is not counted, unless it takes over a minute: then it is the first of two.
+
+    Returns:
+        a tuple of wall seconds for each piece of work, round by round.
+    """
+    times = [_round(works)]
+    if sum(times[0]) > LONG:
+        rounds = 2
+    else:
+        times.clear()
+    while len(times) < rounds:
+        times.append(_round(works))
+    return list(zip(*times, strict=True))
+
+
+def compare(work: Callable[[], object], peer: Callable[[], object], pairs: int = PAIRS) -> Paired:
+    """Times `work` and `peer` in turn."""
+    return Paired(*in_turn((work, peer), pairs))
+
+
+def _round(works: Sequence[Callable[[], object]]) -> list[float]:
+    return [timed(work) for work in works]
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Wall seconds of one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

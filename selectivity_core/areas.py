@@ -27,7 +27,7 @@ def areas(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """
     classes = dict(zip(runs["run"], (DATASETS[name].classes for name in runs["dataset"]), strict=True))
     rows = []
-    for (run, analysis, kind), curve in curves.groupby(["run", "analysis", "kind"], sort=False):  # type: ignore[misc]
+    for (run, analysis, kind), curve in curves.groupby(["run", "analysis", "kind"], sort=False):
         if run not in classes:
             continue
         if kind == "noise":

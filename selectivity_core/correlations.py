@@ -24,7 +24,7 @@ def by_layer(units: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """
     depth = {layer: k for k, layer in enumerate(units["layer"].unique())}
     rows = []
-    for (run, layer), group in units.groupby(["run", "layer"], sort=False):  # type: ignore[misc]
+    for (run, layer), group in units.groupby(["run", "layer"], sort=False):
         rho, n = spearman(group[first], group[second])
         rows.append({"run": run, "layer": layer, "depth": depth[layer], "rho": rho, "units": n})
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -40,7 +40,7 @@ def over_networks(table: pd.DataFrame) -> Interval:
 
 def layer_means(table: pd.DataFrame) -> dict[int, Interval]:
     """depth -> the correlation of `by_layer` averaged over networks."""
-    return {int(depth): mean_correlation(rows["rho"].to_numpy()) for depth, rows in table.groupby("depth")}  # type: ignore[arg-type]
+    return {int(depth): mean_correlation(rows["rho"].to_numpy()) for depth, rows in table.groupby("depth")}
 
 
 def correlation_over(networks: pd.DataFrame, first: str, second: str, level: float = 0.95) -> Interval:

@@ -163,7 +163,7 @@ def _of_ledger(table: str, ledger: Tables | None) -> dict[tuple[str, ...], pd.Da
     if ledger is None or not len(rows := getattr(ledger, table)):
         return {}
     keys = ["analysis", "run", "other"] if "other" in rows else ["analysis", "run"]
-    return dict(iter(rows.groupby(keys, sort=False)))  # type: ignore[arg-type]
+    return dict(iter(rows.groupby(keys, sort=False)))
 
 
 def kept_rows(store: RunStore, table: str, runs: set[str]) -> Iterator[pd.DataFrame]:

@@ -28,7 +28,7 @@ def against_baseline(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.Dat
     for alpha, group in runs.groupby("alpha"):
         values = group[value].to_numpy()
         band = interval(values)
-        row = {"alpha": float(alpha), "n": len(values), "mean": band.mean, "low": band.low, "high": band.high}  # type: ignore[arg-type]
+        row = {"alpha": float(alpha), "n": len(values), "mean": band.mean, "low": band.low, "high": band.high}
         contrast = contrasts.get(row["alpha"])
         row |= {"difference": np.nan, "difference_low": np.nan, "difference_high": np.nan}
         row |= {"p_dunnett": np.nan, "p_block": np.nan, "p_welch": np.nan}

@@ -130,9 +130,9 @@ def chance_table(
                     labels = torch.randint(count, (amount, size), generator=source)
                 for estimate in estimates:
                     parts[estimate].append(batch_indices(activity, labels, estimate)[:, 0].double())
-            for estimate, found in parts.items():
+            for name, found in parts.items():
                 values = torch.cat(found)
-                rows.append((count, size, spread, estimate, float(values.mean()), float(values.std()) / draws**0.5))
+                rows.append((count, size, spread, name, float(values.mean()), float(values.std()) / draws**0.5))
     return pd.DataFrame(rows, columns=["classes", "batch_size", "spread", "estimate", "si", "standard_error"])
 
 
@@ -197,8 +197,8 @@ def index_on_batches(
             for estimate, kind in parts:
                 found = batch_indices(taken, true if kind == "true" else shuffled, estimate)  # type: ignore[arg-type]
                 parts[estimate, kind].append(found @ weights)
-        for (estimate, kind), found in parts.items():
-            si = torch.cat(found).double().numpy()
+        for (estimate, kind), indices in parts.items():
+            si = torch.cat(indices).double().numpy()
             row = {"batch_size": size, "estimate": estimate, "labels": kind, "batch": range(total), "si": si}
             frames.append(pd.DataFrame(row))
     return pd.concat(frames, ignore_index=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .errors import SelectivityError
 from .spec import RunSpec
@@ -68,7 +68,7 @@ def gpu_count() -> int:
     """GPUs that local runs may use; 0 where they run on the CPU."""
     import torch
 
-    from .training import choose_device
+    from .machine import choose_device
 
     device = choose_device()
     if device.type != "cuda":
@@ -133,7 +133,8 @@ def _pooled(
             yield spec, error
     try:
         for future in as_completed(list(futures)):
-            yield futures.pop(future), future.exception() or future.result()
+            spec, failure = futures.pop(future), cast(Exception | None, future.exception())
+            yield spec, failure or future.result()
     finally:
         for future in futures:
             future.cancel()

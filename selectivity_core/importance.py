@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .ablation.curves import evaluator
 from .ablation.decisions import BATCH, plainly_right, right
 from .ablation.inputs import Value, checked_images, numbering
-from .ablation.stages import evaluating
+from .evaluation import evaluating
 from .progress import bar
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def unit_importance(
         value: what a unit is clamped to: "zero", or layer -> (units,) one value for each, such as its mean.
 
     Returns:
-        a row a unit, layers in the order given: layer, unit, accuracy in [0, 1], loss (mean cross-entropy in nats),
-        and accuracy_change and loss_change: less those of the intact network, so that a unit which helps has a
-        negative accuracy_change and a positive loss_change.
+        a row a unit, layers in the order given, with columns layer, unit, accuracy in [0, 1], loss (mean cross-entropy
+        in nats), and accuracy_change and loss_change: less those of the intact network, so that a unit which helps has
+        a negative accuracy_change and a positive loss_change.
 
     Raises:
         UnitError: layers or values that do not fit.

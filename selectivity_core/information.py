@@ -87,6 +87,8 @@ def information_of_bins(binned: Tensor, labels: Tensor, bins: int = 20) -> Tenso
 def mutual_information(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray, *, bins: int = 20) -> Tensor:
     """Mutual information between a unit's activity and the class, in bits (Leavitt & Morcos, A.13).
 
+    I = Σ p(b, c)·log₂(p(b, c) / (p(b)·p(c))) over bins b of activity and classes c.
+
     The plug-in estimate over bins of equal count, exact zeros in a bin of their own. It is biased upward by few
     samples and many classes: compare it with the same labels shuffled.
 

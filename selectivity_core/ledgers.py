@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,32 +25,38 @@ DERIVED = ("pairs", "bounds", "curves", "importances")
 PER_UNIT = {"units": 3, "responses": 3}
 
 
+TRACKED = Path(__file__).resolve().parent.parent / "results"
+
+
 def ledger_folder() -> Path | None:
     """The ledger's folder: SELECTIVITY_LEDGER ("none" for no ledger), else `results/` of the checkout."""
     given = os.environ.get("SELECTIVITY_LEDGER")
     if given == "none":
         return None
-    return Path(given) if given else Path(__file__).resolve().parent.parent / "results"
+    return Path(given) if given else TRACKED
 
 
-def ledger(profile: str | None = None) -> Tables:
+def ledger(profile: str | None = None, *, folder: Path | None = None) -> Tables:
     """The finished runs that the repository keeps.
 
     Args:
         profile: only those kept under this profile; all by default.
+        folder: the ledger's; that of `ledger_folder` by default.
 
     Returns:
         Tables, each read when it is first used; empty where there is no ledger.
     """
-    folder = ledger_folder()
+    folder = folder or ledger_folder()
     if folder is None:
         return Tables()
     # Profiles that have no rows yet are looked for too, so that a page notices when they get some.
     kept = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
     names = [profile] if profile else sorted(kept | set(PROFILES))
-    return concat(
-        [Tables(lambda table, name=name: read_table(folder / name / f"{table}.csv.gz", table)) for name in names]
-    )
+    return concat([Tables(partial(_read_kept, folder / name)) for name in names])
+
+
+def _read_kept(profile: Path, table: str) -> pd.DataFrame:
+    return read_table(profile / f"{table}.csv.gz", table)
 
 
 def read_table(path: Path, table: str) -> pd.DataFrame:

@@ -10,15 +10,13 @@ from torch import Tensor
 
 from .data import Dataset, load, normalise
 from .errors import MissingRunsError, ParameterError
+from .machine import choose_device
 from .models import UnitNetwork
-from .probes import EVALUATION_BATCH, inference
 from .seeds import generator
 from .spec import RunSpec
 from .store import RunStore
 from .sweeping import OnMissing, describe, sweep
 from .trained import network, unit_activity
-from .training import choose_device
-from .units import record
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +39,7 @@ class LoadedNetwork:
 
     def activity(self) -> dict[str, Tensor]:
         """Layer -> (samples, units) spatial means on the whole test set, on the CPU, in forward order."""
-        found = unit_activity(self.model, self.dataset, self.dataset.test_images, self.spec.precision)
-        return {layer: values.cpu() for layer, values in found.items()}
+        return unit_activity(self.model, self.dataset, self.dataset.test_images, self.spec.precision)
 
     def shifted_activity(self) -> dict[str, Tensor]:
         """The same, with units that can be negative (leaky-ReLU) raised by their minimum over the test set."""
@@ -50,12 +47,8 @@ class LoadedNetwork:
 
     def maps(self, layer: str) -> Tensor:
         """(samples, units, H, W) of one layer on the whole test set, or (samples, units) where it has no positions."""
-        parts = []
-        with inference(self.model, self.spec.precision), record(self.model, [layer], maps=True) as seen:
-            for images in self.dataset.test_images.split(EVALUATION_BATCH):
-                self.model(normalise(images, self.dataset))
-                parts.append(seen[layer].float().cpu())
-        return torch.cat(parts).clone()
+        data, precision = self.dataset, self.spec.precision
+        return unit_activity(self.model, data, data.test_images, precision, layers=[layer], maps=True)[layer]
 
     def part(self, samples: int, seed: int) -> LoadedNetwork:
         """The same network with at most `samples` test images, drawn at random.
@@ -108,5 +101,4 @@ def load_network(
             return None
         raise MissingRunsError(f'{describe(spec)}: its weights are not in {store.path}; on_missing="train" trains it')
     device = device or choose_device()
-    model = network(spec, store, dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return LoadedNetwork(spec, model, dataset.to(device))
+    return LoadedNetwork(spec, network(spec, store, dataset).placed(device), dataset.to(device))

@@ -1,12 +1,17 @@
-"""What a run was made with: package, torch, processor. It stands beside results and never decides them."""
+"""The machine that a run is made on: where it is trained, and what its results say of package, torch and processor."""
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 @lru_cache(maxsize=1)
@@ -42,6 +47,14 @@ def version() -> str:
         return metadata.version("selectivity-core")
     except metadata.PackageNotFoundError:
         return ""
+
+
+def choose_device() -> torch.device:
+    """SELECTIVITY_DEVICE where it is set, else a GPU where there is one, else the CPU."""
+    import torch
+
+    given = os.environ.get("SELECTIVITY_DEVICE")
+    return torch.device(given or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def provenance(device: str) -> dict[str, str]:

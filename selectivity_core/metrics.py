@@ -106,10 +106,12 @@ def selectivity_index(
 ) -> Tensor:
     """Class selectivity index of each unit, in [0, 1] (Leavitt & Morcos, Eq. 1; Morcos et al. 2018, Eq. 1).
 
+    SI = (μmax − μ₋max) / (μmax + μ₋max + eps), with the largest class mean and the mean of the other class means.
+
     Args:
         activity: (samples, units) or (samples, units, H, W), not negative.
         labels: (samples,) integers.
-        eps: keeps the denominator off zero; a dead unit has index 0.
+        eps: keeps the denominator off zero (1e-7); a dead unit has index 0.
         shift: subtract each unit's minimum over these samples first (detached), for activity that can be negative.
 
     Returns:
@@ -139,7 +141,7 @@ def class_discriminability(activity: Tensor | np.ndarray, labels: Tensor | np.nd
     Args:
         activity: (samples, units) or (samples, units, H, W).
         labels: (samples,) integers.
-        eps: keeps the denominator off zero.
+        eps: keeps the denominator off zero (1e-7).
 
     Returns:
         (units,) CPU tensor, differentiable with finite gradients.
@@ -172,19 +174,42 @@ def discriminability_of(stats: ClassStatistics, eps: float = EPS) -> Tensor:
 def class_share(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> Tensor:
     """η² of each unit: the share of its variance that lies between classes, in [0, 1]; 0 for a constant unit.
 
-    Args and errors as for `class_discriminability`; returns (units,).
+    η² = Σ p(c)·(μc − μ)² / σ², with the classes' shares p(c) and means μc, and the mean μ and variance σ² of all
+    samples.
+
+    Args:
+        activity: (samples, units) or (samples, units, H, W).
+        labels: (samples,) integers.
+
+    Returns:
+        (units,) CPU tensor.
+
+    Raises:
+        ActivityError: shapes that do not fit, or non-finite values.
     """
-    stats = class_statistics(*checked(activity, labels))
+    return share_between(class_statistics(*checked(activity, labels))).cpu()
+
+
+def share_between(stats: ClassStatistics) -> Tensor:
+    """(units,) η² of class moments; see `class_share`."""
     weights = (stats.counts / stats.counts.sum())[:, None]
     between = (weights * (stats.means - (weights * stats.means).sum(0)).square()).sum(0)
     total = between + (weights * stats.variances).sum(0)
-    return torch.where(total > 0, between / torch.where(total > 0, total, torch.ones_like(total)), 0.0).cpu()
+    return torch.where(total > 0, between / torch.where(total > 0, total, torch.ones_like(total)), 0.0)
 
 
 def preferred_class(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> Tensor:
     """The label with the largest mean activity, per unit; the lowest label on a tie, −1 for a dead unit.
 
-    Args and errors as for `class_discriminability`; returns (units,) int64.
+    Args:
+        activity: (samples, units) or (samples, units, H, W).
+        labels: (samples,) integers.
+
+    Returns:
+        (units,) int64 CPU tensor of labels.
+
+    Raises:
+        ActivityError: shapes that do not fit, or non-finite values.
     """
     values, targets = checked(activity, labels)
     stats = class_statistics(values, targets)

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from .ablation.decisions import BATCH
 from .ablation.inputs import checked_images
-from .ablation.stages import evaluating, run
+from .ablation.stages import run
 from .errors import UnitError
-from .perturbation import _unit_dimension
+from .evaluation import evaluating
 from .progress import bar
-from .units import unit_layers
+from .units import unit_dimension, unit_layers
 
 CHUNK = 64  # samples whose activity is held in float64 at a time
 
@@ -48,6 +48,9 @@ def unit_means(model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequ
         images: (samples, ...) floating point, as the model takes them; the training set's, for the papers' use.
         layers: as for `unit_layers`.
 
+    Returns:
+        layer -> (units,) float64 CPU tensor.
+
     Raises:
         UnitError: a layer that the model lacks or does not use.
         ActivityError: images that are not finite floating-point numbers.
@@ -60,7 +63,17 @@ def unit_deviations(
 ) -> dict[str, Tensor]:
     """layer -> (units,) float64 standard deviation over samples and positions (population: no Bessel correction).
 
-    Arguments and errors are those of `unit_means`.
+    Args:
+        model: any module; it is evaluated in evaluation mode and left as it was.
+        images: (samples, ...) floating point, as the model takes them; the training set's, for the papers' use.
+        layers: as for `unit_layers`.
+
+    Returns:
+        layer -> (units,) float64 CPU tensor, in the unit of the activity.
+
+    Raises:
+        UnitError: a layer that the model lacks or does not use.
+        ActivityError: images that are not finite floating-point numbers.
     """
     found = _moments(model, images, layers)
     return {name: (m.squares / m.count).sqrt().cpu() for name, m in found.items()}
@@ -86,7 +99,7 @@ def _moments(model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequen
 def _gather(name: str, found: dict[str, Moments]) -> Callable[..., None]:
     def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
         for some in output.split(CHUNK):
-            activity = some.movedim(_unit_dimension(some), 0).flatten(1)
+            activity = some.movedim(unit_dimension(some), 0).flatten(1)
             if name not in found:
                 zeros = torch.zeros(len(activity), dtype=torch.float64, device=activity.device)
                 found[name] = Moments(0, zeros, zeros.clone())

@@ -133,7 +133,7 @@ def _read_folder(source: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
 
 def _read_tar(source: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Files of a tar file run by run, as they lie in it; anything else than plain files of runs is refused."""
-    run, files = "", {}
+    run, files = "", dict[str, bytes]()
     try:
         with tarfile.open(source, mode="r:") as archive:
             for entry in archive:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from .ablation.decisions import BATCH, plainly_right
 from .ablation.inputs import checked_images
-from .ablation.stages import evaluating, run, split
+from .ablation.stages import run, split
 from .errors import UnitError
+from .evaluation import evaluating
 from .moments import unit_deviations
 from .perturbation import PerUnit, unit_noise
 from .progress import bar
@@ -52,7 +53,7 @@ def noise_curve(
         seed: of the noise.
 
     Returns:
-        a row for each draw and, in the order given, scale: draw, scale, accuracy in [0, 1].
+        a row for each draw and, in the order given, scale, with columns draw, scale and accuracy in [0, 1].
 
     Raises:
         UnitError: before any pass: a negative or non-finite scale, no scales, fewer than one draw, layers or deviations

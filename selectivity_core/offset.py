@@ -60,7 +60,7 @@ def shares(table: pd.DataFrame) -> dict[tuple[float, str], Interval]:
         if alpha == 0:
             continue
         for measure in SHIFT_FREE:
-            found[float(alpha), measure] = share_of(rows[measure], rows["si"])  # type: ignore[arg-type]
+            found[float(alpha), measure] = share_of(rows[measure], rows["si"])
     return found
 
 
@@ -115,10 +115,7 @@ def split(units: pd.DataFrame, responses: pd.DataFrame, *, each: Sequence[str] =
 
 def part_shares(parts: pd.DataFrame, part: str = "offset") -> dict[float, Interval]:
     """The share of the index's change that a part of `split` makes up at each α, seed by seed; NaN as in `shares`."""
-    return {
-        float(alpha): share_of(rows[part], rows["change"])  # type: ignore[arg-type]
-        for alpha, rows in parts.groupby("alpha")
-    }
+    return {float(alpha): share_of(rows[part], rows["change"]) for alpha, rows in parts.groupby("alpha")}
 
 
 def spread(units: pd.DataFrame, *, by_layer: bool = False) -> pd.DataFrame:

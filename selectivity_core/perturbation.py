@@ -12,14 +12,15 @@ from torch import Tensor, nn
 
 from .errors import UnitError
 from .models import UnitNetwork
-from .units import unit_layers
+from .units import unit_dimension, unit_layers
 
 PerUnit = Tensor | np.ndarray | Sequence[float]
+Numbers = Tensor | np.ndarray | Sequence[int]
 
 
 @contextmanager
 def ablate(
-    model: nn.Module, units: Mapping[str, Sequence[int]], value: str | Mapping[str, PerUnit] = "zero"
+    model: nn.Module, units: Mapping[str, Numbers], value: str | Mapping[str, PerUnit] = "zero"
 ) -> Iterator[None]:
     """Clamps units to a constant at every position, for the body of the `with`.
 
@@ -40,8 +41,8 @@ def ablate(
     modules = unit_layers(model, list(units)) if units else {}
     hooks = []
     for name in modules:
-        constants = None if isinstance(value, str) else _per_unit(value, name, _size(model, name), "value")
-        size = _size(model, name) if constants is None else len(constants)
+        constants = None if isinstance(value, str) else _per_unit(value, name, layer_size(model, name), "value")
+        size = layer_size(model, name) if constants is None else len(constants)
         hooks.append((modules[name], _clamp(name, _numbers(units[name], name, size), constants)))
     with _hooked(hooks):
         yield
@@ -71,7 +72,7 @@ def unit_noise(
     modules = unit_layers(model, list(std)) if std else {}
     hooks = []
     for name in modules:
-        deviations = _per_unit(std, name, _size(model, name), "std")
+        deviations = _per_unit(std, name, layer_size(model, name), "std")
         if (deviations < 0).any():
             raise UnitError(f"std: layer {name!r} has a standard deviation of {float(deviations.min()):g}; 0 or more")
         hooks.append((modules[name], _noise(name, scale * deviations, generator)))
@@ -89,14 +90,14 @@ def _hooked(hooks: list[tuple[nn.Module, Callable[..., Tensor]]]) -> Iterator[No
             handle.remove()
 
 
-def _size(model: nn.Module, layer: str) -> int | None:
+def layer_size(model: nn.Module, layer: str) -> int | None:
     """How many units a layer has, where that is known without a pass."""
     if isinstance(model, UnitNetwork) and layer in model.unit_filters:
         return len(model.get_submodule(model.unit_filters[layer]).weight)  # type: ignore[arg-type]
     return None
 
 
-def _numbers(given: Sequence[int], layer: str, size: int | None) -> Tensor:
+def _numbers(given: Numbers, layer: str, size: int | None) -> Tensor:
     numbers = torch.as_tensor(list(given) if not isinstance(given, Tensor | np.ndarray) else given)
     if not numbers.numel():
         return torch.zeros(0, dtype=torch.int64)
@@ -125,20 +126,15 @@ def _per_unit(given: Mapping[str, PerUnit], layer: str, size: int | None, name: 
     return values
 
 
-def _unit_dimension(output: Tensor) -> int:
-    """Where the units are: the last dimension of (samples, tokens, units), else dimension 1."""
-    return 2 if output.ndim == 3 else 1
-
-
 def _check_size(output: Tensor, layer: str, size: int) -> None:
-    found = output.shape[_unit_dimension(output)]
+    found = output.shape[unit_dimension(output)]
     if found != size:
         raise UnitError(f"layer {layer!r}: {size} values given for its {found} units")
 
 
 def _clamp(layer: str, numbers: Tensor, constants: Tensor | None) -> Callable[..., Tensor]:
     def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        dimension = _unit_dimension(output)
+        dimension = unit_dimension(output)
         _check_numbers(numbers, layer, output.shape[dimension]) if len(numbers) else None
         chosen = numbers.to(output.device)
         if constants is None:
@@ -157,7 +153,7 @@ def _noise(layer: str, deviations: Tensor, generator: torch.Generator | None) ->
     def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
         _check_size(output, layer, len(deviations))
         shape = [1] * output.ndim
-        shape[_unit_dimension(output)] = len(deviations)
+        shape[unit_dimension(output)] = len(deviations)
         device = generator.device if generator is not None else output.device
         drawn = torch.randn(output.shape, generator=generator, device=device).to(output.device)
         return output + (drawn * deviations.to(output.device).view(shape)).to(output.dtype)

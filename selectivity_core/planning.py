@@ -66,6 +66,11 @@ class Plan:
         ]  # fmt: skip
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
+    def text(self) -> str:
+        """The table, where each cost comes from, and the sum; as a terminal shows it."""
+        table = self.frame().drop(columns="cost").to_string(index=False, float_format=lambda v: f"{v:.3g}")
+        return "\n".join([table, *(f"{line.setting}: {line.cost.basis}" for line in self.lines), self.summary()])
+
     def summary(self) -> str:
         """One sentence."""
         wanted, left = sum(x.wanted for x in self.lines), sum(x.to_train for x in self.lines)
@@ -184,7 +189,7 @@ def _sample(row: dict, size: float) -> Sample:
 
 def on_this_device(samples: list[Sample]) -> list[Sample]:
     """The samples of this machine's kind of device, or all where there are none."""
-    from .training import choose_device
+    from .machine import choose_device
 
     here = choose_device().type
     return [s for s in samples if s.device == here] or samples

@@ -3,41 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .data import Dataset, normalise
+from .evaluation import evaluating
+from .gathering import LayerActivity
 from .information import bin_activity, information_of_bins
-from .metrics import ClassMeans, class_share, class_statistics, discriminability_of, index_of_means
+from .metrics import ClassMeans, class_means, class_statistics, discriminability_of, index_of_means, share_between
 from .models import UnitNetwork
 from .tables import COLUMNS, MEASURES, SHUFFLED
-from .units import record, spatial_mean, unit_layers
+from .units import record, unit_layers
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EVALUATION_BATCH = 500
 SHUFFLES = 20
-
-
-@contextmanager
-def inference(model: nn.Module, precision: str):
-    """Evaluation mode without gradients, under the run's precision; the mode is put back."""
-    training, device = model.training, next(model.parameters()).device
-    model.eval()
-    try:
-        with (
-            torch.inference_mode(),
-            torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"),
-        ):
-            yield
-    finally:
-        model.train(training)
 
 
 @dataclass(frozen=True)
@@ -59,7 +45,7 @@ def score(
     """Accuracy and cross-entropy of a model on uint8 images; `each` is called after every batch with its place."""
     correct = torch.zeros((), dtype=torch.float64, device=images.device)
     loss = torch.zeros_like(correct)
-    with inference(model, precision):
+    with evaluating(model, precision):
         for start in range(0, len(images), EVALUATION_BATCH):
             place = slice(start, min(start + EVALUATION_BATCH, len(images)))
             logits = model(normalise(images[place], dataset)).float()
@@ -125,7 +111,7 @@ def measures(activity: Tensor, labels: Tensor, binned: Tensor) -> Tensor:
         index_of_means(stats.means - lowest.clamp_max(0)),
         index_of_means(stats.means - lowest),
         discriminability_of(stats),
-        class_share(activity, labels),
+        share_between(stats),
         _precision(activity, labels, n),
         information_of_bins(binned, labels),
     )
@@ -139,7 +125,7 @@ def _precision(activity: Tensor, labels: Tensor, n: int) -> Tensor:
 
 
 def unit_table(
-    model: UnitNetwork, dataset: Dataset, precision: str, seed: int
+    model: UnitNetwork, dataset: Dataset, precision: str, seed: int, *, shuffles: int = SHUFFLES
 ) -> tuple[pd.DataFrame, pd.DataFrame, Score]:
     """Every measure of every unit on the whole test set, with the mean of each over label shuffles beside it.
 
@@ -148,6 +134,7 @@ def unit_table(
         dataset: on the model's device.
         precision: the run's.
         seed: decides the shuffles.
+        shuffles: how many; without any, the columns of their means are NaN.
 
     Returns:
         units (COLUMNS["units"] but for run and switches), responses (but for run), and the test score.
@@ -156,20 +143,10 @@ def unit_table(
 
     from .seeds import generator
 
-    parts: dict[str, list[Tensor]] = {}
-    shares: dict[str, list[Tensor]] = {}
-    ever: dict[str, Tensor] = {}
-    handles = []
+    gathered, handles = {}, []
     for name, module in unit_layers(model).items():
-        parts[name], shares[name] = [], []
-
-        def hook(_module: nn.Module, _inputs: object, output: Tensor, name: str = name) -> None:
-            parts[name].append(spatial_mean(output).cpu())
-            shares[name].append(spatial_mean((output > 0).to(output.dtype)).cpu())
-            nonzero = (output != 0).transpose(0, 1).flatten(1).any(1).cpu()
-            ever[name] = ever[name] | nonzero if name in ever else nonzero
-
-        handles.append(module.register_forward_hook(hook))
+        gathered[name] = LayerActivity()
+        handles.append(module.register_forward_hook(gathered[name]))
     try:
         result = score(model, dataset, dataset.test_images, dataset.test_labels, precision)
     finally:
@@ -178,18 +155,20 @@ def unit_table(
 
     labels = dataset.test_labels.cpu()
     draw = generator(seed, "shuffles")
-    shuffles = [labels[torch.randperm(len(labels), generator=draw)] for _ in range(SHUFFLES)]
+    shuffled = [labels[torch.randperm(len(labels), generator=draw)] for _ in range(shuffles)]
     l1 = model.filter_l1()
     units, responses = [], []
-    for name in parts:
-        activity, share = torch.cat(parts[name]), torch.cat(shares[name])
+    for name, layer in gathered.items():
+        activity, share = layer.means(), layer.shares()
         count = activity.shape[1]
         binned = bin_activity(activity)
         true = measures(activity, labels, binned)
-        null = torch.stack([measures(activity, s, binned) for s in shuffles]).mean(0)
-        means = class_statistics(activity, labels).means
-        dead = ~ever[name]
-        frame = {"layer": [name] * count, "unit": range(count)}
+        null = torch.full_like(true, torch.nan)
+        if shuffled:
+            null = torch.stack([measures(activity, s, binned) for s in shuffled]).mean(0)
+        means = class_means(activity, labels)[2]
+        dead = ~layer.ever.cpu()
+        frame: dict[str, Any] = {"layer": [name] * count, "unit": range(count)}
         frame["mean"], frame["sd"] = activity.double().mean(0), activity.double().std(0, correction=0)
         frame |= dict(zip(MEASURES, true, strict=True)) | dict(zip(SHUFFLED, null, strict=True))
         frame["active_samples"] = (share > 0).double().mean(0)

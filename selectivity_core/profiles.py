@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import SpecError
-from .spec import RunSpec
+from .spec import DatasetName, RunSpec
 
 # The paper's α values (methods register, section 6): the negative side as printed for ResNet20, mirrored.
 PAPER_ALPHAS = (
@@ -76,7 +76,7 @@ class Profile:
 
 def _digits() -> Profile:
     base = RunSpec()
-    others = (
+    others: tuple[RunSpec, ...] = (
         base.replace(model="resnet18"), base.replace(model="vgg16", lr=0.01),
         base.replace(model="resnet50", width=4, lr=0.05),
     )  # fmt: skip
@@ -149,7 +149,7 @@ def _tiny_imagenet_short() -> Profile:
     )  # fmt: skip
 
 
-def _idx(dataset: str, title: str) -> Profile:
+def _idx(dataset: DatasetName, title: str) -> Profile:
     """The perceptron of Morcos et al. 2018 on 28x28 images: few enough of them that random labels are memorised."""
     mlp = RunSpec(
         model="mlp", dataset=dataset, epochs=70, batch_size=64, lr=0.02, milestones=(), weight_decay=0.0,
@@ -187,6 +187,9 @@ def profile(name: str, *, model: str | None = None, **overrides: Any) -> RunSpec
         name: the profile's.
         model: one of its networks; by default its first.
         overrides: other values for any field.
+
+    Returns:
+        a spec with α = 0 and seed 0.
 
     Raises:
         SpecError: an unknown profile, network or field, or a value out of range.

@@ -9,7 +9,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 
-def bar(title: str, total: int, unit: str, **options: Any) -> tqdm:
+def bar(title: str, total: int | None, unit: str, **options: Any) -> tqdm:
     """A tqdm bar; where the output is not a terminal it prints at most one line every ten seconds.
 
     SELECTIVITY_PROGRESS=none, which notebooks run for the book have, shows none: a page has no use for it.

@@ -109,7 +109,7 @@ class SelectivityRegularizer:
 
     @property
     def scale(self) -> float:
-        """α at the coming step: less than its full size during the warm-up."""
+        """α at the coming step, less than its full size during the warm-up."""
         return self.alpha * min(1.0, self.steps / self.warmup_steps) if self.warmup_steps else self.alpha
 
     def measure(self, labels: Tensor) -> Tensor:
@@ -117,6 +117,9 @@ class SelectivityRegularizer:
 
         Args:
             labels: (samples,) integers, the samples of that pass.
+
+        Returns:
+            a scalar tensor on the model's device, float32 or better.
 
         Raises:
             ActivityError: no pass yet, another number of samples, or negative activity that is not shifted.
@@ -136,7 +139,17 @@ class SelectivityRegularizer:
             return values @ weights
 
     def __call__(self, labels: Tensor) -> Tensor:
-        """−α times `measure(labels)`; counts a step of the warm-up when the model is in training mode."""
+        """−α times `measure(labels)`; counts a step of the warm-up when the model is in training mode.
+
+        Args:
+            labels: (samples,) integers, the samples of the latest pass.
+
+        Returns:
+            a scalar tensor with gradients, to be added to the loss.
+
+        Raises:
+            ActivityError, UnitError: as `measure` does.
+        """
         loss = -self.scale * self.measure(labels)
         if self._model.training:
             self.steps += 1

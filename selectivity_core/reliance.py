@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -140,7 +141,7 @@ def importance_rows(
     return unit_importance(model, inputs, labels, layers=names, value=clamp)
 
 
-def _analysis(table: str, kind: str, rows, **settings: str) -> Analysis:
+def _analysis(table: str, kind: str, rows: Callable[..., pd.DataFrame], **settings: str) -> Analysis:
     return Analysis(table, kind, 1, rows, tuple(settings.items()))
 
 

@@ -193,7 +193,7 @@ def _mean_distances(table: pd.DataFrame, alpha: float) -> tuple[np.ndarray, list
     seeds = sorted(on[alpha] & on[0.0])
     matrix = np.full((len(seeds), 2, len(seeds), 2), np.nan)
     place, side = {s: k for k, s in enumerate(seeds)}, {0.0: 0, alpha: 1}
-    for (a, s, other, t), value in means.items():  # type: ignore[misc]
+    for (a, s, other, t), value in means.items():
         if s in place and t in place:
             i, j = (place[s], side[a]), (place[t], side[other])
             matrix[(*i, *j)] = matrix[(*j, *i)] = value

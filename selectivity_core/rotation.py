@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,9 @@ from .errors import ActivityError
 from .metrics import checked, selectivity_index
 from .orthonormal import best_fit, fit_projections, random_projection
 from .seeds import generator
+
+Values = Tensor | np.ndarray
+Side = tuple[Tensor, Tensor]  # activity (samples, units) and labels (samples,)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +46,16 @@ class OffAxisScores:
 
 
 def projected_index(activity: Tensor, labels: Tensor, projection: Tensor) -> Tensor:
-    """(units,) float64 index of the columns of A·W, each less its minimum over these samples."""
+    """(units,) float64 index of the columns of A·W, each less its minimum over these samples.
+
+    Args:
+        activity: A, (samples, units).
+        labels: (samples,) integers.
+        projection: W, (units, columns) float64.
+
+    Raises:
+        ActivityError: labels that do not fit the samples, or non-finite values.
+    """
     values = activity.double()
     # Less the units' means: the shift undoes it, and a large constant would cost the small differences their digits.
     return selectivity_index((values - values.mean(0)) @ projection, labels, shift=True)
@@ -76,7 +89,7 @@ def max_off_axis_selectivity(
         seed: of the random starts.
 
     Returns:
-        (units,) float64 CPU tensor: the index of each column of the projection, in no order that belongs to units.
+        (units,) float64 CPU tensor, the index of each column of the projection, in no order that belongs to units.
 
     Raises:
         ActivityError: by argument: shapes that do not fit, non-finite values, no units, fewer than two classes,
@@ -100,16 +113,23 @@ def off_axis_scores(
 ) -> OffAxisScores:
     """The bound of a layer beside what tells shift, rotation and overfitting apart.
 
-    Kinds, each as an index on test activity:
-        axis: the units themselves; NaN where a layer has negative activity, for which it is not defined.
-        axis_shifted: the units, each less its minimum: what the shift alone does.
-        random: columns of random orthonormal projections with the shift, the mean of ten: what any rotation does.
-        bound: `max_off_axis_selectivity` with the same arguments.
-        bound_shuffled: the bound for validation labels dealt out at random, scored on test labels that are dealt out at
-            random too: what the search finds where there is nothing. Its value on test is the index's level by chance
-            on such directions; what validation has above it is overfitting.
+    Kinds, each an index on test activity:
 
-    Arguments and errors as for `max_off_axis_selectivity`; `seed` also deals the labels and draws the projections.
+    * axis: the units themselves; NaN where a layer has negative activity, for which it is not defined.
+    * axis_shifted: the units, each less its minimum: what the shift alone does.
+    * random: columns of random orthonormal projections with the shift, the mean of ten: what any rotation does.
+    * bound: `max_off_axis_selectivity` with the same arguments.
+    * bound_shuffled: the bound for validation labels dealt out at random, scored on test labels that are dealt out at
+      random too: what the search finds where there is nothing. Its value on test is the index's level by chance on such
+      directions; what validation has above it is overfitting.
+
+    Args:
+        val_activity, val_labels, test_activity, test_labels: as for `max_off_axis_selectivity`.
+        steps, lr: as for `max_off_axis_selectivity`.
+        seed: of the random starts, the labels dealt out and the projections.
+
+    Raises:
+        ActivityError: as for `max_off_axis_selectivity`.
     """
     val, test = _sides(val_activity, val_labels, test_activity, test_labels)
     _check_numbers(steps, lr)
@@ -121,8 +141,8 @@ def off_axis_scores(
     units, rows = {}, []
     for kind, start, score in (
         ("axis", "identity", _plain_index),
-        ("axis_shifted", "identity", lambda *side: projected_index(*side, identity)),
-        ("random", "random", lambda *side: torch.stack([projected_index(*side, w) for w in drawn]).mean(0)),
+        ("axis_shifted", "identity", partial(projected_index, projection=identity)),
+        ("random", "random", lambda a, y: torch.stack([projected_index(a, y, w) for w in drawn]).mean(0)),
     ):
         units[kind] = score(*test)
         validation = score(*val).mean().item()
@@ -148,7 +168,7 @@ def _dealt(activity: Tensor, labels: Tensor, seed: int, place: int) -> tuple[Ten
     return activity, labels[torch.randperm(len(labels), generator=generator(seed, "deal", place))]
 
 
-def _side(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray, name: str) -> tuple[Tensor, Tensor]:
+def _side(activity: Values, labels: Values, name: str) -> Side:
     try:
         values, targets = checked(activity, labels)
     except ActivityError as error:  # its message begins with "activity" or "labels"
@@ -160,7 +180,7 @@ def _side(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray, name: str)
     return values.detach().cpu(), targets.cpu()
 
 
-def _sides(val_activity, val_labels, test_activity, test_labels) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def _sides(val_activity: Values, val_labels: Values, test_activity: Values, test_labels: Values) -> tuple[Side, Side]:
     val, test = _side(val_activity, val_labels, "val"), _side(test_activity, test_labels, "test")
     if val[0].shape[1] != test[0].shape[1]:
         raise ActivityError(f"test_activity: {test[0].shape[1]} units given; val_activity has {val[0].shape[1]}")

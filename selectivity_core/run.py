@@ -12,12 +12,12 @@ from torch import Tensor
 
 from .checkpoints import Checkpoints
 from .data import Dataset, load
-from .machine import provenance
+from .machine import choose_device, provenance
 from .probes import layer_table, unit_table
 from .progress import bar
 from .spec import RunSpec
 from .tables import COLUMNS, RUN_FIGURES, Tables
-from .training import RESULT_VERSION, Diverged, Trainer, choose_device, isolated
+from .training import RESULT_VERSION, Diverged, Trainer, isolated
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -120,7 +120,7 @@ def both_orders(a: Side, b: Side) -> dict[tuple[str, bool], float]:
     Raises:
         ActivityError: other numbers of samples.
     """
-    found = {}
+    found: dict[tuple[str, bool], float] = {}
     for reverse, sides in ((False, (a, b)), (True, (b, a))):
         correlations, directions = _canonical(*sides, names="sides")
         found |= {(form, reverse): _distance(*sides, correlations, *directions, form) for form in WEIGHTINGS}

@@ -15,7 +15,6 @@ from .errors import SpecError
 
 SCHEMA = 1  # raised when a field is added or changes meaning, together with a migration
 
-Model = Literal["resnet20", "vgg16", "resnet18", "resnet50", "mlp", "convnet11"]
 DatasetName = Literal["digits", "mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "tiny-imagenet-20"]
 
 # field -> (lowest, highest, lowest included, highest included)
@@ -63,7 +62,7 @@ class RunSpec:
         SpecError: a value of the wrong type or out of range, naming the field.
     """
 
-    model: Model = "resnet20"
+    model: str = "resnet20"
     dataset: DatasetName = "digits"
     alpha: float = 0.0
     index: Literal["si", "dprime"] = "si"
@@ -97,15 +96,18 @@ class RunSpec:
                     f"milestones: {self.milestones} given; ascending epochs between 1 and {self.epochs - 1} are allowed"
                 )
             previous = milestone
-        from .units import parse_activation  # here, so that a spec alone does not load torch
+        # Here, so that reading this module does not load torch.
+        from .models import find_model
+        from .units import parse_activation
 
+        find_model(self.model)
         parse_activation(self.activation)
         if self.estimate == "unbiased" and self.index != "si":
             raise SpecError('estimate: "unbiased" given with index "dprime"; it is defined for "si" only')
 
     @cached_property
     def id(self) -> str:
-        """16 hexadecimal digits: the hash of the full content and the schema version."""
+        """The hash of the full content and the schema version, 16 hexadecimal digits."""
         content = {"schema": SCHEMA, **self.as_dict()}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

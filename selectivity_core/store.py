@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -242,7 +243,7 @@ class RunStore:
 
     def tables(self, specs: list[RunSpec]) -> Tables:
         """Tables of finished runs, rows in the order of the specs given."""
-        return concat([Tables(lambda name, run=spec.id: self.table(run, name)) for spec in specs])
+        return concat([Tables(partial(self.table, spec.id)) for spec in specs])
 
     def weights(self, spec: RunSpec | str, epoch: str = "best") -> dict[str, Tensor]:
         """Parameters and buffers of a finished run at its "best" or "last" epoch.

@@ -5,32 +5,27 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from .bounds import bound_tasks
-from .derived import Task, derive
+from .derived import derive
 from .errors import SpecError
 from .ledgers import ledger
+from .models import MODEL_NAMES
 from .paper.entries import FigureEntry, Panel
 from .paper.figures import find_figure, grid, models_for, setting
 from .profiles import Bound, find_profile, profile
-from .reliance import ANALYSES
-from .representations import pair_tasks
 from .spec import RunSpec, field_names
 from .store import RunStore
 from .sweeping import OnMissing, describe, sweep
 from .tables import Tables
+from .tasks import tasks_by_table
 from .view import View
 
-MODEL_NAMES = {
-    "resnet18": "ResNet18", "resnet20": "ResNet20", "resnet50": "ResNet50", "vgg16": "VGG16", "mlp": "MLP",
-    "convnet11": "11-layer convnet",
-}  # fmt: skip
 PAPER_DATA = {
     "resnet18": "Tiny ImageNet", "resnet50": "Tiny ImageNet", "resnet20": "CIFAR-10", "vgg16": "CIFAR-10",
     "mlp": "MNIST", "convnet11": "CIFAR-10",
@@ -162,14 +157,15 @@ class Study:
         return found
 
     def account(self) -> str:
-        """n, profile, and what is missing or diverged, in Markdown."""
+        """n, profile, and what is missing or diverged, in Markdown; its command is code, so that its dashes stay."""
         lines = []
         for model in self.models:
             seeds = self.runs(model).groupby(["alpha", *VARIED])["seed"].nunique()
             n = f"{seeds.min()}" if seeds.nunique() == 1 else f"{seeds.min()} to {seeds.max()}" if len(seeds) else "0"
             values = self.runs(model)["alpha"].nunique()
             lines.append(f"**{self.setting(model)}**: n = {n} seeds at each of {values} values of α.")
-        return "\n\n".join([*lines, *self.lacking()])
+        command = self.command()
+        return "\n\n".join([*lines, *(text.replace(command, f"`{command}`") for text in self.lacking())])
 
     def cost(self) -> str:
         """What the missing runs would take, from the time of finished ones of the same network and data."""
@@ -245,27 +241,10 @@ def gather(
     tables = sweep(specs, store, on_missing=on_missing, ledger=kept)
     study = Study(find_figure(figure), profile, specs, tables)
     scale = find_profile(profile)
-    wanted: dict[str, list[Task]] = {}
     limit = scale.bound
     if bound_layers:
         limit = Bound(limit.alphas if limit else scale.alphas, limit.seeds if limit else scale.seeds, bound_layers)
-    for model in study.models:
-        for task in _tasks(study, model, limit, bool(alphas)):
-            wanted.setdefault(task.analysis.table, []).append(task)
+    wanted = tasks_by_table(study.figure, specs, set(study.runs()["run"]), limit, chosen=bool(alphas))
     for table, tasks in wanted.items():
         setattr(tables, table, derive(tasks, store, ledger=kept, on_missing=on_missing))
     return study
-
-
-def _tasks(study: Study, model: str, limit: Bound | None, chosen: bool) -> Iterator[Task]:
-    """What must be worked out of a network's finished runs for the figure."""
-    there = set(study.runs(model)["run"])
-    specs = [s for s in study.specs if s.id in there]
-    if "pairs" in study.figure.derived:
-        yield from pair_tasks(specs)
-    if "bounds" in study.figure.derived:
-        yield from bound_tasks(specs, limit, chosen)
-    yield from (Task(ANALYSES[name], (spec,)) for name in study.figure.analyses for spec in specs)
-    first = next((s for s in study.specs if s.model == model), None)
-    like = [s for s in specs if s.replace(alpha=first.alpha, seed=first.seed) == first] if first else []
-    yield from (Task(ANALYSES[name], (spec,)) for name in study.figure.closer for spec in like)

@@ -139,7 +139,7 @@ def data_digests(specs: Sequence[RunSpec], data: str | Path | None) -> dict[str,
     from .data import load
     from .errors import DataError
 
-    found = {}
+    found: dict[str, str] = {}
     for name in {s.dataset for s in specs}:
         try:
             found[name] = load(name, data).digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -10,10 +11,12 @@ import torch
 from torch import Tensor
 
 from .data import Dataset, load, normalise, split
-from .models import UnitNetwork, build_model
-from .probes import EVALUATION_BATCH, inference
+from .evaluation import evaluating
+from .models import UnitNetwork
+from .probes import EVALUATION_BATCH
 from .spec import RunSpec
 from .store import RunStore
+from .training import build
 from .units import record
 
 Images = Literal["train", "validation", "test"]
@@ -27,12 +30,9 @@ def network(spec: RunSpec, store: RunStore, data: Dataset, epoch: str = "best") 
         RuntimeError: weights that do not fit the spec's network, with the names that differ.
     """
     with torch.random.fork_rng():  # building draws an initialisation that is then replaced
-        model = build_model(
-            spec.model, channels=data.channels, image_size=data.image_size, classes=len(data.classes),
-            width=spec.width, activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout,
-        )  # fmt: skip
+        model = build(spec, data)
     model.load_state_dict(store.weights(spec, epoch))
-    return model.to(memory_format=torch.channels_last).eval()
+    return model.placed().eval()
 
 
 def part(spec: RunSpec, data: Dataset, which: Images) -> tuple[Tensor, Tensor]:
@@ -48,14 +48,22 @@ def part(spec: RunSpec, data: Dataset, which: Images) -> tuple[Tensor, Tensor]:
     return data.images[parts.validation], data.labels[parts.validation]
 
 
-def unit_activity(model: UnitNetwork, data: Dataset, images: Tensor, precision: str) -> dict[str, Tensor]:
-    """Layer -> (samples, units) float32, feature maps averaged over their positions."""
+def unit_activity(
+    model: UnitNetwork,
+    data: Dataset,
+    images: Tensor,
+    precision: str,
+    *,
+    layers: str | Sequence[str] = "all",
+    maps: bool = False,
+) -> dict[str, Tensor]:
+    """Layer -> (samples, units) float32 on the CPU, feature maps averaged over their positions; or the maps whole."""
     found: dict[str, list[Tensor]] = {}
-    with record(model) as seen, inference(model, precision):
+    with record(model, layers, maps=maps) as seen, evaluating(model, precision):
         for start in range(0, len(images), EVALUATION_BATCH):
             model(normalise(images[start : start + EVALUATION_BATCH], data))
             for name, activity in seen.items():
-                found.setdefault(name, []).append(activity.float())
+                found.setdefault(name, []).append(activity.float().cpu())
     return {name: torch.cat(batches).clone() for name, batches in found.items()}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .data import Dataset, batch, split
+from .machine import choose_device
 from .models import UnitNetwork, build_model
 from .probes import Score, score, test_pass
 from .regularizer import SelectivityRegularizer
@@ -34,12 +34,6 @@ class Diverged(Exception):
     def __init__(self, epoch: int, step: int) -> None:
         super().__init__(f"loss not finite at epoch {epoch}, step {step}")
         self.epoch, self.step = epoch, step
-
-
-def choose_device() -> torch.device:
-    """SELECTIVITY_DEVICE where it is set, else a GPU where there is one, else the CPU."""
-    given = os.environ.get("SELECTIVITY_DEVICE")
-    return torch.device(given or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 _TRAINING = threading.RLock()  # torch's random state and thread count belong to the process: one run at a time in it
@@ -76,6 +70,14 @@ class Best:
             self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
 
+def build(spec: RunSpec, dataset: Dataset) -> UnitNetwork:
+    """The network that a spec describes, for a data set's images, drawn from torch's global generator."""
+    return build_model(
+        spec.model, channels=dataset.channels, image_size=dataset.image_size, classes=len(dataset.classes),
+        width=spec.width, activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout,
+    )  # fmt: skip
+
+
 class Trainer:
     """One run in progress. Everything that a resumed run needs is in `state()`.
 
@@ -92,10 +94,7 @@ class Trainer:
         self.train_index, self.train_labels = parts.train.to(self.device), parts.train_labels.to(self.device)
         self.validation = parts.validation.to(self.device)
         torch.manual_seed(derive(spec.seed, "init"))
-        self.model = build_model(
-            spec.model, channels=dataset.channels, image_size=dataset.image_size, classes=len(dataset.classes),
-            width=spec.width, activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout,
-        ).to(self.device, memory_format=torch.channels_last)  # fmt: skip
+        self.model = build(spec, dataset).placed(self.device)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay, fused=True
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +50,11 @@ def spatial_mean(output: Tensor) -> Tensor:
     return output.mean(positions, dtype=dtype)
 
 
+def unit_dimension(output: Tensor) -> int:
+    """Where an output's units are: the last dimension of (samples, tokens, units), else dimension 1."""
+    return 2 if output.ndim == 3 else 1
+
+
 def _channels_last(maps: Tensor) -> bool:
     return maps.ndim == 4 and maps.is_contiguous(memory_format=torch.channels_last)
 
@@ -70,7 +76,7 @@ class _RectifiedMean(torch.autograd.Function):
     """The rectified map and its spatial mean as one node, so that the map's gradient is passed over once."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, slope: float) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, slope: float) -> tuple[Tensor, Tensor]:
         if x.ndim == 3:  # tokens: `spatial_mean` takes the last dimension as units, a map's rule would not
             raise ActivityError("units: (samples, units) or (samples, units, H, W) is needed")
         y = F.relu(x) if slope == 0 else F.leaky_relu(x, slope)
@@ -79,7 +85,7 @@ class _RectifiedMean(torch.autograd.Function):
         return y, spatial_mean(y)
 
     @staticmethod
-    def backward(ctx, grad_map: Tensor, grad_mean: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad_map: Tensor, grad_mean: Tensor) -> tuple[Tensor, None]:
         (y,) = ctx.saved_tensors
         positions = y[0, 0].numel() if y.ndim > 2 else 1
         grad = _add_to_positions(grad_map, (grad_mean / positions).to(y.dtype))
@@ -146,6 +152,9 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
         model: a network of this package, or any module.
         layers: "all", "first3", "last3", or a list of module names (whose outputs then are the units).
 
+    Returns:
+        name -> module.
+
     Raises:
         UnitError: a name that the model lacks, or no activation module at all.
     """
@@ -157,7 +166,7 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
         if not layers:
             raise UnitError("layers: an empty list given; name at least one module")
         return {name: modules[name] for name in layers}
-    found = {name: m for name, m in modules.items() if isinstance(m, Units)}
+    found: dict[str, nn.Module] = {name: m for name, m in modules.items() if isinstance(m, Units)}
     found = found or {name: m for name, m in modules.items() if isinstance(m, ACTIVATIONS)}
     if not found:
         raise UnitError(
@@ -172,7 +181,7 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
 
 @contextmanager
 def record(model: nn.Module, layers: str | Sequence[str] = "all", *, maps: bool = False) -> Iterator[dict[str, Tensor]]:
-    """Collects the units' activity of the latest forward pass.
+    """Collects the units' activity of the latest forward pass; of a module used several times in it, the last use.
 
     Args:
         model: any module.
@@ -181,6 +190,10 @@ def record(model: nn.Module, layers: str | Sequence[str] = "all", *, maps: bool 
 
     Yields:
         name -> activity; filled by each pass, detached.
+
+    Raises:
+        UnitError: a layer that the model lacks, or no layer at all.
+        ActivityError: in a pass, outputs of fewer than two dimensions.
     """
     found: dict[str, Tensor] = {}
 

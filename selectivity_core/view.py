@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import pandas as pd
 
@@ -11,9 +11,19 @@ from .effects import over_units
 from .paper.entries import Panel
 from .paper.figures import on_side
 from .profiles import PLAIN
+from .tables import Tables
 
-if TYPE_CHECKING:
-    from .study import Study
+
+class Runs(Protocol):
+    """What a view asks of a `study.Study`."""
+
+    tables: Tables
+
+    def runs(self, model: str | None = None) -> pd.DataFrame:
+        """Completed runs of a network."""
+
+    def table(self, name: str, model: str | None = None) -> pd.DataFrame:
+        """A table of these runs, with α and seed joined on."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class View:
         model: the network that is drawn: the panel's, or the one that stands in for it.
     """
 
-    study: Study
+    study: Runs
     panel: Panel
     model: str
 

@@ -32,6 +32,9 @@ def png_frame(figure: Figure) -> bytes:
 
     A palette makes a plot about three times smaller than full colour; a figure left open would be shown
     a second time under the cell.
+
+    Args:
+        figure: drawn; it cannot be used afterwards.
     """
     raw, small = io.BytesIO(), io.BytesIO()
     figure.savefig(raw, format="png", dpi=_DPI, facecolor="white")
@@ -44,6 +47,10 @@ def png_frame(figure: Figure) -> bytes:
 
 def picture(frame: Frame, *, alt: str) -> HTML:
     """One picture with its alternative text, for a figure that has no slider.
+
+    Args:
+        frame: the bytes of a PNG, or the text of an SVG.
+        alt: what it shows, in words.
 
     Raises:
         BookError: the frame is neither PNG nor SVG, or the alternative text is empty.

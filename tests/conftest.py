@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import torch
 from tiny_specs import DIVERGING, TINY
 
 from selectivity_core import RunSpec, RunStore, sweep
+from selectivity_core.cli import main
+from selectivity_core.profiles import PROFILES, Profile
 
 torch.set_num_threads(1)
 
@@ -36,6 +39,28 @@ def tiny() -> RunSpec:
 @pytest.fixture
 def diverging() -> RunSpec:
     return DIVERGING
+
+
+@pytest.fixture
+def tiny_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile `tiny` whose runs train in a blink."""
+    monkeypatch.setitem(PROFILES, "tiny", Profile("tiny digits", (TINY,), (-1.0, 0.0, 1.0), 2, scaled_down=True))
+
+
+@pytest.fixture
+def command_line(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """A function that runs a command line, as its entry point does, and gives exit code, output and errors."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as error:  # argparse's own way out
+            code = int(error.code or 0)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -14,25 +14,30 @@ def small(monkeypatch):
 
 
 def test_a_row_compares_times_of_equal_curves(small):
-    row = ablation.curve_row("small", {"units1": 8, "units2": 8}, 1, 2, *small)
-    assert row.startswith("small")
-    assert "1 pairs" in row
+    found = ablation.curves({"units1": 8, "units2": 8}, 2, *small)
+    assert len(found.ratios) == 5
+    assert found.scale == 3 / 34  # the peer did masks 0, 8 and 16 of 17, in one ordering of two
 
 
 def test_a_row_fails_where_curves_differ(small, monkeypatch):
-    monkeypatch.setattr(ablation, "plain_curve", lambda *_: np.full((1, 9), 0.5))
+    monkeypatch.setattr(ablation, "plain_curve", lambda *_, **_options: np.full((1, 2), 0.5))
     with pytest.raises(AssertionError):
-        ablation.curve_row("small", {"units2": 8}, 1, 1, *small)
-
-
-def test_without_captum_the_row_says_so(small, monkeypatch):
-    monkeypatch.setattr(ablation.importlib.util, "find_spec", lambda _: None)
-    assert "captum is not installed" in ablation.captum_row("small", "units2", 8, 1, *small)
+        ablation.curves({"units2": 8}, 1, *small)
 
 
 def test_captum_measures_the_same_changes(small):
     pytest.importorskip("captum")
-    assert "1 pairs" in ablation.captum_row("small", "units2", 8, 1, *small)
+    assert len(ablation.importance("units2", 8, *small).ratios) == 5
+
+
+def test_every_row_is_measured(monkeypatch):
+    monkeypatch.setattr(ablation, "IMAGES", 20)
+    monkeypatch.setattr(ablation, "MLP_UNITS", 4)
+    monkeypatch.setattr(ablation, "CAPTUM_UNITS", 4)
+    monkeypatch.setattr(ablation, "CONVNET_WIDTH", 1)
+    monkeypatch.setattr(ablation, "ORDERINGS", 2)
+    monkeypatch.setattr(ablation.importlib.util, "find_spec", lambda _: None)
+    assert sorted(ablation.measure()) == ["ablation-convnet", "ablation-mlp"]
 
 
 def test_plain_passes_by_hand():

@@ -5,9 +5,8 @@ import re
 
 import pytest
 
-from selectivity_core.errors import SpecError
 from selectivity_core.paper.claim_entries import DATASETS, Test, Value
-from selectivity_core.paper.claims import CLAIMS, CONTEXT, find_claim
+from selectivity_core.paper.claims import CLAIMS, CONTEXT
 from selectivity_core.paper.entries import MORCOS
 from selectivity_core.paper.figures import FIGURES
 from selectivity_core.verdicts.kinds import KINDS
@@ -33,14 +32,6 @@ def test_what_is_recalled_unknown_or_cited_is_context():
     assert CONTEXT["M027"].why == "unknown"
     assert CONTEXT["M012"].why.startswith("recalled")
     assert all(entry.figure in {"", *FIGURES} and entry.statement for entry in CONTEXT.values())
-
-
-def test_context_and_unknown_ids_are_refused():
-    assert find_claim("L008") is CLAIMS["L008"]
-    with pytest.raises(SpecError, match="M014 given; it is context"):
-        find_claim("M014")
-    with pytest.raises(SpecError, match="'L200' given"):
-        find_claim("L200")
 
 
 @each_claim

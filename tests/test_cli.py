@@ -15,23 +15,12 @@ from selectivity_core.store import RunStore
 
 
 @pytest.fixture
-def tiny_profile(tiny, monkeypatch):
-    """A profile `tiny` whose runs train in a blink."""
-    monkeypatch.setitem(PROFILES, "tiny", Profile("tiny digits", (tiny,), (-1.0, 0.0, 1.0), 2, scaled_down=True))
-
-
-@pytest.fixture
-def refused(capsys):
+def refused(command_line):
     """A function that runs a command, expects exit code 2 and gives the one line that says why."""
 
     def run(*words):
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as error:  # argparse's own way out
-            code = error.code
-        out, err = capsys.readouterr()
+        code, _, err = command_line(*words)
         assert code == 2
-        assert "Traceback" not in out + err
         *bar, said = [line for line in re.split(r"[\r\n]+", err) if line]
         assert said.startswith("selectivity: ")
         assert all(line.startswith("training ") for line in bar)
@@ -41,12 +30,13 @@ def refused(capsys):
 
 
 @pytest.fixture
-def printed(capsys):
+def printed(command_line):
     """A function that runs a command, expects exit code 0 and gives what it printed."""
 
     def run(*words):
-        assert main([str(word) for word in words]) == 0
-        return capsys.readouterr().out
+        code, out, _ = command_line(*words)
+        assert code == 0
+        return out
 
     return run
 

@@ -6,33 +6,20 @@ import pytest
 from tiny_specs import TINY
 
 from selectivity_core import RunStore, sweep
-from selectivity_core.cli import main
 from selectivity_core.data import load
-from selectivity_core.profiles import PROFILES, Profile
 from selectivity_core.training import Trainer
 
 GRID = ("--profile", "tiny", "--seeds", "2")
-
-
-@pytest.fixture(autouse=True)
-def tiny_profile(monkeypatch):
-    """A profile `tiny` whose runs train in a blink."""
-    monkeypatch.setitem(PROFILES, "tiny", Profile("tiny digits", (TINY,), (-1.0, 0.0, 1.0), 2, scaled_down=True))
+pytestmark = pytest.mark.usefixtures("tiny_profile")
 
 
 @pytest.fixture
-def call(capsys):
+def call(command_line):
     """A function that runs a command and gives exit code, output lines and error lines (without progress bars)."""
 
     def run(*words):
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as error:  # argparse's own way out
-            code = error.code
-        out, err = capsys.readouterr()
-        said = [line for line in re.split(r"[\r\n]+", err) if line.startswith("selectivity: ")]
-        assert "Traceback" not in err
-        return code, out.splitlines(), said
+        code, out, err = command_line(*words)
+        return code, out.splitlines(), [line for line in re.split(r"[\r\n]+", err) if line.startswith("selectivity: ")]
 
     return run
 
@@ -51,7 +38,9 @@ def test_plan_says_what_a_sweep_will_take_and_does_nothing(call, store):
     assert code == 0
     assert said[0].split()[:3] == ["setting", "wanted", "store"]
     assert said[1].split("regularised")[1].split()[:5] == ["4", "2", "0", "0", "2"]
-    assert said[3].startswith("mlp (width 8) on digits, 2 epochs, regularised: measured: 2 runs on ")
+    assert said[3].startswith(
+        "mlp (width 8) on 50 images of digits, 2 epochs, batch 32, regularised: measured: 2 runs on "
+    )
     assert said[-1].startswith("3 of 6 runs are to be trained (all by measured costs): ")
     assert "with 2 workers" in said[-1]
     assert sorted(store.path.rglob("*")) == before

@@ -1,15 +1,13 @@
 import base64
-import io
 import re
 from html import unescape
 
 import ipywidgets
 import numpy as np
 import pytest
-from made_up_study import LAYERS, UNITS, accuracy_of, index_of, made_up_study
-from PIL import Image
+from made_up_study import LAYERS, UNITS, index_of, made_up_study
 
-from selectivity_core.figures.explorer import alpha_explorer, distance_explorer, unit_by_alpha, unit_explorer
+from selectivity_core.figures.explorer import distance_explorer, unit_explorer
 from selectivity_core.figures.shown import Nothing
 
 ALPHAS = (-1.0, 0.0)
@@ -24,37 +22,6 @@ def pages(stack):
 @pytest.fixture(scope="module")
 def study():
     return made_up_study(ALPHAS, seeds=2)
-
-
-def test_alpha_explorer_has_a_frame_for_every_alpha_and_choice(study):
-    choice, slider, outer = alpha_explorer(study, "resnet18").children
-    assert list(choice.options) == ["all layers", "layer 1 of 4", "layer 3 of 4", "layer 4 of 4"]
-    assert list(slider.options) == ["−1", "0"]
-    assert slider.index == 1  # α = 0
-    assert len(outer.children) == 4
-    every = set()
-    for name, stack in zip(choice.options, outer.children, strict=True):
-        frames = pages(stack)
-        assert len(frames) == len(ALPHAS)
-        for alpha, (alt, picture) in zip(ALPHAS, frames, strict=True):
-            accuracy = 100 * np.mean([accuracy_of(alpha, s) for s in range(2)])
-            label = f"{alpha:g}".replace("-", "−")
-            assert alt == (
-                f"α = {label}, {name}: mean selectivity index {index_of(alpha):.3f} (shuffled labels 0.100); "
-                f"test accuracy {accuracy:.1f} %, network mean {index_of(alpha):.3f}, 2 seeds."
-            )
-            assert Image.open(io.BytesIO(picture)).format == "PNG"
-            every.add(picture)
-    assert len(every) == 4 * len(ALPHAS)  # no frame stands for another
-
-
-def test_alpha_explorer_of_one_layer_without_a_baseline():
-    study = made_up_study(ALPHAS, seeds=1, missing=[(0.0, 0)])
-    study.tables.units = study.tables.units[study.tables.units["layer"] == LAYERS[0]]
-    choice, slider, outer = alpha_explorer(study, "resnet18").children
-    assert list(choice.options) == ["all layers", "layer 1 of 1"]
-    assert (list(slider.options), slider.index) == (["−1"], 0)
-    assert [len(stack.children) for stack in outer.children] == [1, 1]
 
 
 def test_unit_explorer_goes_from_the_least_to_the_most_selective(study):
@@ -83,30 +50,6 @@ def test_unit_explorer_shows_no_unit_twice():
     assert len(slider.options) == UNITS
 
 
-def test_units_by_alpha_follow_one_start():
-    study = made_up_study((-1.0, 0.0, 1.0), seeds=2)
-    choice, slider, outer = unit_by_alpha(study, count=3).children
-    best = UNITS - 1  # the highest index of every layer
-    assert list(choice.options) == [f"unit {best} of layer {k}" for k in (1, 3, 4)]
-    assert (list(slider.options), slider.index) == (["−1", "0", "1"], 1)
-    assert len(outer.children) == 3
-    for name, stack in zip(choice.options, outer.children, strict=True):
-        for alpha, (alt, _) in zip((-1.0, 0.0, 1.0), pages(stack), strict=True):
-            own = index_of(alpha) + 0.05
-            label = f"{alpha:g}".replace("-", "−")
-            mean = (1 + own) / (1 - own)
-            assert alt == (
-                f"{name}, α = {label}: index {own:.3f}; preferred class 5 with mean activity {mean:.3f}, "
-                f"mean over classes {(mean + 9) / 10:.3f}."
-            )
-
-
-def test_units_by_alpha_take_the_first_seed_that_is_there():
-    study = made_up_study((-1.0, 0.0, 1.0), seeds=2, missing=[(1.0, 0)])
-    _, slider, _ = unit_by_alpha(study).children
-    assert list(slider.options) == ["−1", "0"]  # the networks of seed 0
-
-
 def test_distances_by_alpha():
     study = made_up_study((-2.0, -1.0, 0.0), figure="fig2")
     pairs = study.tables.pairs
@@ -120,10 +63,9 @@ def test_distances_by_alpha():
             assert f"mean distance within α {factor * 0.2:.3f}, to α = 0 {between:.3f}, within α = 0" in alt
 
 
-@pytest.mark.parametrize("explorer", [alpha_explorer, unit_by_alpha, distance_explorer])
-def test_without_runs_there_is_nothing_to_move(explorer):
+def test_without_runs_there_is_nothing_to_move():
     study = made_up_study((-1.0, 0.0), 2, figure="fig2", missing=[(a, s) for a in (-1.0, 0.0) for s in (0, 1)])
-    found = explorer(study)
+    found = distance_explorer(study)
     assert isinstance(found, Nothing)
     assert found.anchor != study.figure.anchor  # the figure itself has that
     assert "selectivity sweep" in " ".join(found.lacking)

@@ -4,7 +4,6 @@ import pytest
 from made_up_study import accuracy_of, index_of, made_up_study
 
 from selectivity_core.effects import against_baseline, signs_compared
-from selectivity_core.figures.style import value_label
 from selectivity_core.figures.words import (
     bands_in_words,
     effects_in_words,
@@ -147,11 +146,3 @@ def test_how_far_the_index_moved():
     assert index_span_in_words(made_up_study((0.0,)).runs()).endswith("0.300 at α = 0.")
     lost = made_up_study((0.0, 1.0), missing=[(0.0, s) for s in range(3)])
     assert "unknown at α = 0" in index_span_in_words(lost.runs())
-
-
-@pytest.mark.parametrize(
-    ("value", "options", "words"),
-    [(0.25, {}, "0.250"), (-0.25, {}, "−0.250"), (np.nan, {}, "–"), (12.34, {"digits": 1, "unit": " %"}, "12.3 %")],
-)
-def test_a_number_in_a_sentence(value, options, words):
-    assert value_label(value, **options) == words

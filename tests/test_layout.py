@@ -2,10 +2,12 @@
 
 import ast
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,14 @@ TOP = (
     "Makefile", "pyproject.toml", "constraints.txt", "README.md", "LICENSE", "CITATION.cff", "CONTRIBUTING.md",
     "CHANGELOG.md", ".ci/run", ".gitignore",
 )  # fmt: skip
-PAGES = ("README.md", "CONTRIBUTING.md", "book/index.md", "book/reading.md", "book/method.md", "book/rerun.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "book/reading.md",
+    "book/method.md",
+    "book/rerun.md",
+    "book/architecture.md",
+)
 
 
 def text(name):
@@ -49,9 +58,9 @@ def direct():
 
 def environment():
     listed = yaml.safe_load(text("environment.yml"))["dependencies"]
-    return [item for item in listed if isinstance(item, str)], pins(
-        next(item["pip"] for item in listed if isinstance(item, dict))
-    )
+    *pinned, project = next(item["pip"] for item in listed if isinstance(item, dict))
+    assert project == "-e ."  # last, so that nothing is resolved anew for it
+    return [item for item in listed if isinstance(item, str)], pins(pinned)
 
 
 @pytest.mark.parametrize("name", TOP)
@@ -151,6 +160,55 @@ def test_every_make_target_is_phony_and_explained():
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)
     assert {name for name, _ in targets} == set(phony.split())
     assert [name for name, rest in targets if "##" not in rest] == []
+
+
+def recipe(target):
+    """The commands of a make target."""
+    (found,) = re.findall(rf"^{target}:.*\n((?:\t.*\n)+)", text("Makefile"), flags=re.MULTILINE)
+    return [line.strip() for line in found.splitlines()]
+
+
+def test_pre_commit_runs_what_lint_runs_and_downloads_nothing():
+    repos = yaml.safe_load(text(".pre-commit-config.yaml"))["repos"]
+    assert [repo["repo"] for repo in repos] == ["local"]
+    hooks = [hook for repo in repos for hook in repo["hooks"]]
+    assert {hook["language"] for hook in hooks} == {"system"}
+
+    def essence(command):
+        """Tool, step and what makes it check rather than mend; not which files."""
+        tool, *words = command.replace("$(BIN)", ".venv/bin").split()
+        return (tool, *(w for w in words if w in ("check", "format", "--check", "--verify")))
+
+    assert [essence(hook["entry"]) for hook in hooks] == [essence(line) for line in recipe("lint")]
+    for hook in hooks:
+        assert (Path(sys.executable).parent / Path(hook["entry"].split()[0]).name).exists()
+    assert re.search(r"^make lint$", text(".ci/run"), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("marks", [set(c) for n in range(4) for c in combinations(("slow", "book", "browser"), n)])
+def test_every_test_is_in_exactly_one_part(marks):
+    parts = [shlex.split(recipe(target)[0])[-1] for target in ("test-fast", "test-slow", "test-browser")]
+    chosen = [eval(part, {}, {mark: mark in marks for mark in ("slow", "book", "browser")}) for part in parts]
+    assert sum(chosen) == 1, (marks, parts)
+
+
+def test_contributing_is_short():
+    assert len(text("CONTRIBUTING.md").splitlines()) < 60
+
+
+def test_no_file_of_code_is_too_long():
+    files = [p for p in tracked() if p.suffix == ".py"]
+    assert {p.relative_to(ROOT).as_posix(): n for p in files if (n := len(p.read_text().splitlines())) > 280} == {}
+
+
+def test_what_is_left_to_do_names_its_issue():
+    later, mend = "TO" + "DO", "FIX" + "ME"  # apart: this file is looked at too
+    left = re.compile(rf"\b({later}|{mend})\b(?!\(#\d+\))")
+    assert left.search(f"# {later}: one day")
+    assert not left.search(f"# {later}(#12): one day")
+    kinds = (".py", ".md", ".yml", ".ipynb", ".css", ".js", ".toml")
+    sources = [p for p in tracked() if p.suffix in kinds]
+    assert [p.relative_to(ROOT).as_posix() for p in sources if left.search(p.read_text(encoding="utf-8"))] == []
 
 
 def tracked():

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from selectivity_core.errors import SpecError
-from selectivity_core.models import MODELS, build_model
+from selectivity_core.errors import SpecError, UnitError
+from selectivity_core.models import MODEL_NAMES, MODELS, build_model, register
+from selectivity_core.models.network import Chain, rows
 from selectivity_core.units import Units, record
 
 # name -> layers of units, and parameters at full width on the paper's images, counted by hand below or from the papers
@@ -118,7 +119,37 @@ def test_options_that_neither_paper_has_are_refused(name):
         build(name, dropout=0.1)
 
 
+def test_a_chain_knows_what_produces_its_units():
+    stack = nn.Sequential()
+    for name, part in {"conv": nn.Conv2d(1, 2, 3), "bn": nn.BatchNorm2d(2), "units": Units()}.items():
+        stack.add_module(name, part)
+    model = Chain({"stack": stack, "again": Units(), "rows": rows, "hidden": nn.LazyLinear(5), "last": Units()})
+    assert model(torch.zeros(2, 1, 4, 4)).shape == (2, 5)
+    assert model.unit_filters == {"stack.units": "stack.conv", "again": "stack.conv", "last": "hidden"}
+    model.last = nn.Identity()  # a part that is replaced is what runs
+    model.hidden = nn.Flatten()
+    assert model(torch.zeros(2, 1, 4, 4)).shape == (2, 8)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"units": Units()}, "layer 'units': no convolution or linear layer before it"),
+        ({"train": nn.Linear(1, 1)}, "part 'train': every network has an attribute of that name"),
+    ],
+)
+def test_parts_that_make_no_chain_are_refused(parts, words):
+    with pytest.raises(UnitError, match=words):
+        Chain(parts)
+
+
+def test_a_name_is_given_once():
+    with pytest.raises(SpecError, match="model: 'mlp' is the name of another network already"):
+        register("mlp", title="Another")(MODELS["mlp"])
+    assert set(MODEL_NAMES) == set(MODELS)
+
+
 def test_unknown_model_is_refused():
-    with pytest.raises(SpecError, match="model: 'alexnet' given; one of resnet20, "):
+    with pytest.raises(SpecError, match="model: 'alexnet' given; one of 'convnet11', 'mlp', "):
         build("alexnet")
     assert set(MODELS) == set(LAYERS)

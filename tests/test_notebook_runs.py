@@ -29,7 +29,8 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def values(path, **changed):
     """The tiny run of a notebook: those of the wanted parameters that it has."""
     # The bound of a single layer: each layer costs seconds whatever the network's size.
-    wanted = {"profiles": ["digits"], "alphas": [-1, 0, 1], "seeds": 2, "overrides": TINY, "bound_layers": 1} | changed
+    wanted = {"profiles": ["digits"], "alphas": [-1, 0, 1], "seeds": 2, "overrides": TINY, "bound_layers": 1}
+    wanted |= {"epochs": 1, "train_size": 50} | changed  # the tutorials', which have no specs
     return {name: value for name, value in wanted.items() if name in from_notebook(path)}
 
 

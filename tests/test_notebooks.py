@@ -22,6 +22,9 @@ def code_cells(path):
     return [c for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
 
 
+TRAINED = {"seeds", "epochs"}
+
+
 def tree(path):
     return ast.parse("\n".join(c.source for c in code_cells(path)))
 
@@ -34,7 +37,9 @@ def test_there_are_notebooks():
 def test_parameters_are_typed_and_explained(path):
     """`from_notebook` refuses more than one parameters cell, a missing annotation, default or comment."""
     known = from_notebook(path)
-    assert {"seeds", "overrides", "on_missing"} <= set(known)
+    # A tutorial's networks are no runs: there is no spec whose fields could be overridden, and no store. A plan has none.
+    others = {"33_tutorial_torchvision": TRAINED, "34_tutorial_transformer": TRAINED, "35_full_grids": {"workers"}}
+    assert others.get(path.stem, {"seeds", "overrides", "on_missing"}) <= set(known)
     for parameter in known.values():
         assert len(parameter.help) > 10
 

@@ -16,7 +16,7 @@ from selectivity_core import (
 )
 from selectivity_core.data import load, normalise
 from selectivity_core.models import build_model
-from selectivity_core.probes import inference, layer_table, score, unit_table
+from selectivity_core.probes import layer_table, score, unit_table
 from selectivity_core.probes import test_pass as one_pass
 from selectivity_core.tables import MEASURES, SHUFFLED
 
@@ -46,15 +46,6 @@ def test_score_is_accuracy_and_mean_cross_entropy(model, digits):
     found = score(model, digits, digits.test_images, digits.test_labels, "float32")
     assert found.accuracy == (logits.argmax(1) == digits.test_labels).double().mean().item()
     assert found.loss == pytest.approx(F.cross_entropy(logits, digits.test_labels).item(), rel=1e-5)
-
-
-def test_inference_puts_the_mode_back(model):
-    for training in (True, False):
-        model.train(training)
-        with pytest.raises(RuntimeError, match="boom"), inference(model, "float32"):
-            assert not model.training
-            raise RuntimeError("boom")
-        assert model.training == training
 
 
 def test_one_pass_gives_the_index_of_the_whole_test_set(model, digits):

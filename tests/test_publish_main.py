@@ -1,5 +1,6 @@
 """The steps of `make book` on a book of two pages: real papermill, real Jupyter Book, a tiny network."""
 
+import json
 import os
 import shutil
 import sys
@@ -77,6 +78,9 @@ def test_a_book_from_nothing_and_again(book, tmp_path, monkeypatch, capsys):
     assert "drawn once" in (site / "book" / "executed" / "a.html").read_text()
     assert len(list((tmp_path / "runs").glob("*/manifest.json"))) == 2
     assert not (book / "_build" / "stage").exists()
+    full = json.loads((book / "_build" / "full-build.json").read_text())  # kept for `make bench`
+    assert (full["notebooks"], list(full["steps"])) == (1, stages)
+    assert full["seconds"] == pytest.approx(sum(full["steps"].values()))
 
     # A second time there is nothing to do, and nothing is touched.
     before = times(book) | times(tmp_path / "runs")
@@ -98,12 +102,11 @@ def test_a_book_from_nothing_and_again(book, tmp_path, monkeypatch, capsys):
     assert (book / "book" / "executed" / "failed" / "a.ipynb").is_file()
     assert not (book / "book" / "executed" / "a.ipynb").exists()
 
-    # Mended, and a second notebook: both are pages, the failed copy is none.
+    # Mended, and a second notebook: both are pages, one put into the contents for it, the failed copy is none.
     write_page(book, "print('drawn again')")
     shutil.copy(book / "notebooks" / "a.ipynb", book / "notebooks" / "b.ipynb")
-    with (book / "_toc.yml").open("a") as toc:
-        toc.write("  - file: book/executed/b\n")
     assert build(monkeypatch, "build", "--jobs", "2") == 0
+    assert (book / "_toc.yml").read_text().endswith("  - file: book/executed/a\n  - file: book/executed/b\n")
     assert "3 pages" in capsys.readouterr().out
     assert "drawn again" in (site / "book" / "executed" / "a.html").read_text()
     assert list((book / "book" / "executed" / "failed").iterdir()) == []
@@ -113,7 +116,9 @@ def test_a_book_from_nothing_and_again(book, tmp_path, monkeypatch, capsys):
     (book / "_toc.yml").write_text((book / "_toc.yml").read_text().replace("  - file: book/executed/b\n", ""))
     assert build(monkeypatch, "build", "--jobs", "1") == 0
     assert "2 pages" in capsys.readouterr().out
-    assert [p.name for p in sorted((book / "book" / "executed").glob("*.*"))] == ["a.ipynb", "a.stamp.json"]
+    assert [p.name for p in sorted((book / "book" / "executed").glob("*.*"))] == [
+        "a.ipynb", "a.stamp.json", "architecture.html",
+    ]  # fmt: skip
     assert not (site / "book" / "executed" / "b.html").exists()
 
     # A page that does not render: exit code 1, the earlier site as it was.
@@ -135,12 +140,22 @@ def test_strays_are_removed_and_others_kept(book):
 
 
 @pytest.mark.parametrize(
-    "changed", ["book/index.md", "_config.yml", "_toc.yml", "book/_static/book.css", "book/executed/a.ipynb"]
-)
+    "changed",
+    [
+        "book/index.md", "book/references.bib", "_config.yml", "_toc.yml", "book/_static/book.css",
+        "book/executed/a.ipynb", "benchmarks/measured/rows.csv",
+    ],
+)  # fmt: skip
 def test_the_site_is_rendered_again_when_a_source_is_newer(book, changed):
     assert not publish._is_rendered()
-    for path in (book / "book" / "_static" / "book.css", book / "book" / "executed" / "a.ipynb"):
-        path.parent.mkdir(exist_ok=True)
+    for name in (
+        "book/_static/book.css",
+        "book/executed/a.ipynb",
+        "book/references.bib",
+        "benchmarks/measured/rows.csv",
+    ):
+        path = book / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
     publish.SITE.mkdir(parents=True)
     (publish.SITE / "genindex.html").write_text("")

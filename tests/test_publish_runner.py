@@ -26,7 +26,7 @@ def test_execute(tmp_path, monkeypatch):
     assert names(out.parent) == ["a.ipynb", "a.stamp.json"]
     executed = nbformat.read(out, 4)
     nbformat.validate(executed)
-    printed = executed.cells[-1].outputs[0].text
+    printed = executed.cells[-2].outputs[0].text
     assert printed == f"[1.0, 2e-05] {notebook.parent} 1 module://matplotlib_inline.backend_inline\n"
     injected = [cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", [])]
     assert [cell.metadata.tags for cell in injected] == [["injected-parameters", "hide-input"]]
@@ -43,7 +43,7 @@ def test_execute_with_the_notebooks_own_values_injects_nothing(tmp_path):
     notebook = write_notebook(tmp_path / "notebooks" / "a.ipynb", CHECK)
     execute(notebook, tmp_path / "out" / "a.ipynb", {"alphas": [-1.0, 0.0, 1.0]})
     executed = nbformat.read(tmp_path / "out" / "a.ipynb", 4)
-    assert [cell.metadata.get("tags") for cell in executed.cells] == [["parameters"], []]
+    assert [cell.metadata.get("tags") for cell in executed.cells] == [["parameters"], [], None]
     assert executed.metadata.selectivity.command == "papermill notebooks/a.ipynb out.ipynb"
 
 

@@ -24,7 +24,7 @@ def made(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("1")
     monkeypatch.setattr(staleness, "PACKAGE", made.package)
-    monkeypatch.setattr(staleness, "_version", {"torch": "1", "matplotlib": "2"}.get)
+    monkeypatch.setattr(staleness, "installed", {"torch": "1", "matplotlib": "2"}.get)
     monkeypatch.chdir(tmp_path)
     read = {str(made.table): staleness.reads.digest(made.table), str(tmp_path / "absent"): None}
     staleness.write_stamp(made.out, staleness.fingerprint(made.notebook, made.parameters), read)
@@ -100,7 +100,7 @@ def test_parameters_changed(made, parameters, reason):
 
 
 def test_library_changed(made, monkeypatch):
-    monkeypatch.setattr(staleness, "_version", {"torch": "1"}.get)
+    monkeypatch.setattr(staleness, "installed", {"torch": "1"}.get)
     assert made.why_stale() == "matplotlib changed from 2 to None"
 
 

@@ -25,8 +25,8 @@ def ablation_auc(curve: pd.DataFrame, *, normalise: str = "initial", chance: flo
         chance: accuracy by chance, in (0, 1); used by "chance" alone, which needs it.
 
     Returns:
-        (orderings,) float64, in order of `ordering`. NaN where it is not defined: "initial" with accuracy 0 at step 0,
-        "chance" with accuracy at step 0 under twice chance.
+        (orderings,) float64, in order of `ordering`. NaN where it is not defined, "initial" with accuracy 0 at step 0
+        and "chance" with accuracy at step 0 under twice chance.
 
     Raises:
         ParameterError: a table that is not such a curve, another normalisation, or no usable chance.

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..evaluation import evaluating
 from ..progress import bar
 from .chain import ChainEvaluator
 from .decisions import BATCH, Evaluator, right
 from .inputs import Numbering, Value, checked_images, checked_orderings, numbering
 from .masked import MaskedEvaluator
-from .stages import evaluating
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ActivityError, UnitError
-from ..perturbation import PerUnit, _size, ablate
+from ..perturbation import PerUnit, ablate, layer_size
 from ..seeds import generator
 from ..units import record, unit_layers
 from .stages import run
@@ -102,7 +102,7 @@ def numbering(model: nn.Module, layers: str | Sequence[str], value: Value, image
     # Entering the context checks the value in its own words; nothing is passed through.
     with ablate(model, {name: [] for name in names}, value):
         pass
-    sizes = {name: _size(model, name) for name in names}
+    sizes = {name: layer_size(model, name) for name in names}
     if None in sizes.values():
         sizes = _sizes_in_a_pass(model, names, image)
     constants = None

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ActivityError
-from ..perturbation import _unit_dimension
-from ..units import unit_layers
+from ..units import unit_dimension, unit_layers
 from .decisions import BATCH, Block
 from .inputs import Numbering
 from .stages import run, split
@@ -70,7 +69,7 @@ def _clamp(layer: str, clamped: Tensor, constants: Tensor | None) -> Callable[..
     """A hook that clamps units for each mask's share of the samples; clamped (masks, units)."""
 
     def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        dimension = _unit_dimension(output)
+        dimension = unit_dimension(output)
         shape = [1] * output.ndim
         shape[dimension] = output.shape[dimension]
         each = clamped.to(output.device).view(len(clamped), *shape)

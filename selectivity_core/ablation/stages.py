@@ -1,28 +1,13 @@
-"""A network as stages that can be entered in the middle, and the state in which it is evaluated."""
+"""A network as stages that can be entered in the middle."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from ..models.network import Stage, UnitNetwork
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, no gradients and no autocast; every module's own mode is put back."""
-    modes = [(module, module.training) for module in model.modules()]
-    device = next(model.parameters(), torch.zeros(())).device
-    model.eval()
-    try:
-        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def stages_of(model: nn.Module) -> list[Stage]:

@@ -109,8 +109,4 @@ def _plan(options: argparse.Namespace) -> None:
             specs, store, ledger=ledger(), use_ledger=options.use_ledger, workers=workers, data=options.data,
             tick=shown.update,
         )  # fmt: skip
-    frame = found.frame()
-    print(frame.drop(columns="cost").to_string(index=False, float_format=lambda v: f"{v:.3g}"))
-    for line in found.lines:
-        print(f"{line.setting}: {line.cost.basis}")
-    print(found.summary())
+    print(found.text())

@@ -94,6 +94,8 @@ def _load(name: str, root: Path) -> Dataset:
     }
     read = readers[name](root)
     shape = DATASETS[name]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     if shape.image[2] == 3:
         mean, std = IMAGENET
     else:

@@ -1,7 +1,7 @@
 """Plots in one style. Each function draws one panel from a tidy table; `shown` puts panels on a page."""
 
 from .accuracy import accuracy_against_selectivity, accuracy_by_alpha, accuracy_violins, signs_violins
-from .alpha_slider import alpha_explorer
+from .alpha_slider import alpha_explorer, explore
 from .claims_table import claims_table, headlines
 from .contents import figure_index
 from .draw import KINDS, draw, tested
@@ -42,6 +42,7 @@ __all__ = [
     "effects_in_words",
     "effects_table",
     "elsewhere",
+    "explore",
     "figure_index",
     "headlines",
     "importance_table",

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ..bounds import spread
 from ..data import class_names
 from ..paper.reported import reported_index
-from ..study import Study
+from ..study import Study, gather
 from ..widgets import frames_slider_with_choice, png_frame
 from .accuracy import accuracy_against_selectivity
 from .selectivity import index_histogram, response_bars
@@ -66,6 +66,11 @@ def alpha_explorer(study: Study, model: str = "") -> ipywidgets.VBox | Nothing:
         frames, [alpha_label(a) for a in alphas], description="α", choice_description="units of",
         alts=alts, selected=alphas.index(0.0) if 0.0 in alphas else 0,
     )  # fmt: skip
+
+
+def explore(profile: str) -> ipywidgets.VBox | Nothing:
+    """The α slider of Figure 4's runs at a profile, as far as they are there; nothing is trained."""
+    return alpha_explorer(gather("fig4", profile=profile, on_missing="skip"))
 
 
 def _followed(units: pd.DataFrame, responses: pd.DataFrame, layers: Sequence[str]) -> _Unit | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from ..numbers import NONE
 from ..paper.claim_entries import Claim
 from ..paper.claims import CLAIMS, HEADLINES
 from ..paper.figures import find_figure
 from ..profiles import find_profile
 from ..study import Study
 from ..verdicts import Evidence, Verdict, judge
-from ..verdicts.wording import NONE, detectable, estimate
+from ..verdicts.wording import detectable, estimate
 
 SCOREBOARD = "32_scoreboard.html"
 

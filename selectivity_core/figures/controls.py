@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..controls import PLAIN, against_control, by_run, control_of
+from ..numbers import number
 from ..study import MODEL_NAMES, Study
-from .numbers import number
 from .shown import Nothing, Shown, Table, show
 from .style import alpha_label, in_style, panels, percent, remove_legend
 from .units import by_setting, settings_in_words

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..effects import against_baseline, signs_compared
+from ..numbers import number
 from ..paper.entries import DERIVED
 from ..representations import distances, in_form, ratios
 from ..study import MODEL_NAMES, Study, View
@@ -26,7 +27,7 @@ from .morcos_curves import KINDS as CURVES
 from .representations import bound_by_alpha, bound_by_layer, cca_by_alpha, cca_layers, forms_in_words
 from .selectivity import MEASURE_NAMES, by_alpha, by_layer, measure_in_words
 from .shown import Nothing, Shown, Table, effects_table, show, signs_table
-from .style import alpha_label, panels, value_label
+from .style import alpha_label, panels
 from .units import active_share, by_setting, rank_agreement, settings_in_words
 from .words import bands_in_words, effects_in_words, index_in_words, means_in_words, signs_in_words
 
@@ -65,7 +66,7 @@ def _by_layer(axes: Axes, view: View) -> str:
     ends = []
     for alpha, rows in table.groupby("alpha"):
         means = rows.groupby("depth")[value].mean()
-        ends.append(f"{alpha_label(alpha)}: {value_label(means.iloc[0], 2)} to {value_label(means.iloc[-1], 2)}")
+        ends.append(f"{alpha_label(alpha)}: {number(means.iloc[0], 2)} to {number(means.iloc[-1], 2)}")
     return f"{MEASURE_NAMES.get(value, value)} from the first to the last layer: {', '.join(ends)}."
 
 
@@ -100,7 +101,7 @@ def _active(axes: Axes, view: View) -> str:
 def _rank_agreement(axes: Axes, view: View) -> str:
     units = view.table("units")
     rho, n = rank_agreement(axes, units[units["alpha"] == 0])
-    found = f"{value_label(rho, 2)} over {n} networks"
+    found = f"{number(rho, 2)} over {n} networks"
     return f"mean rank correlation of d′ and SI over units of a layer at α = 0: {found}."
 
 

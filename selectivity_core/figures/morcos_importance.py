@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ..correlations import by_layer, layer_means, over_networks
+from ..numbers import number, with_span
 from ..reliance import ANALYSES
 from ..statistics import interval, mean_correlation, spearman
 from ..study import MODEL_NAMES, Study, View
-from .numbers import number, with_span
 from .shown import Table
 from .style import GREY, NULL, in_style, layer_axis
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ..numbers import number, p_value, with_span
 from ..statistics import TestResult, paired, t_interval
 from ..study import Study, View
 from .morcos_importance import SCALES, living
-from .numbers import number, with_span
 from .shown import Table
 from .style import NULL, in_style
 
@@ -108,7 +108,7 @@ def norm_table(study: Study) -> Table:
                 "difference": number(tested.estimate * scale, digits, signed=True),
                 "95 % interval": "–" if np.isnan(tested.low)
                 else f"{number(tested.low * scale, digits)} to {number(tested.high * scale, digits)}",
-                "p, paired t": "–" if np.isnan(tested.p) else f"{tested.p:.4f}",
+                "p, paired t": p_value(tested.p),
                 "networks": f"{len(both[0])} and {len(both[1])}",
             }
         )  # fmt: skip

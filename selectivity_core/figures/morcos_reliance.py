@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..effects import against_baseline
+from ..numbers import NONE, number, p_value
 from ..reliance import ANALYSES
 from ..robustness import measured
 from ..statistics import interval
 from ..study import MODEL_NAMES, Study
 from .morcos_training import WAYS
-from .numbers import NONE, number
 from .shown import Nothing, Shown, Table, show
 from .style import GREY, alpha_axis, alpha_color, alpha_label, in_style, panels
 
@@ -156,5 +156,5 @@ def _difference(test: pd.Series | None) -> dict[str, str]:
     if test is None or np.isnan(test["difference"]):
         return {"difference": NONE, "95 % simultaneous": NONE, "p, Holm": NONE}
     bounds = f"{number(test['difference_low'], 3)} to {number(test['difference_high'], 3)}"
-    p = NONE if np.isnan(test["p_holm"]) else f"{test['p_holm']:.4f}"
+    p = p_value(test["p_holm"])
     return {"difference": number(test["difference"], 3, signed=True), "95 % simultaneous": bounds, "p, Holm": p}

@@ -13,12 +13,12 @@ from matplotlib.lines import Line2D
 from ..areas import areas
 from ..choosing import BEST, Choice, choose_by
 from ..correlations import correlation_over
+from ..numbers import number, with_span
 from ..reliance import ANALYSES
 from ..robustness import MEMORISED, by_network
 from ..statistics import mean_correlation, spearman
 from ..study import Study, View
 from .morcos_training import AREA, WAYS
-from .numbers import number, with_span
 from .shown import Table
 from .style import GREY, in_style, percent
 

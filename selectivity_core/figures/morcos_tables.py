@@ -6,13 +6,13 @@ from collections.abc import Callable, Hashable
 
 import pandas as pd
 
+from ..numbers import NONE, number, p_value, span, with_span
 from ..reliance import ANALYSES
 from ..robustness import MEMORISED, around, compared, measured, memorised, trend
 from ..statistics import Interval, interval, paired
 from ..study import MODEL_NAMES, Study, View
 from .draw import Tested
 from .morcos_curves import OF_KIND, network_curves, share_label
-from .numbers import NONE, number, span, with_span
 from .shown import Table
 
 NORMALISED = (("none", "area, not normalised"), ("chance", "area, chance taken off"))
@@ -82,7 +82,7 @@ def _dropout_rows(networks: pd.DataFrame, rate: float) -> list[dict[str, str]]:
                 "left at that share": with_span(interval(mine["within"].to_numpy()), 3),
                 "beyond it": with_span(interval(mine["beyond"].to_numpy()), 3),
                 "difference to true labels": NONE if test is None else _difference(test.estimate, test.low, test.high),
-                "p, paired t": NONE if test is None else _p(test.p),
+                "p, paired t": NONE if test is None else p_value(test.p),
             }
         )  # fmt: skip
     return rows
@@ -134,18 +134,12 @@ def _table(
         else _difference(row["difference"], row["difference_low"], row["difference_high"])
         for _, row in found.iterrows()
     ]
-    frame["p, Dunnett"] = [_p(p) for p in found["p_dunnett"]]
+    frame["p, Dunnett"] = [p_value(p) for p in found["p_dunnett"]]
     return frame
 
 
 def _difference(mean: float, low: float, high: float) -> str:
     return with_span(Interval(mean, low, high, 0, "t"), 3, signed=True)
-
-
-def _p(value: float) -> str:
-    if pd.isna(value):
-        return NONE
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
 def _correlation(found: Interval) -> str:

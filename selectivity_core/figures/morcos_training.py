@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..areas import areas
+from ..numbers import number, with_span
 from ..reliance import ANALYSES
 from ..statistics import Interval, mean_correlation, spearman
 from ..study import View
-from .numbers import number, with_span
 from .style import in_style
 
 AREA = "area under the ablation curve"

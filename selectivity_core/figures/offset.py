@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ..numbers import number
 from ..offset import COMPARED, relative, split, spread
 from ..statistics import interval
 from ..study import MODEL_NAMES, Study
-from .numbers import number
 from .shown import Nothing, Shown, show
 from .style import GREY, alpha_axis, alpha_color, alpha_label, in_style, layer_axis, panels
 

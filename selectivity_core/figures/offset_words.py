@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ..numbers import NONE, number, span, with_span
 from ..offset import SHIFT_FREE, part_shares, relative, shares
 from ..statistics import Interval, interval
 from ..study import MODEL_NAMES, Study
-from .numbers import NONE, number, span, with_span
 from .offset import LINES, PARTS, compared_models, example_alpha, parts_of
 from .shown import Table
 from .style import alpha_label

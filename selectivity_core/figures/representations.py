@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ..numbers import number
 from ..representations import by_layer, in_form, ratios
 from ..statistics import interval
-from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, layer_axis, value_label
+from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, layer_axis
 
 PURPLE = {"within": "#b39ddb", "between": "#4527a0", "baseline": "#777777", "same_seed": "#4527a0"}
 NAMES = {
@@ -86,7 +87,7 @@ def forms_in_words(found: dict[str, pd.DataFrame], value: str) -> str:
     parts = []
     for form, rows in found.items():
         by_value = zip(rows["alpha"], rows[value], strict=True)
-        listed = ", ".join(f"{alpha_label(a)}: {value_label(v)}" for a, v in by_value)
+        listed = ", ".join(f"{alpha_label(a)}: {number(v, 3)}" for a, v in by_value)
         parts.append(f"{SHOWN_FORMS[form][0]}, {listed}")
     return f"{value} by α: " + "; ".join(parts) + "."
 

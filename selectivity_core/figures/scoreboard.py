@@ -8,13 +8,14 @@ from html import escape
 from typing import Any
 
 from ..errors import ParameterError
+from ..numbers import NONE, number
 from ..paper.claims import CLAIMS, CONTEXT
 from ..paper.figures import find_figure
 from ..profiles import find_profile
 from ..progress import bar
 from ..study import MODEL_NAMES
 from ..verdicts import STATUSES, Evidence, Verdict, by_chance, judge
-from ..verdicts.wording import NONE, detectable, estimate, number, p_value
+from ..verdicts.wording import detectable, estimate, p_value
 
 FILTERS = {"paper": "Paper", "figure": "Figure", "profile": "Profile", "verdict": "Verdict"}
 HEAD = (

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ..numbers import number
 from ..statistics import interval
-from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, layer_axis, value_label
+from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, layer_axis
 
 MEASURE_NAMES = {
     "si": "mean selectivity index", "si_living": "mean selectivity index, living units",
@@ -85,9 +86,9 @@ def measure_in_words(means: pd.DataFrame, value: str) -> str:
     """A measure at every α, and under shuffled labels, for alternative texts."""
     scale, digits, unit = (100, 1, " %") if value in SHARES else (1, 3, "")
     by_value = means.groupby("alpha")[["mean", "shuffled"]].mean() * scale
-    listed = ", ".join(f"{alpha_label(a)}: {value_label(v, digits, unit)}" for a, v in by_value["mean"].items())
+    listed = ", ".join(f"{alpha_label(a)}: {number(v, digits, unit=unit)}" for a, v in by_value["mean"].items())
     null = by_value["shuffled"].dropna()
-    chance = f" With shuffled labels {value_label(null.min())} to {value_label(null.max())}." if len(null) else ""
+    chance = f" With shuffled labels {number(null.min(), 3)} to {number(null.max(), 3)}." if len(null) else ""
     return f"{MEASURE_NAMES.get(value, value)} by α: {listed}.{chance}"
 
 

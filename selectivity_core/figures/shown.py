@@ -6,12 +6,14 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import isnan
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ..errors import BookError
+from ..numbers import NONE, number, p_value, percent
 from ..paper.entries import Panel
 from ..profiles import find_profile
 from ..study import MODEL_NAMES, VARIED, Study
@@ -156,16 +158,6 @@ def _seeds(study: Study, model: str) -> str:
     return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()} seeds"
 
 
-def _percent(value: float, digits: int = 2) -> str:
-    return "–" if pd.isna(value) else f"{value * 100:.{digits}f}"
-
-
-def _p(value: float) -> str:
-    if pd.isna(value):
-        return "–"
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
-
-
 class Table:
     """A small table as HTML that scrolls inside itself on a narrow screen."""
 
@@ -190,17 +182,17 @@ def effects_table(effects: pd.DataFrame, means: pd.DataFrame) -> Table:
         {
             "α": [f"{a:g}".replace("-", "−") for a in effects["alpha"]],
             "n": effects["n"],
-            "SI": ["–" if pd.isna(v) else f"{v:.3f}" for v in index["mean"]],
-            "SI, shuffled labels": ["–" if pd.isna(v) else f"{v:.3f}" for v in index["shuffled"]],
-            "accuracy (%)": [_percent(v) for v in effects["mean"]],
-            "difference (points)": [_percent(v) for v in effects["difference"]],
+            "SI": [number(v, 3) for v in index["mean"]],
+            "SI, shuffled labels": [number(v, 3) for v in index["shuffled"]],
+            "accuracy (%)": [percent(v) for v in effects["mean"]],
+            "difference (points)": [percent(v) for v in effects["difference"]],
             "95 % simultaneous": [
-                "–" if pd.isna(lo) else f"{_percent(lo)} to {_percent(hi)}"
+                NONE if isnan(lo) else f"{percent(lo)} to {percent(hi)}"
                 for lo, hi in zip(effects["difference_low"], effects["difference_high"], strict=True)
             ],
-            "p, Dunnett": [_p(v) for v in effects["p_dunnett"]],
-            "p, Holm": [_p(v) for v in effects["p_holm"]],
-            "p, Welch with Bonferroni (paper)": [_p(v) for v in effects["p_welch_bonferroni"]],
+            "p, Dunnett": [p_value(v) for v in effects["p_dunnett"]],
+            "p, Holm": [p_value(v) for v in effects["p_holm"]],
+            "p, Welch with Bonferroni (paper)": [p_value(v) for v in effects["p_welch_bonferroni"]],
         }
     )
     return Table(
@@ -214,12 +206,12 @@ def signs_table(compared: pd.DataFrame) -> Table:
         {
             "|α|": [f"{s:g}" for s in compared["size"]],
             "n": [f"{a} and {b}" for a, b in zip(compared["n_negative"], compared["n_positive"], strict=True)],
-            "α < 0 (%)": [_percent(v) for v in compared["negative"]],
-            "α > 0 (%)": [_percent(v) for v in compared["positive"]],
-            "difference (points)": [_percent(v) for v in compared["difference"]],
-            "p, rank sum": [_p(v) for v in compared["p"]],
-            "p, Holm": [_p(v) for v in compared["p_holm"]],
-            "p, Bonferroni (paper)": [_p(v) for v in compared["p_bonferroni"]],
+            "α < 0 (%)": [percent(v) for v in compared["negative"]],
+            "α > 0 (%)": [percent(v) for v in compared["positive"]],
+            "difference (points)": [percent(v) for v in compared["difference"]],
+            "p, rank sum": [p_value(v) for v in compared["p"]],
+            "p, Holm": [p_value(v) for v in compared["p_holm"]],
+            "p, Bonferroni (paper)": [p_value(v) for v in compared["p_bonferroni"]],
             "0.05 within reach": ["yes" if r else "no" for r in compared["reachable"]],
         }
     )

@@ -27,11 +27,6 @@ def alpha_label(alpha: float) -> str:
     return f"{alpha:g}".replace("-", "−")
 
 
-def value_label(value: float, digits: int = 3, unit: str = "") -> str:
-    """A number in a sentence, with a true minus sign; a dash where there is none."""
-    return "–" if np.isnan(value) else f"{value:.{digits}f}{unit}".replace("-", "−")
-
-
 def alpha_color(alpha: float, alphas: Iterable[float]) -> str:
     """The colour of an α among those shown: its rank in |α| decides how dark it is."""
     if alpha == 0:

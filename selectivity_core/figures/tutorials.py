@@ -11,9 +11,10 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ..numbers import number
 from ..tutorials import Comparison
 from .shown import Shown, Table
-from .style import GREY, RC, alpha_axis, alpha_color, alpha_label, in_style, panels, value_label
+from .style import GREY, RC, alpha_axis, alpha_color, alpha_label, in_style, panels
 
 _SCALE = "Scaled down: a small network on scikit-learn's 8×8 digits."
 
@@ -37,7 +38,6 @@ def layers_by_alpha(axes: Axes, layers: pd.DataFrame) -> None:
     axes.set_xticks(names.index, [_broken(name) for name in names], fontsize=7.5)
     axes.set_ylim(0, 1)
     axes.set_ylabel("mean SI of the layer's units")
-    axes.legend()
 
 
 @in_style
@@ -55,6 +55,10 @@ def accuracy_dots(axes: Axes, networks: pd.DataFrame) -> None:
         color = alpha_color(alpha, alphas)
         axes.plot([places[alpha]] * len(values), values, "o", color=color, alpha=0.6)
         axes.hlines(values.mean(), places[alpha] - 0.25, places[alpha] + 0.25, color=color)
+    # At least ten points of accuracy, so that the scatter of a few networks does not look like an effect.
+    shown = networks["accuracy"] * 100
+    centre, half = (shown.min() + shown.max()) / 2, max(5.0, (shown.max() - shown.min()) / 2 + 1)
+    axes.set_ylim(centre - half, centre + half)
     axes.set_ylabel("test accuracy (%)")
 
 
@@ -72,6 +76,7 @@ def tutorial_figure(compared: Comparison, *, name: str, what: str) -> Shown:
     accuracy_dots(right, networks)
     buffer = io.BytesIO()
     with mpl.rc_context(RC):
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6)
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     count = networks.groupby("alpha")["seed"].nunique().min()
     caption = (
@@ -80,8 +85,8 @@ def tutorial_figure(compared: Comparison, *, name: str, what: str) -> Shown:
     )
     alt = " ".join(
         f"α = {alpha_label(alpha)}: SI by layer "
-        + ", ".join(value_label(v, 2) for v in group.groupby("depth")["si"].mean())
-        + f"; accuracy {value_label(networks.loc[networks['alpha'] == alpha, 'accuracy'].mean() * 100, 1)} %."
+        + ", ".join(number(v, 2) for v in group.groupby("depth")["si"].mean())
+        + f"; accuracy {number(networks.loc[networks['alpha'] == alpha, 'accuracy'].mean() * 100, 1)} %."
         for alpha, group in layers.groupby("alpha")
     )
     return Shown(buffer.getvalue().decode(), f"figure-{name}", caption, alt)
@@ -96,9 +101,9 @@ def networks_table(compared: Comparison) -> Table:
         {
             "α": [alpha_label(a) for a in means.index],
             "n": means["n"].to_numpy(),
-            "SI, mean over layers": [value_label(v) for v in means["si"]],
-            "SI, shuffled labels": [value_label(v) for v in shuffled],
-            "accuracy (%)": [value_label(v * 100, 1) for v in means["accuracy"]],
+            "SI, mean over layers": [number(v, 3) for v in means["si"]],
+            "SI, shuffled labels": [number(v, 3) for v in shuffled],
+            "accuracy (%)": [number(v * 100, 1) for v in means["accuracy"]],
         }
     )
     return Table(frame, "The networks on the test set, means over seeds")

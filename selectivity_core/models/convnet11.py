@@ -4,37 +4,30 @@ from __future__ import annotations
 
 from torch import nn
 
-from .network import Stage, UnitNetwork, Units, conv3x3, drop, initialise, mean_over_positions, norm
+from .network import Chain, Units, conv3x3, drop, initialise, mean_over_positions, norm
+from .registry import register
 
 MULTIPLES = (1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8)  # channels in multiples of the first layer's 64
 STRIDES = (1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1)
 
 
-class Convnet11(UnitNetwork):
+@register("convnet11", title="11-layer convnet")
+def convnet11(
+    *, channels: int, image_size: int, classes: int, width: int = 64,
+    activation: str = "relu", batch_norm: bool = True, dropout: float = 0.0,
+) -> Chain:  # fmt: skip
     """Eleven 3x3 convolutions, with or without batch norm, then the mean over positions and one linear layer.
 
     The paper's head is not described; a global mean keeps the last feature maps as the classifier's only input.
     """
-
-    def __init__(
-        self, *, channels: int, image_size: int, classes: int, width: int = 64,
-        activation: str = "relu", batch_norm: bool = True, dropout: float = 0.0,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        inputs = channels
-        layers = nn.Sequential()
-        for k, (multiple, stride) in enumerate(zip(MULTIPLES, STRIDES, strict=True), 1):
-            outputs = width * multiple
-            layers.add_module(f"conv{k}", conv3x3(inputs, outputs, stride, bias=not batch_norm))
-            layers.add_module(f"bn{k}", norm(outputs, batch_norm))
-            layers.add_module(f"units{k}", Units(activation))
-            layers.add_module(f"drop{k}", drop(dropout))
-            self.unit_filters[f"layers.units{k}"] = f"layers.conv{k}"
-            inputs = outputs
-        self.layers = layers
-        self.fc = nn.Linear(inputs, classes)
-        initialise(self)
-
-    def stages(self) -> list[Stage]:
-        """The convolutions one after the other, the mean over positions, the logits."""
-        return [*self.layers, mean_over_positions, self.fc]
+    inputs, layers = channels, nn.Sequential()
+    for k, (multiple, stride) in enumerate(zip(MULTIPLES, STRIDES, strict=True), 1):
+        outputs = width * multiple
+        layers.add_module(f"conv{k}", conv3x3(inputs, outputs, stride, bias=not batch_norm))
+        layers.add_module(f"bn{k}", norm(outputs, batch_norm))
+        layers.add_module(f"units{k}", Units(activation))
+        layers.add_module(f"drop{k}", drop(dropout))
+        inputs = outputs
+    model = Chain({"layers": layers, "mean": mean_over_positions, "fc": nn.Linear(inputs, classes)})
+    initialise(model)
+    return model

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Self
 
+import torch
 from torch import Tensor, nn
 
-from ..errors import SpecError
+from ..errors import SpecError, UnitError
 from ..units import Units
 
 Stage = Callable[[Tensor], Tensor]
@@ -33,6 +35,10 @@ class UnitNetwork(nn.Module):
         """
         raise NotImplementedError
 
+    def placed(self, device: torch.device | None = None) -> Self:
+        """Itself, on a device, with channels last, in which convolutions are fastest."""
+        return self.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
     def forward(self, x: Tensor) -> Tensor:
         """Images (samples, channels, H, W) to logits (samples, classes)."""
         for stage in self.stages():
@@ -43,9 +49,40 @@ class UnitNetwork(nn.Module):
         """layer -> (units,) L1 norm of the weights that produce each unit."""
         modules = dict(self.named_modules())
         return {
-            layer: modules[name].weight.detach().abs().flatten(1).sum(1).cpu()  # type: ignore[union-attr, operator]
+            layer: modules[name].weight.detach().abs().flatten(1).sum(1).cpu()
             for layer, name in self.unit_filters.items()
         }
+
+
+class Chain(UnitNetwork):
+    """A network whose parts follow each other. A layer of units is produced by the last weights before it.
+
+    Args:
+        parts: name -> module (a `nn.Sequential` of named modules too) or function of one tensor, in forward order.
+
+    Raises:
+        UnitError: units before any weights, or a part with the name of an attribute that networks have.
+    """
+
+    def __init__(self, parts: Mapping[str, Stage]) -> None:
+        super().__init__()
+        self._order = tuple(parts)
+        for name, part in parts.items():
+            if hasattr(self, name):
+                raise UnitError(f"part {name!r}: every network has an attribute of that name; choose another")
+            setattr(self, name, part)
+        producer = ""
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                producer = name
+            elif isinstance(module, Units):
+                if not producer:
+                    raise UnitError(f"layer {name!r}: no convolution or linear layer before it produces its units")
+                self.unit_filters[name] = producer
+
+    def stages(self) -> list[Stage]:
+        """The parts one after the other, as they stand now: one may have been replaced."""
+        return [getattr(self, name) for name in self._order]
 
 
 def rows(x: Tensor) -> Tensor:
@@ -100,6 +137,6 @@ def need_no_dropout(name: str, dropout: float) -> None:
 
 
 __all__ = [
-    "Stage", "UnitNetwork", "Units", "conv3x3", "drop", "initialise", "mean_over_positions", "need_batch_norm",
+    "Chain", "Stage", "UnitNetwork", "Units", "conv3x3", "drop", "initialise", "mean_over_positions", "need_batch_norm",
     "need_no_dropout", "norm", "rows",
 ]  # fmt: skip

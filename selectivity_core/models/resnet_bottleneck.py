@@ -5,17 +5,19 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .network import Units, conv3x3
+from .registry import register
+from .resnet import Block
 from .resnet_imagenet import ImageNetResNet, projection
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Block):
     """1x1, 3x3 (which takes the stride) and 1x1 convolutions beside a shortcut."""
 
     expansion = 4
     convolutions = 3
 
     def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
-        super().__init__()
+        super().__init__(inputs, width, stride, activation)
         outputs = width * self.expansion
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -35,6 +37,7 @@ class Bottleneck(nn.Module):
         return self.units3(self.bn3(self.conv3(y)) + self.shortcut(x))
 
 
+@register("resnet50", title="ResNet50")
 class ResNet50(ImageNetResNet):
     """Four stages of 3, 4, 6 and 3 bottlenecks: 49 layers of units."""
 

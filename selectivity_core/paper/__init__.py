@@ -1,4 +1,4 @@
-"""The papers' figures (and later claims) as data."""
+"""The papers' figures and claims as data."""
 
 from .entries import FigureEntry, Panel
 from .figures import FIGURES, grid, models_for

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..errors import SpecError
 from . import claims_appendix, claims_main, claims_morcos
 from .claim_entries import Claim, Context
 
@@ -12,16 +11,3 @@ CONTEXT: dict[str, Context] = {c.id: c for c in (*claims_main.CONTEXT, *claims_m
 
 # The papers' main answers, for a first look.
 HEADLINES = ("L029", "L001", "L017", "L005", "L048", "L037", "M002", "M009", "M021", "M031")
-
-
-def find_claim(name: str) -> Claim:
-    """A claim by its id.
-
-    Raises:
-        SpecError: no such claim, or one that is context.
-    """
-    if name in CONTEXT:
-        raise SpecError(f"claim: {name} given; it is context ({CONTEXT[name].why}) and never judged")
-    if name not in CLAIMS:
-        raise SpecError(f"claim: {name!r} given; L001 to L102 and M001 to M041 are allowed where they are findings")
-    return CLAIMS[name]

@@ -21,6 +21,9 @@ PAPER_EPOCHS = {"resnet18": 90, "resnet50": 90, "resnet20": 200, "vgg16": 200}
 def find_figure(name: str) -> FigureEntry:
     """A figure by its id.
 
+    Args:
+        name: such as "fig4" or "figA1".
+
     Raises:
         SpecError: no such figure.
     """
@@ -30,7 +33,15 @@ def find_figure(name: str) -> FigureEntry:
 
 
 def models_for(figure: FigureEntry, profile_name: str) -> tuple[str, ...]:
-    """The figure's networks that the profile covers; the profile's own network where it covers none."""
+    """The figure's networks that the profile covers; the profile's own network where it covers none.
+
+    Args:
+        figure: of the register.
+        profile_name: a profile.
+
+    Raises:
+        SpecError: no such profile.
+    """
     covered = find_profile(profile_name).models
     return tuple(m for m in figure.models if m in covered) or covered[:1]
 
@@ -73,6 +84,9 @@ def grid(
         seeds: a count or a list; by default the profile's.
         models: networks; by default the figure's own as far as the profile covers them.
         overrides: other values for any field of the specs.
+
+    Returns:
+        specs, network by network, each once.
 
     Raises:
         SpecError: an unknown profile, figure, network or field, or a value out of range.

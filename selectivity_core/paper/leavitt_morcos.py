@@ -23,7 +23,9 @@ def _accuracy(model: str, side: Side, first: Source = "text", rest: Source = "te
     yield Panel("d", "accuracy", model, "test cross-entropy by α", "test_loss", side, source="added")
 
 
-def _index(model: str, side: Side, letters: str, value: str = "si", what: str = "selectivity", **more: Any):
+def _index(
+    model: str, side: Side, letters: str, value: str = "si", what: str = "selectivity", **more: Any
+) -> Iterator[Panel]:
     """A measure by layer and over all units of the network."""
     yield Panel(letters[0], "by_layer", model, f"{what} by layer", value, side, **more)
     yield Panel(letters[1], "by_alpha", model, f"{what} over all units, by α", value, side, **more)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
-import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from ..errors import BookError, SelectivityError
+from ..errors import SelectivityError
+from ..files import replace
+from .render import jupyter_book
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
@@ -19,15 +23,21 @@ SITE = ROOT / "_build" / "html"
 def main() -> int:
     """Runs a step; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m selectivity_core.publish")
-    parser.add_argument("step", choices=["build", "check", "serve"])
+    parser.add_argument("step", choices=["build", "check", "serve", "watch"])
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--port", type=int)
+    parser.add_argument("--notebook", default="05_figure_4", help="the one that `watch` runs")
     options = parser.parse_args()
     try:
         if options.step == "build":
             build(options.jobs)
         elif options.step == "check":
             _check()
+        elif options.step == "watch":
+            from .watch import watch
+
+            _prepare()
+            watch(ROOT, options.notebook)
         else:
             from .site import serve
 
@@ -49,13 +59,14 @@ def build(jobs: int) -> None:
 
     spent: list[tuple[str, float]] = []
 
-    def timed(name: str, step, *arguments, **options):
+    def timed(name: str, step: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         clock = time.perf_counter()
         result = step(*arguments, **options)
         spent.append((name, time.perf_counter() - clock))
         return result
 
     timed("fetch scripts and fonts", fetch, ROOT / "book" / "_static" / "vendor")
+    _prepare()
     timed("train", _train, jobs)
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     done = timed("run notebooks", execute_all, notebooks, ROOT / "book" / "executed", jobs=jobs)
@@ -63,22 +74,46 @@ def build(jobs: int) -> None:
     if any(item.ran for item in done) or not _is_rendered():
         timed("render", _render)
     timed("check", _check)
+    if done and all(item.ran for item in done):
+        _keep_times(spent, len(done))
     print(f"the book is at {SITE / 'index.html'}")
     print("times: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in spent))
 
 
+def full_build() -> Path:
+    """Where stands what the last build took that ran every notebook."""
+    return SITE.parent / "full-build.json"
+
+
+def _keep_times(spent: list[tuple[str, float]], notebooks: int) -> None:
+    """Writes what a full build took, for `make bench` to compare with."""
+    times = {"seconds": sum(seconds for _, seconds in spent), "notebooks": notebooks, "steps": dict(spent)}
+    replace(full_build(), json.dumps(times, indent=1).encode())
+
+
+def _prepare() -> None:
+    """What pages take in beside notebooks: a line for every notebook in the contents, the picture of the package."""
+    from .architecture import write
+    from .contents import complete
+
+    complete(ROOT / "_toc.yml", [p.stem for p in (ROOT / "notebooks").glob("*.ipynb")])
+    write(Path(__file__).resolve().parents[1], ROOT / "book" / "executed" / "architecture.html")
+
+
 def _train(jobs: int) -> None:
     """The runs of all default figures in one sweep, so that notebooks that run side by side need not train."""
-    from ..ledgers import ledger, ledger_folder
+    from ..ledgers import TRACKED, ledger, ledger_folder
     from ..paper.figures import FIGURES, grid
+    from ..planning import plan
     from ..study import default_store
     from ..sweeping import sweep
 
     specs = list(dict.fromkeys(spec for figure in FIGURES for spec in grid("digits", figure)))
     kept, store = ledger(), default_store()
     if ledger_folder() is None:
-        # Hours may follow: say first what they are for.
-        print(f"no ledger: all {len(specs)} runs of the default figures are trained, those in {store.path} excepted")
+        # Long work may follow: say first what it is and what it costs, by the tracked runs' own times.
+        print("no ledger is read; what the default figures take:")
+        print(plan(specs, store, ledger=ledger(folder=TRACKED), use_ledger=False, workers=jobs).text(), flush=True)
     sweep(specs, store, jobs=jobs, ledger=kept)
 
 
@@ -92,9 +127,11 @@ def _remove_strays(names: set[str]) -> None:
 
 
 def _sources() -> list[Path]:
-    pages = [*(ROOT / "book").rglob("*.md"), *(ROOT / "book" / "executed").glob("*.ipynb")]
+    made = [p for kind in ("*.ipynb", "*.html") for p in (ROOT / "book" / "executed").glob(kind)]
+    pages = [*(ROOT / "book").rglob("*.md"), *(ROOT / "book").glob("*.bib"), *made]
     static = [p for p in (ROOT / "book" / "_static").glob("*") if p.is_file()]
-    return [*pages, *static, ROOT / "_config.yml", ROOT / "_toc.yml"]
+    measured = (ROOT / "benchmarks" / "measured").glob("*.csv")  # the tables of the page on performance
+    return [*pages, *static, *measured, ROOT / "_config.yml", ROOT / "_toc.yml"]
 
 
 def _is_rendered() -> bool:
@@ -107,17 +144,9 @@ def _render() -> None:
     """Renders beside the earlier site and takes its place when all went well; warnings are errors."""
     stage = ROOT / "_build" / "stage"
     shutil.rmtree(stage, ignore_errors=True)
-    command = shutil.which("jupyter-book", path=str(Path(sys.executable).parent))
-    if command is None:
-        raise BookError("jupyter-book is not installed beside this Python; run `make env`")
-    done = subprocess.run(
-        [command, "build", ".", "--all", "-W", "--keep-going", "-q", "--path-output", str(stage)],
-        cwd=ROOT, text=True, capture_output=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise BookError(f"jupyter-book failed with exit code {done.returncode}:\n{(done.stdout + done.stderr)[-6000:]}")
+    rendered = jupyter_book(ROOT, stage, "--all", "-W", "--keep-going")
     shutil.rmtree(SITE, ignore_errors=True)
-    (stage / "_build" / "html").rename(SITE)
+    rendered.rename(SITE)
     shutil.rmtree(stage)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from selectivity_core import reads
 from selectivity_core.parameters import read_notebook
+from selectivity_core.publish import hosting
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LIBRARIES = ("torch", "matplotlib")  # what else a figure's content hangs on
@@ -30,12 +31,14 @@ class Fingerprint:
         package: digest of the package's files.
         parameters: every parameter's value.
         versions: of the libraries in LIBRARIES; None where one is not installed.
+        repository: where the notebook can be opened, as `hosting.repository` says.
     """
 
     notebook: str
     package: str
     parameters: dict[str, Any]
     versions: dict[str, str | None]
+    repository: str | None
 
 
 def fingerprint(notebook: Path, parameters: Mapping[str, Any]) -> Fingerprint:
@@ -48,7 +51,8 @@ def fingerprint(notebook: Path, parameters: Mapping[str, Any]) -> Fingerprint:
         notebook=_notebook_digest(notebook),
         package=_package_digest(),
         parameters=dict(parameters),
-        versions={name: _version(name) for name in LIBRARIES},
+        versions={name: installed(name) for name in LIBRARIES},
+        repository=hosting.repository(),
     )
 
 
@@ -100,6 +104,8 @@ def _changes(stamp: dict[str, Any], out: Path, now: Fingerprint) -> Iterator[str
     for name, version in now.versions.items():
         if stamp["versions"].get(name) != version:
             yield f"{name} changed from {stamp['versions'].get(name)} to {version}"
+    if stamp["repository"] != now.repository:
+        yield "the repository's address changed"
     if paths := reads.changed(stamp["read"]):
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         yield f"{_shown(paths[0])}{more} changed"
@@ -131,7 +137,8 @@ def _package_digest() -> str:
     return total.hexdigest()
 
 
-def _version(name: str) -> str | None:
+def installed(name: str) -> str | None:
+    """Return a library's version, or None where it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data import batch, split
+from ..evaluation import evaluating
 from ..loaded import LoadedNetwork
 from ..metrics import selectivity_index
 from ..perturbation import ablate
-from ..probes import EVALUATION_BATCH, inference, score, test_pass
+from ..probes import EVALUATION_BATCH, score, test_pass
 from ..regularizer import SelectivityRegularizer
 from ..seeds import generator
 from ..units import unit_layers
@@ -37,7 +39,7 @@ class Measurements:
         self.model, self.dataset, self.labels = network.model, network.dataset, network.dataset.test_labels.cpu()
         self.classes = len(self.dataset.classes)
         self.layers = list(unit_layers(self.model))
-        self.words = {
+        self.words: dict[str, Any] = {
             "batch": min(network.spec.batch_size, len(self.labels)), "steps": STEPS,
             "last": self.layers[-1], "dropped": min(DROPPED, len(self.layers) - 1),
         }  # fmt: skip
@@ -109,7 +111,7 @@ class Measurements:
         networks.share_activations(shared)
         parts: dict[str, list[Tensor]] = {}
         with (
-            inference(shared, self.network.spec.precision),
+            evaluating(shared, self.network.spec.precision),
             networks.keep_last_call(shared, list(unit_layers(shared))) as kept,
         ):
             for images in self.network.inputs().split(EVALUATION_BATCH):

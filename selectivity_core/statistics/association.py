@@ -1,5 +1,7 @@
 """Rank correlation in one network, and its average over networks."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
@@ -17,6 +19,10 @@ def spearman(x: ArrayLike, y: ArrayLike) -> tuple[float, int]:
     """Spearman's rank correlation and the number of pairs it rests on.
 
     Pairs with a NaN are dropped; fewer than two pairs, or a side with one value only, give NaN.
+
+    Args:
+        x: (pairs,).
+        y: (pairs,), in the same order.
 
     Raises:
         ParameterError: for sides of different length.

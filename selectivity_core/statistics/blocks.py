@@ -72,7 +72,7 @@ def fit_blocks(cells: Floats) -> BlockFit:
     design[rows, len(cells) + treatment] = 1
     values = cells[block, treatment]
     normal = design.T @ design
-    unscaled = np.linalg.pinv(normal, rcond=1e-10, hermitian=True)
+    unscaled = np.linalg.pinv(normal, rcond=1e-10, hermitian=True).astype(np.float64, copy=False)
     coefficients = unscaled @ design.T @ values
     df = block.size - (int(np.linalg.matrix_rank(design)) if block.size else 0)
     variance = float(((values - design @ coefficients) ** 2).sum() / df) if df else np.nan

@@ -4,6 +4,8 @@ The estimate is always "first minus second". NaN values are dropped. A test that
 than two values on a side, or no spread at all) has NaN for statistic and p-value instead of an error.
 """
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
 from math import comb
@@ -54,17 +56,35 @@ def _difference_of_means(a: ArrayLike, b: ArrayLike, level: float, name: str, *,
         warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
         result = stats.ttest_ind(first, second, equal_var=equal_var)
     bounds = result.confidence_interval(level)
-    numbers_found = (result.statistic, result.pvalue, estimate, bounds.low, bounds.high)
-    return TestResult(name, *map(float, numbers_found), *counts)
+    statistic, p, low, high = map(float, (result.statistic, result.pvalue, bounds.low, bounds.high))
+    return TestResult(name, statistic, p, estimate, low, high, *counts)
 
 
 def welch(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> TestResult:
-    """Welch's t-test, which lets the two spreads differ; at least two values on each side."""
+    """Welch's t-test, which lets the two spreads differ; at least two values on each side.
+
+    Args:
+        a: one value a network, (n_a,).
+        b: one value a network of the other condition, (n_b,).
+        level: coverage of the interval.
+
+    Raises:
+        ParameterError: for values that are not a list of numbers or a level outside (0, 1).
+    """
     return _difference_of_means(a, b, level, "Welch", equal_var=False)
 
 
 def student(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> TestResult:
-    """Student's t-test with one spread for both; at least two values on each side."""
+    """Student's t-test with one spread for both; at least two values on each side.
+
+    Args:
+        a: one value a network, (n_a,).
+        b: one value a network of the other condition, (n_b,).
+        level: coverage of the interval.
+
+    Raises:
+        ParameterError: for values that are not a list of numbers or a level outside (0, 1).
+    """
     return _difference_of_means(a, b, level, "Student", equal_var=True)
 
 
@@ -125,6 +145,14 @@ def rank_sum(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> TestResult:
     values out to the two sides can be counted; otherwise by the normal approximation, which `name` says. The
     estimate is Hodges and Lehmann's shift, the median of all differences; its interval comes from the exact
     distribution, is infinite where these sample sizes never reach the level, and is left NaN for larger samples.
+
+    Args:
+        a: one value a network, (n_a,).
+        b: one value a network of the other condition, (n_b,).
+        level: coverage of the interval.
+
+    Raises:
+        ParameterError: for values that are not a list of numbers or a level outside (0, 1).
     """
     check_fraction(level, "level")
     first, second = present(a, "a"), present(b, "b")
@@ -153,6 +181,10 @@ def rank_sum_floor(n_a: int, n_b: int) -> float:
     """The smallest two-sided p-value that an exact rank-sum test can give: 0.1 for 3 against 3.
 
     NaN where a side is empty.
+
+    Args:
+        n_a: networks on one side.
+        n_b: networks on the other.
 
     Raises:
         ParameterError: for a negative count.

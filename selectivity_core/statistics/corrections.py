@@ -1,5 +1,7 @@
 """Corrections for many tests, and the stars that figures draw for a corrected p-value."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,6 +24,9 @@ def holm(p: ArrayLike) -> Floats:
 
     NaN stays NaN and does not count as a test.
 
+    Args:
+        p: p-values, (tests,).
+
     Raises:
         ParameterError: for a value outside [0, 1].
     """
@@ -37,6 +42,9 @@ def bonferroni(p: ArrayLike) -> Floats:
 
     NaN stays NaN and does not count as a test.
 
+    Args:
+        p: p-values, (tests,).
+
     Raises:
         ParameterError: for a value outside [0, 1].
     """
@@ -46,6 +54,10 @@ def bonferroni(p: ArrayLike) -> Floats:
 
 def stars(p: float, levels: Sequence[float] = (0.05, 0.01, 0.001)) -> str:
     """One star for each level that a corrected p-value lies below; none for NaN.
+
+    Args:
+        p: corrected already.
+        levels: such as 0.05.
 
     Raises:
         ParameterError: for a p-value outside [0, 1] or a level outside (0, 1).

@@ -1,5 +1,7 @@
 """Intervals for the mean over networks. NaN values are dropped; `n` says how many were left."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,6 +33,10 @@ class Interval:
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """Student's t interval of the mean; equal values give an interval of no width.
+
+    Args:
+        values: one value a network, (n,).
+        level: coverage of the interval.
 
     Raises:
         ParameterError: for values that are not a list of numbers or a level outside (0, 1).
@@ -70,7 +76,7 @@ def bootstrap_interval(
         raise ParameterError(f"resamples: {resamples} given; allowed is 1 or more")
     sample = present(values)
     n = sample.size
-    average = float(statistic(sample, axis=0)) if n else np.nan
+    average = float(np.asarray(statistic(sample, axis=0))) if n else np.nan
     if n < 2:
         return Interval(average, np.nan, np.nan, n, "bootstrap")
     drawn = stats.bootstrap(
@@ -86,6 +92,14 @@ def bootstrap_interval(
 
 
 def interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """The interval that figures draw: a bootstrap from 10 values on, Student's t below; `kind` says which."""
+    """The interval that figures draw: a bootstrap from 10 values on, Student's t below; `kind` says which.
+
+    Args:
+        values: one value a network, (n,).
+        level: coverage of the interval.
+
+    Raises:
+        ParameterError: for values that are not a list of numbers or a level outside (0, 1).
+    """
     sample = present(values)
     return bootstrap_interval(sample, level) if sample.size >= BOOTSTRAP_FROM else t_interval(sample, level)

@@ -80,8 +80,8 @@ def exceedance(q: float, correlation: Floats, df: float) -> float:
         return float(np.clip(1 - inside, 0, 1))
     # Over the logarithm of S the integrand is smooth and dies out on both sides, however few the degrees of
     # freedom.
-    ends = np.log(stats.chi2.ppf([1e-14, 1 - 1e-14], df) / df) / 2
-    logs = np.linspace(*ends, _SCALES)
+    first, last = np.log(stats.chi2.ppf([1e-14, 1 - 1e-14], df) / df) / 2
+    logs = np.linspace(first, last, _SCALES)
     square = df * np.exp(2 * logs)
     weights = 2 * square * stats.chi2.pdf(square, df) * (logs[1] - logs[0])
     outside = 1 - _normal_maximum(q * np.exp(logs), loadings)

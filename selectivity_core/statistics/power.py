@@ -26,6 +26,12 @@ class Equivalence:
 def equivalent(estimate: float, se: float, df: float, margin: float) -> Equivalence:
     """Test that a difference is smaller than a margin on either side, at 5 %.
 
+    Args:
+        estimate: the difference.
+        se: its standard error, in the same unit.
+        df: degrees of freedom of the standard error.
+        margin: what counts as no difference, in the same unit.
+
     Raises:
         ParameterError: for a margin that is not above 0 or a negative standard error.
     """

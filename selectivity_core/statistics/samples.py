@@ -1,5 +1,7 @@
 """What every statistic here does first: check the arguments, drop the values that are missing."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -84,10 +84,12 @@ def best(evidence: Evidence, figure: str, model: str, *, low: float, high: float
     complete = by_alpha.dropna()
     means = (complete if len(complete) else by_alpha).mean()
     found = contrasts(evidence.values(figure, model, ACCURACY), points=True, joint=True)
-    return [found[float(means.idxmax())]]  # type: ignore[arg-type]
+    return [found[float(means.idxmax())]]
 
 
-def first_effect(evidence: Evidence, figure: str, model: str, *, alpha: float, measure: str = ACCURACY):
+def first_effect(
+    evidence: Evidence, figure: str, model: str, *, alpha: float, measure: str = ACCURACY
+) -> list[Finding]:
     """What an α changes; met where no milder α of its sign has a change at the corrected level."""
     found = contrasts(evidence.values(figure, model, measure), points=is_accuracy(measure))
     if alpha not in found:
@@ -133,7 +135,7 @@ def slopes_by_seed(rows: pd.DataFrame, by: str = "alpha") -> pd.Series:
 
 def _steps(rows: pd.DataFrame, measure: str) -> list[Finding]:
     """Each α less the one below it, paired by seed."""
-    groups = {float(a): own.set_index("seed")["value"] for a, own in rows.groupby("alpha")}  # type: ignore[arg-type]
+    groups = {float(a): own.set_index("seed")["value"] for a, own in rows.groupby("alpha")}
     alphas = sorted(groups)
     if len(alphas) < 2:
         raise MissingRunsError("no two values of α to compare")
@@ -216,7 +218,9 @@ def relative(evidence: Evidence, figure: str, model: str, *, measure: str, low: 
     return kept
 
 
-def rank_with_alpha(evidence: Evidence, figure: str, model: str, *, measure: str, low: float = -math.inf):
+def rank_with_alpha(
+    evidence: Evidence, figure: str, model: str, *, measure: str, low: float = -math.inf
+) -> list[Finding]:
     """Spearman's correlation of α and a measure over the networks of each seed, averaged over seeds."""
     rows = between(evidence.values(figure, model, measure), low, math.inf)
     found = [spearman(own["alpha"], own["value"])[0] for _, own in rows.groupby("seed") if len(own) > 2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -80,7 +81,7 @@ def distance_excess(
         p = permutation_p(table, alpha)
         text = f"α = {alpha_text(alpha)} (ratio {ratio_of(table, alpha):.2f}, paper's form "
         found = jackknife(
-            _of_alpha(table, alpha), lambda rows, a=alpha: excess_of(rows, a), family=len(alphas), exact=p,
+            _of_alpha(table, alpha), partial(excess_of, alpha=alpha), family=len(alphas), exact=p,
             where=f"{text}{ratio_of(printed, alpha):.2f})",
         )  # fmt: skip
         floor = 0.5 ** (found.n - 1)

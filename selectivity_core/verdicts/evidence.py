@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from ..bounds import bound_tasks
 from ..derived import FOLDER, Task, derive
 from ..effects import over_units
 from ..errors import MissingRunsError
@@ -16,12 +15,11 @@ from ..ledgers import ledger
 from ..paper.figures import find_figure, grid
 from ..profiles import find_profile
 from ..reads import record as record_read
-from ..reliance import ANALYSES
-from ..representations import pair_tasks
 from ..store import RunStore
 from ..study import VARIED, Study, check_overrides, default_store, gather
 from ..sweeping import OnMissing, sweep
 from ..tables import RUN_FIGURES, Tables
+from ..tasks import tasks_by_table
 
 SILENT, MOSTLY = 0.5, 0.8  # of the images: a sparse unit is active for at most, a busy one for at least so many
 # Shares of units by their share of active samples (Leavitt & Morcos, A.11).
@@ -164,29 +162,14 @@ class Evidence:
         store, known, entry = self._store, self._ledger, find_figure(figure)
         specs = grid(self.profile, figure, seeds=self.seeds or None, **self.overrides)
         study = Study(entry, self.profile, specs, sweep(specs, store, on_missing="skip", ledger=known, progress=False))
-        by_table: dict[str, list[Task]] = {}
-        for task in _tasks(study):
-            by_table.setdefault(task.analysis.table, []).append(task)
-        for table, tasks in by_table.items():
+        # All that can have been worked out, at whichever α.
+        bound, finished = find_profile(self.profile).bound, set(study.runs()["run"])
+        for table, tasks in tasks_by_table(entry, specs, finished, bound, chosen=True, every=True).items():
             kept = list(_kept(tasks, store, known))
             if kept:
                 rows = derive(kept, store, ledger=known, on_missing="skip", progress=False)
                 setattr(study.tables, table, rows)
         return study
-
-
-def _tasks(study: Study) -> Iterator[Task]:
-    """All that could have been worked out of a figure's finished runs, at whichever α."""
-    for model in study.models:
-        there = set(study.runs(model)["run"])
-        specs = [spec for spec in study.specs if spec.id in there and spec.model == model]
-        if "pairs" in study.figure.derived:
-            yield from pair_tasks(specs)
-        if "bounds" in study.figure.derived:
-            bound = find_profile(study.profile).bound
-            yield from bound_tasks(specs, bound, chosen=True)
-        for name in (*study.figure.analyses, *study.figure.closer):
-            yield from (Task(ANALYSES[name], (spec,)) for spec in specs)
 
 
 def _kept(tasks: list[Task], store: RunStore, kept: Tables) -> Iterator[Task]:

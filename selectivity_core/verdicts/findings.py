@@ -176,7 +176,7 @@ def contrasts(
         MissingRunsError: no network at the control.
     """
     rows = rows[rows["value"].notna()]
-    means = {float(a): group["value"].to_numpy() for a, group in rows.groupby("alpha")}  # type: ignore[arg-type]
+    means = {float(a): group["value"].to_numpy() for a, group in rows.groupby("alpha")}
     if control not in means:
         raise MissingRunsError(f"no run at α = {alpha_text(control)}")
     others = [a for a in means if a != control]

@@ -214,10 +214,19 @@ def compare(value: Value, side: int | None, finding: Finding) -> Literal["inside
 
 
 def judge_all(evidence: Evidence, claims: Iterable[Claim] = CLAIMS.values()) -> Iterator[Verdict]:
-    """Verdicts on all claims, in the register's order."""
+    """Verdicts on all claims, in the register's order.
+
+    Args:
+        evidence: a profile's runs.
+        claims: the register's by default.
+    """
     return (judge(claim, evidence) for claim in claims)
 
 
 def by_chance(verdicts: Iterable[Verdict]) -> float:
-    """How many of them chance alone would let hold in direction, were there no effect anywhere."""
+    """How many of them chance alone would let hold in direction, were there no effect anywhere.
+
+    Args:
+        verdicts: of one profile, or of several.
+    """
     return CHANCE * sum(verdict.directional for verdict in verdicts)

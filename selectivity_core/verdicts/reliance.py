@@ -145,7 +145,7 @@ def turning_point(evidence: Evidence, figure: str, model: str) -> list[Finding]:
     found = []
     for run, own in rows.groupby("run"):
         places = own.set_index("epoch")
-        found.append((places["value"].idxmax() - places["test_loss"].idxmin()) / epochs[run])  # type: ignore[operator]
+        found.append((places["value"].idxmax() - places["test_loss"].idxmin()) / epochs[run])
     return [sample(found, where="largest area less lowest test loss, share of all epochs")]
 
 
@@ -178,7 +178,7 @@ def up_to_dropout(evidence: Evidence, figure: str, model: str) -> list[Finding]:
     """Training accuracy with as large a share of units clamped as training dropped, less that with none clamped."""
     parts = []
     groups = list(_dropout_curves(evidence, figure, model).groupby(["dropout", "label_corruption"]))
-    for (rate, share), own in groups:  # type: ignore[misc]
+    for (rate, share), own in groups:
         lost = []
         for _, curve in own.groupby("run"):
             ordered = curve.sort_values("fraction")
@@ -193,7 +193,7 @@ def beyond_dropout(evidence: Evidence, figure: str, model: str) -> list[Finding]
     """Mean accuracy kept beyond the share that training dropped: on corrupted labels less on true ones, by seed."""
     curves = _dropout_curves(evidence, figure, model)
     kept = {}
-    for (rate, share, seed), own in curves.groupby(["dropout", "label_corruption", "seed"]):  # type: ignore[misc]
+    for (rate, share, seed), own in curves.groupby(["dropout", "label_corruption", "seed"]):
         ordered = own.sort_values("fraction")
         beyond = ordered["fraction"] > rate
         kept[rate, share > 0, seed] = float(ordered.loc[beyond, "accuracy"].mean() / ordered["accuracy"].iloc[0])

@@ -30,7 +30,7 @@ def cost_at_reduction(
     index = evidence.values(figure, model, INDEX).groupby("alpha")["value"].mean()
     if 0.0 not in index.index:
         raise MissingRunsError("no run at α = 0")
-    low = [float(a) for a, v in index.items() if above < float(a) < 0 and v * factor <= index[0.0]]  # type: ignore[arg-type]
+    low = [float(a) for a, v in index.items() if above < float(a) < 0 and v * factor <= index[0.0]]
     if not low:
         raise MissingRunsError(
             f"no α {'below 0' if math.isinf(above) else f'between {alpha_text(above)} and 0'} that was run lowers the "
@@ -87,7 +87,7 @@ def deficit_before(
 ) -> list[Finding]:
     """What accuracy changes at the largest 0 < α < `below` at which a measure's mean is still at most `share`."""
     means = evidence.values(figure, model, measure).groupby("alpha")["value"].mean()
-    calm = [float(a) for a, v in means.items() if 0 < float(a) < below and v <= share]  # type: ignore[arg-type]
+    calm = [float(a) for a, v in means.items() if 0 < float(a) < below and v <= share]
     if not calm:
         raise MissingRunsError(f"no run with 0 < α < {below:g} at which {measure} is at most {share:g}")
     return [contrasts(evidence.values(figure, model, ACCURACY), points=True)[max(calm)]]

@@ -100,7 +100,7 @@ def leaky_dead(evidence: Evidence, figure: str, model: str) -> list[Finding]:
         raise MissingRunsError("no run with a leaky rectifier")
     return [
         sample(own["value"], where=f"slope {_slope(a)}, α = {alpha_text(alpha)}", family=len(groups))
-        for (a, alpha), own in groups  # type: ignore[misc]
+        for (a, alpha), own in groups
     ]
 
 

@@ -47,8 +47,7 @@ def signs_at(evidence: Evidence, figure: str, model: str, *, size: float) -> lis
         raise MissingRunsError(f"no run at α = {alpha_text(-size)}")
     own = found[-size]
     # The other α only lend their spread: this is the one comparison.
-    alone = {"family": 1, "corrected": math.nan, "test": "block model", "where": f"|α| = {size:g}", "level": None}
-    return [replace(own, **alone)]
+    return [replace(own, family=1, corrected=math.nan, test="block model", where=f"|α| = {size:g}", level=None)]
 
 
 def signs_averaged(evidence: Evidence, figure: str, model: str) -> list[Finding]:

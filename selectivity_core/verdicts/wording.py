@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import math
 
+from .. import numbers
+from ..numbers import NONE, number, percent
 from .findings import Finding
 from .judging import Verdict
-
-NONE = "–"
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A number with a true minus sign; a dash where there is none; a bound without end in words."""
-    if math.isnan(value):
-        return NONE
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def estimate(verdict: Verdict) -> str:
@@ -42,11 +33,8 @@ def detectable(verdict: Verdict) -> str:
 def p_value(verdict: Verdict) -> str:
     """The corrected p value against what the claim is held against."""
     found = verdict.finding
-    p = math.nan if found is None else found.p_corrected(verdict.claim.test.null)
-    if math.isnan(p):
-        return NONE
-    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+    return NONE if found is None else numbers.p_value(found.p_corrected(verdict.claim.test.null))
 
 
 def _scaled(value: float, found: Finding) -> str:
-    return number(100 * value, 2) if found.points else number(value)
+    return percent(value) if found.points else number(value, 3)

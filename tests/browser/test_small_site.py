@@ -70,6 +70,7 @@ def small_site(tmp_path_factory) -> Path:
     assets.fetch(ROOT / "book" / "_static" / "vendor")
     shutil.copy(ROOT / "_config.yml", folder)
     shutil.copytree(ROOT / "book" / "_static", folder / "book" / "_static")
+    shutil.copy(ROOT / "book" / "references.bib", folder / "book")  # which the configuration names
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: book/sliders\n")
     (folder / "book" / "index.md").write_text("# Start\n\nTo the [sliders](sliders.ipynb).\n")
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})

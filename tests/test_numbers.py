@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from selectivity_core.figures.numbers import number, span, with_span
+from selectivity_core.numbers import number, p_value, percent, span, with_span
 from selectivity_core.statistics import Interval
 
 
@@ -11,10 +11,24 @@ from selectivity_core.statistics import Interval
     [
         (0.126, {}, "0.13"), (-0.126, {}, "−0.13"), (-0.001, {}, "0.00"), (-0.001, {"signed": True}, "0.00"),
         (0.5, {"digits": 1, "signed": True}, "+0.5"), (12.6, {"digits": 0}, "13"), (math.nan, {}, "–"),
+        (math.inf, {}, "∞"), (-math.inf, {}, "−∞"), (12.34, {"digits": 1, "unit": " %"}, "12.3 %"),
+        (math.nan, {"unit": " %"}, "–"),
     ],
 )  # fmt: skip
 def test_number(value, options, text):
     assert number(value, **options) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.04996, "0.0500"), (1e-4, "0.0001"), (0.99e-4, "< 0.0001"), (0.0, "< 0.0001"), (math.nan, "–")]
+)
+def test_p_values(p, text):
+    assert p_value(p) == text
+
+
+def test_percentages():
+    assert [percent(v) for v in (0.12345, -0.5, math.nan)] == ["12.35", "−50.00", "–"]
+    assert percent(1.0, 0) == "100"
 
 
 def test_spans():

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import math
 
-from ..statistics import Interval
+from .statistics import Interval
 
 NONE = "–"
 
 
-def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
-    """A number with so many decimals; never a minus before a zero."""
+def number(value: float, digits: int = 2, *, signed: bool = False, unit: str = "") -> str:
+    """A number with so many decimals and its unit; never a minus before a zero; a bound without end as ∞."""
     if math.isnan(value):
         return NONE
+    if math.isinf(value):
+        return f"{'∞' if value > 0 else '−∞'}{unit}"
     rounded = round(value, digits) + 0.0
-    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".replace("-", "−")
+    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}{unit}".replace("-", "−")
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A share as a percentage, without the mark."""
+    return number(100 * share, digits)
+
+
+def p_value(p: float) -> str:
+    """A p value with four decimals; those below say so."""
+    if math.isnan(p):
+        return NONE
+    return "< 0.0001" if p < 1e-4 else number(p, 4)
 
 
 def span(band: Interval, digits: int = 2, *, scale: float = 1.0, signed: bool = False) -> str:

@@ -1,0 +1,53 @@
+"""A sweep of digits runs against the same runs one after another in one process."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from selectivity_core import RunSpec, RunStore, profile, sweep, train
+from selectivity_core.profiles import expand
+
+from .timing import Paired, compare
+
+RUNS, THREADS, JOBS = 40, 2, 2
+
+
+def specs(runs: int = RUNS) -> list[RunSpec]:
+    """Runs of the digits profile: four α values, as many seeds as it takes."""
+    return expand(profile("digits"), alphas=(-1.0, 0.0, 0.4, 1.0), seeds=range(-(-runs // 4)))[:runs]
+
+
+def one_after_another(wanted: Sequence[RunSpec], folder: Path, threads: int = THREADS) -> RunStore:
+    """The straightforward peer: trains and stores runs here, each with `threads` threads."""
+    store = RunStore(folder)
+    for spec in wanted:
+        store.add(train(spec.replace(threads=threads), progress=False))
+    return store
+
+
+def swept(wanted: Sequence[RunSpec], folder: Path, jobs: int = JOBS) -> RunStore:
+    """The library's sweep into an empty store, its processes started anew."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor(max_workers=jobs).shutdown(wait=True)
+    store = RunStore(folder)
+    _ = sweep(wanted, store, jobs=jobs, progress=False).runs
+    return store
+
+
+def in_empty_folder(work: Callable[[Path], object]) -> None:
+    """Calls `work` with a folder that is then removed."""
+    with tempfile.TemporaryDirectory(prefix="selectivity-bench-") as folder:
+        work(Path(folder) / "runs")
+
+
+def measure() -> dict[str, Paired]:
+    """The ratio."""
+    wanted = specs()
+    found = compare(
+        lambda: in_empty_folder(partial(swept, wanted)), lambda: in_empty_folder(partial(one_after_another, wanted))
+    )
+    return {"sweep": found}
