@@ -37,7 +37,7 @@ def test_there_are_notebooks():
 def test_parameters_are_typed_and_explained(path):
     """`from_notebook` refuses more than one parameters cell, a missing annotation, default or comment."""
     known = from_notebook(path)
-    # A tutorial's networks are no runs: there is no spec whose fields could be overridden, and no store. A plan has none.
+    # A tutorial's networks are no runs: there is no spec to override fields of, and no store. A plan trains nothing.
     others = {"33_tutorial_torchvision": TRAINED, "34_tutorial_transformer": TRAINED, "35_full_grids": {"workers"}}
     assert others.get(path.stem, {"seeds", "overrides", "on_missing"}) <= set(known)
     for parameter in known.values():
