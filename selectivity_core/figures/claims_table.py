@@ -36,8 +36,8 @@ class ClaimsTable:
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.head)
         return (
-            f'<div class="selectivity-scroll" tabindex="0"><table class="selectivity-table"><caption>'
-            f"{escape(self.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(self.rows)}</tbody></table>"
+            '<div class="selectivity-scroll" tabindex="0"><table class="selectivity-table selectivity-claims">'
+            f"<caption>{escape(self.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(self.rows)}</tbody></table>"
             "</div>"
         )
 

@@ -18,17 +18,11 @@ from ..verdicts import STATUSES, Evidence, Verdict, by_chance, judge
 from ..verdicts.wording import detectable, estimate, p_value
 
 FILTERS = {"paper": "Paper", "figure": "Figure", "profile": "Profile", "verdict": "Verdict"}
-HEAD = (
-    "claim", "figure", "what is judged", "the paper", "here", "n", "test", "p, corrected", "verdict",
-    "effect found with 80 % power", "profile",
-)  # fmt: skip
+HEAD = ("what is judged", "the paper", "verdict", "here", "effect found with 80 % power", "profile")
 STYLE = """
 .selectivity-scoreboard .selectivity-filters { display: flex; flex-wrap: wrap; gap: 0.5rem 1.5rem; }
 .selectivity-scoreboard .selectivity-filters[hidden] { display: none; }
 .selectivity-scoreboard select { min-height: 2.75rem; max-width: 100%; }
-.selectivity-scoreboard td { vertical-align: top; }
-.selectivity-scoreboard td.selectivity-words { white-space: normal; text-align: start; min-width: 14rem; }
-.selectivity-scoreboard small { display: block; white-space: normal; }
 """
 # Runs where the page is, with no kernel: without it every row shows and there are no select boxes.
 SCRIPT = """
@@ -107,8 +101,9 @@ class Scoreboard:
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in HEAD)
         body = "".join(_row(verdict) for verdict in self.verdicts)
         return (
-            '<div class="selectivity-scroll" tabindex="0"><table class="selectivity-table"><caption>Every claim and '
-            f"its verdict</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            '<div class="selectivity-scroll" tabindex="0"><table class="selectivity-table selectivity-claims">'
+            f"<caption>Every claim and its verdict</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            "</div>"
         )
 
 
@@ -144,28 +139,41 @@ def _row(verdict: Verdict) -> str:
     judged = f"<small>judged: {escape(networks)}</small>" if len(claim.models) > 1 and networks else ""
     where = f"<small>{escape(found.where)}</small>" if found is not None and found.where else ""
     cells = (
-        f"<td>{claim.id}<small>{escape(claim.paper)}</small></td>"
-        f'<td><a href="{entry.notebook}.html#{entry.anchor}">Figure {escape(entry.number)}</a></td>'
-        f'<td class="selectivity-words">{escape(claim.statement)}{judged}</td>'
+        f'<td class="selectivity-words"><strong>{claim.id}</strong> {escape(claim.statement)}'
+        f'<small><a href="{entry.notebook}.html#{entry.anchor}">Figure {escape(entry.number)}</a>, '
+        f"{escape(claim.paper)}</small>{judged}</td>"
         f'<td class="selectivity-words">{escape(claim.says) or NONE}</td>'
-        f"<td>{escape(estimate(verdict))}{where}</td><td>{NONE if found is None else found.n}</td>"
-        f"<td>{NONE if found is None else escape(found.test)}</td><td>{escape(p_value(verdict))}</td>"
         f'<td class="selectivity-words"><strong>{verdict.status}</strong><small>{escape(verdict.reason)}</small></td>'
-        f"<td>{escape(detectable(verdict))}</td><td>{escape(find_profile(verdict.profile).title)}</td>"
+        f'<td class="selectivity-words">{escape(estimate(verdict))}{where}{_tested(verdict)}</td>'
+        f'<td class="selectivity-words">{escape(detectable(verdict))}</td>'
+        f'<td class="selectivity-words">{escape(find_profile(verdict.profile).title)}</td>'
     )
     return f'<tr id="claim-{claim.id}-{verdict.profile}"{keys}>{cells}</tr>'
 
 
+def _tested(verdict: Verdict) -> str:
+    """n, the test and its corrected p, on a line of their own."""
+    found = verdict.finding
+    if found is None:
+        return ""
+    p = p_value(verdict)
+    return f"<small>n = {found.n}, {escape(found.test)}{'' if p == NONE else f', p {escape(_equals(p))}'}</small>"
+
+
+def _equals(p: str) -> str:
+    return p if p.startswith("<") else f"= {p}"
+
+
 def _context() -> str:
     rows = "".join(
-        f"<tr><td>{entry.id}<small>{escape(entry.paper)}</small></td>"
-        f'<td class="selectivity-words">{escape(entry.statement)}</td>'
+        f'<tr><td class="selectivity-words"><strong>{entry.id}</strong> {escape(entry.statement)}'
+        f"<small>{escape(entry.paper)}</small></td>"
         f'<td class="selectivity-words">{escape(entry.why)}</td></tr>'
         for entry in CONTEXT.values()
     )
     return (
-        '<div class="selectivity-scroll" tabindex="0"><table class="selectivity-table"><caption>Context: known of the '
-        'papers, never judged</caption><thead><tr><th scope="col">statement</th><th scope="col">what it says</th>'
+        '<div class="selectivity-scroll" tabindex="0"><table class="selectivity-table selectivity-claims"><caption>'
+        'Context: known of the papers, never judged</caption><thead><tr><th scope="col">what it says</th>'
         f'<th scope="col">why it is not judged</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
