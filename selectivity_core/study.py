@@ -89,11 +89,6 @@ class Study:
         """Networks, in the order of the figure."""
         return list(dict.fromkeys(s.model for s in self.specs))
 
-    def varied(self) -> list[str]:
-        """Fields beside α and seed in which its finished runs differ."""
-        runs = self.runs()
-        return [name for name in VARIED if runs[name].nunique() > 1] if len(runs) else []
-
     def view(self, panel: Panel) -> View | None:
         """What a panel is drawn from; None where the profile does not cover its network or no run is finished."""
         stands = panel.model if panel.model in self.models else None

@@ -43,6 +43,11 @@ def test_each_figure_of_a_page_stands_by_itself(no_store):
     assert len(set(anchors)) == len(anchors)
 
 
+def test_a_figure_of_one_setting_needs_no_other(no_store):
+    anchors = [f.anchor for f in figures.elsewhere(gather("morcos7", profile="digits", on_missing="skip")).figures]
+    assert "morcos-figure-7-fashion-mnist" in anchors
+
+
 def test_a_page_can_draw_and_tell_in_its_own_way(no_store):
     study = gather("offset", profile="cifar10-short", seeds=1, on_missing="skip")
     (shown,) = figures.elsewhere(study, drawn_by=offset.measures_figure).figures

@@ -8,7 +8,7 @@ from dataclasses import replace
 from IPython.display import Markdown
 
 from ..profiles import PROFILES, find_profile
-from ..study import Study, gather
+from ..study import VARIED, Study, gather
 from .draw import draw
 from .shown import Nothing, Shown
 
@@ -36,7 +36,7 @@ class Elsewhere:
 def other_scales(study: Study) -> list[Study]:
     """The figure of a study at the other profiles, from the store and the ledger; nothing is trained.
 
-    Only profiles at which at least two of its α values (or settings, where it has one α) have a finished run.
+    Only profiles at which two of its α values or other settings have a finished run, or its one where it has no more.
     """
     others = (gather(study.figure.id, profile=name, on_missing="skip") for name in PROFILES if name != study.profile)
     return [other for other in others if _compares(other)]
@@ -71,6 +71,10 @@ def told_elsewhere(study: Study, told_by: Callable[[Study], str]) -> Markdown:
 
 
 def _compares(study: Study) -> bool:
-    """Whether there is more than one setting of some network."""
-    settings = ["alpha", *study.varied()]
-    return any(len(study.runs(m)[settings].drop_duplicates()) >= FEWEST for m in study.models)
+    """Whether two settings of some network have runs, or one where the figure compares none."""
+    names = ["alpha", *VARIED]
+    for model in study.models:
+        wanted = {tuple(getattr(s, name) for name in names) for s in study.specs if s.model == model}
+        if len(study.runs(model)[names].drop_duplicates()) >= min(FEWEST, len(wanted)):
+            return True
+    return False
