@@ -17,7 +17,7 @@ from .errors import SpecError
 from .ledgers import ledger
 from .models import MODEL_NAMES
 from .paper.entries import FigureEntry, Panel
-from .paper.figures import find_figure, grid, models_for, setting
+from .paper.figures import baselines, find_figure, grid, models_for, setting
 from .profiles import Bound, find_profile, profile
 from .spec import RunSpec, field_names
 from .store import RunStore
@@ -88,6 +88,11 @@ class Study:
     def models(self) -> list[str]:
         """Networks, in the order of the figure."""
         return list(dict.fromkeys(s.model for s in self.specs))
+
+    @property
+    def baselines(self) -> list[RunSpec]:
+        """The runs whose weights the figure's page needs."""
+        return baselines(self.figure, self.specs)
 
     def view(self, panel: Panel) -> View | None:
         """What a panel is drawn from; None where the profile does not cover its network or no run is finished."""

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from selectivity_core import RunSpec, grid, profile
 from selectivity_core.errors import SpecError
 from selectivity_core.paper import FIGURES, models_for
-from selectivity_core.paper.figures import PAPER_EPOCHS, find_figure, on_side, setting
+from selectivity_core.paper.figures import PAPER_EPOCHS, baselines, find_figure, on_side, setting
 from selectivity_core.profiles import PROFILES, find_profile
 
 
@@ -134,3 +136,17 @@ def test_sides_models_and_sentences():
     assert find_figure("fig2").sentence.endswith("?")
     assert find_figure("fig1").sentence == "Reducing selectivity."
     assert find_figure("figA9").anchor == "figure-A9"
+
+
+def test_pages_that_load_weights_are_those_that_the_register_names():
+    """The build trains these before any notebook runs; one that trained its own would make others stale."""
+    folder = Path(__file__).resolve().parents[1] / "notebooks"
+    loading = {path.stem for path in folder.glob("*.ipynb") if "load_network(" in path.read_text(encoding="utf-8")}
+    assert loading == {entry.notebook for entry in FIGURES.values() if entry.loads}
+
+
+def test_baselines_are_the_first_networks_at_zero():
+    entry = FIGURES["pwcca"]
+    specs = grid("digits", "pwcca")
+    assert [(s.alpha, s.seed) for s in baselines(entry, specs)] == [(0, 0), (0, 1)]
+    assert baselines(FIGURES["fig1"], grid("digits", "fig1")) == []

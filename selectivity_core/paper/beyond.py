@@ -24,10 +24,10 @@ ENTRIES = (
     ),
     _entry(
         "batches", "B4", "What α acts on in a batch", "20_batches", "resnet20",
-        variants=({}, {"estimate": "unbiased"}), grid="estimates",
+        variants=({}, {"estimate": "unbiased"}), grid="estimates", loads=1,
     ),
     _entry("pwcca", "B5", "Which PWCCA?", "21_which_pwcca", "resnet20", side="negative",
-           tables=("pairs",)),
+           tables=("pairs",), loads=2),
     FigureEntry(
         "t95", BOOK, "B7", "Epochs to 95 % of the best accuracy", "15_learning",
         (
@@ -41,5 +41,5 @@ ENTRIES = (
         "resnet20", "resnet18",
         grid="estimates", analyses=("ablation-test", "ablation-test-mean", "noise-test"),
     ),
-    _entry("others", "B6", "How others differ", "22_how_others_differ", "resnet20", side="none"),
+    _entry("others", "B6", "How others differ", "22_how_others_differ", "resnet20", side="none", loads=1),
 )  # fmt: skip

@@ -76,6 +76,7 @@ class FigureEntry:
         tables: derived tables that its notebook needs beside those of its panels ("pairs", "bounds").
         analyses: what is worked out of each of its runs, keys of `reliance.ANALYSES`.
         closer: the same, of each network's first variant only.
+        loads: of how many networks at α = 0, those of the first seeds, its page needs the weights.
         note: what is not known of it, or was chosen here where the paper is silent.
     """
 
@@ -92,6 +93,7 @@ class FigureEntry:
     tables: tuple[str, ...] = ()
     analyses: tuple[str, ...] = ()
     closer: tuple[str, ...] = ()
+    loads: int = 0
     note: str = ""
 
     @property

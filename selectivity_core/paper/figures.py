@@ -104,3 +104,8 @@ def grid(
             own = {k: v for k, v in given.items() if k not in (*overrides, "model")}
             specs += expand(base.replace(**own), alphas=chosen, seeds=numbers)
     return list(dict.fromkeys(specs))
+
+
+def baselines(entry: FigureEntry, specs: Sequence[RunSpec]) -> list[RunSpec]:
+    """The networks of a figure whose weights its page needs, as `FigureEntry.loads` says."""
+    return [spec for spec in specs if spec.alpha == 0][: entry.loads]

@@ -101,9 +101,12 @@ def _prepare() -> None:
 
 
 def _train(jobs: int) -> None:
-    """The runs of all default figures in one sweep, so that notebooks that run side by side need not train."""
+    """The runs of all default figures in one sweep, so that notebooks that run side by side need not train.
+
+    The ledger keeps no weights: the few networks whose weights pages need are trained though it has their tables.
+    """
     from ..ledgers import TRACKED, ledger, ledger_folder
-    from ..paper.figures import FIGURES, grid
+    from ..paper.figures import FIGURES, baselines, grid
     from ..planning import plan
     from ..study import default_store
     from ..sweeping import sweep
@@ -114,6 +117,8 @@ def _train(jobs: int) -> None:
         # Long work may follow: say first what it is and what it costs, by the tracked runs' own times.
         print("no ledger is read; what the default figures take:")
         print(plan(specs, store, ledger=ledger(folder=TRACKED), use_ledger=False, workers=jobs).text(), flush=True)
+    loaded = dict.fromkeys(spec for e in FIGURES.values() if e.loads for spec in baselines(e, grid("digits", e.id)))
+    sweep(list(loaded), store, jobs=jobs)
     sweep(specs, store, jobs=jobs, ledger=kept)
 
 
