@@ -198,3 +198,11 @@ def test_time_to_learn_shows_every_seed_and_the_median():
     spans = [collection.get_segments()[0][:, 1].tolist() for collection in axes.collections]
     assert spans == [[8, 8], [5, 13]]  # from quartile to quartile
     assert axes.get_ylim()[0] == 0
+
+
+def test_with_a_ring_only_its_alpha_and_the_outermost_are_named():
+    runs = made_up_study((-5.0, -1.0, 0.0, 1.0), seeds=2).runs("resnet18")
+    for ring, named in ((None, ["−5", "−1", "0", "1"]), (-1.0, ["−5", "−1", "1"])):
+        _, (axes,) = panels(1)
+        accuracy_against_selectivity(axes, runs, ring=ring)
+        assert [text.get_text() for text in axes.texts] == named

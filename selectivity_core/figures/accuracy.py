@@ -135,9 +135,10 @@ def accuracy_against_selectivity(
         value: the column of `runs` that goes up the page.
         index: the column that goes across it.
         null: α -> what shuffled labels give: a tick for each at the foot of the panel.
-        ring: the α whose point gets a ring around it.
+        ring: the α whose point gets a ring around it; then only it and the outermost are named beside their points.
     """
     alphas = sorted(runs["alpha"].unique())
+    named = set(alphas) if ring is None else {ring, alphas[0], alphas[-1]}
     floor, below = _floor(runs, value), []
     for alpha in alphas:
         group = runs[runs["alpha"] == alpha]
@@ -152,9 +153,10 @@ def accuracy_against_selectivity(
             x.mean, centre, [[centre - low], [high - centre]], [[x.mean - x.low], [x.high - x.mean]],
             fmt="v" if alpha < 0 else "^" if alpha > 0 else "s", color=alpha_color(alpha, alphas), capsize=2,
         )  # fmt: skip
-        axes.annotate(
-            alpha_label(alpha), (x.mean, centre), (5, 4), textcoords="offset points", fontsize=7.5, color=GREY
-        )
+        if alpha in named:
+            axes.annotate(
+                alpha_label(alpha), (x.mean, centre), (5, 4), textcoords="offset points", fontsize=7.5, color=GREY
+            )
     if null is not None:
         foot = axes.get_xaxis_transform()  # data across, share of the panel upward
         axes.plot(null, [0.03] * len(null), "|", ms=9, mew=1.6, color=NULL, transform=foot, label="shuffled labels")
