@@ -30,6 +30,7 @@ def machine(threads: int) -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version(),
         "torch": torch.__version__, "package": f"{version()} ({commit() or 'no checkout'})",
         "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "load when it began": f"{os.getloadavg()[0]:.1f}",  # beyond the cores, others were at work
     }  # fmt: skip
 
 
