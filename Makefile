@@ -68,8 +68,8 @@ figure: env ## one notebook with parameters: make figure NB=05_figure_4 PARAMS='
 sweep: env ## train a profile's grid: make sweep PROFILE=cifar10-short
 	$(BIN)/selectivity sweep --profile $(PROFILE)
 
-verify: env ## check every run of the local store and every table of the ledger
-	$(BIN)/selectivity verify
+verify: env ## check every run of the local store and every table of the ledger, and train five of its runs anew
+	$(BIN)/selectivity verify --retrain 5 --profile $(PROFILE)
 
 claims: env ## the verdict on every claim: make claims PROFILE=cifar10-short
 	$(BIN)/selectivity claims --profile $(PROFILE)

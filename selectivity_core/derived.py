@@ -61,8 +61,12 @@ class Task:
     @property
     def key(self) -> str:
         """Where its result is kept: analysis and run ids, hashed."""
-        content = [self.analysis.label, *(spec.id for spec in self.runs)]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:20]
+        return hashlib.sha256(json.dumps(self.name).encode()).hexdigest()[:20]
+
+    @property
+    def name(self) -> tuple[str, ...]:
+        """What its rows have in the columns `analysis`, `run` and, of two runs, `other`."""
+        return (self.analysis.label, *(spec.id for spec in self.runs))
 
 
 def derive(
@@ -99,7 +103,7 @@ def derive(
     found: dict[Task, pd.DataFrame] = {}
     for task in wanted:
         kept = _kept(task, store)
-        rows = kept if kept is not None else known.get((task.analysis.label, *(s.id for s in task.runs)))
+        rows = kept if kept is not None else known.get(task.name)
         if rows is not None:
             found[task] = rows
     missing = [task for task in wanted if task not in found]
@@ -162,8 +166,17 @@ def _kept(task: Task, store: RunStore) -> pd.DataFrame | None:
 def _of_ledger(table: str, ledger: Tables | None) -> dict[tuple[str, ...], pd.DataFrame]:
     if ledger is None or not len(rows := getattr(ledger, table)):
         return {}
-    keys = ["analysis", "run", "other"] if "other" in rows else ["analysis", "run"]
-    return dict(iter(rows.groupby(keys, sort=False)))
+    return dict(iter(rows.groupby(_keys(rows), sort=False)))
+
+
+def _keys(rows: pd.DataFrame) -> list[str]:
+    return ["analysis", "run", *(["other"] if "other" in rows else [])]
+
+
+def ledger_results(table: str, ledger: Tables) -> set[tuple[str, ...]]:
+    """The `Task.name` of every result that a table of the ledger holds."""
+    rows = getattr(ledger, table)
+    return set(rows[_keys(rows)].drop_duplicates().itertuples(index=False, name=None)) if len(rows) else set()
 
 
 def kept_rows(store: RunStore, table: str, runs: set[str]) -> Iterator[pd.DataFrame]:

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 TABLES = ("runs", "history", "layers", "units", "responses")
 DERIVED = ("pairs", "bounds", "curves", "importances")
 # Unit tables are kept for the first so many seeds of each setting, to stay small enough for git.
-PER_UNIT = {"units": 3, "responses": 3}
+PER_UNIT = {"units": 5, "responses": 3}
+# Class means are kept of the networks of figures that show units class by class.
+BY_CLASS = ("index", "fig4", "offset")
+# Significant digits: enough for any figure and any test, and a third to a half of the space. `runs` is exact.
+DIGITS = {"history": 7, "layers": 7, "units": 5, "responses": 4} | dict.fromkeys(DERIVED, 5)
 
 
 TRACKED = Path(__file__).resolve().parent.parent / "results"
@@ -89,8 +93,7 @@ def export(store: RunStore, folder: Path | None = None) -> dict[str, int]:
     """Adds a store's current runs to the ledger; rows of a run that it already has are replaced, stale runs left out.
 
     Rows are sorted, and the same runs give the same bytes. Unit tables are kept of the settings that figures show unit
-    by unit, for their first seeds, with five significant digits (class means with four), as are derived tables; all
-    other figures are exact.
+    by unit, for their first seeds. Figures of `runs` are exact, those of other tables have the digits of `DIGITS`.
 
     Args:
         store: where the runs lie.
@@ -144,9 +147,11 @@ def _export(store: RunStore, runs: list[str], folder: Path) -> int:
         assert kept is not None
         if table in PER_UNIT:
             shown = (kept["seed_rank"] < PER_UNIT[table]) & _shown_by_unit(kept)
-            new = _shortened(new[new["run"].isin(kept.loc[shown, "run"])], 4 if table == "responses" else 5)
-        if table in DERIVED:
-            new = _shortened(new, 5)
+            if table == "responses":
+                shown &= kept["model"].isin(_class_by_class(folder.name))
+            new = new[new["run"].isin(kept.loc[shown, "run"])]
+        if table in DIGITS:
+            new = _shortened(new, DIGITS[table])
         if table != "runs":
             order = {run: k for k, run in enumerate(kept["run"])}
             keys = [c for c in ("analysis", "other") if c in new]  # a run has several derived results
@@ -175,6 +180,12 @@ def _shown_by_unit(runs: pd.DataFrame) -> pd.Series:
     return plain & (runs["activation"] == "relu") & (runs["label_corruption"] == 0) & (runs["dropout"] == 0)
 
 
+def _class_by_class(profile: str) -> set[str]:
+    from .paper.figures import find_figure, models_for
+
+    return {model for name in BY_CLASS for model in models_for(find_figure(name), profile)}
+
+
 def _settings(runs: pd.DataFrame) -> pd.DataFrame:
     """Runs in a fixed order, each with the rank of its seed among the runs that differ in nothing else."""
     fields = [f for f in field_names() if f != "seed"]
@@ -183,6 +194,6 @@ def _settings(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shortened(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
-    """So many significant digits: enough for any figure, a third of the space."""
+    """So many significant digits."""
     floats = frame.select_dtypes("float").columns
     return frame.assign(**{c: [float(f"{v:.{digits}g}") for v in frame[c]] for c in floats})

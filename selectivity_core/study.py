@@ -19,6 +19,7 @@ from .models import MODEL_NAMES
 from .paper.entries import FigureEntry, Panel
 from .paper.figures import baselines, find_figure, grid, models_for, setting
 from .profiles import Bound, find_profile, profile
+from .replicates import seeds_for
 from .spec import RunSpec, field_names
 from .store import RunStore
 from .sweeping import OnMissing, describe, sweep
@@ -225,7 +226,8 @@ def gather(
         figure: its id in the register.
         profile: at which scale.
         alphas: α values; the profile's where empty.
-        seeds: a count or a list; the profile's where 0 or empty.
+        seeds: a count or a list; where 0 or empty all that the ledger has of the whole grid, and at least the
+            profile's number.
         overrides: other values for fields of the specs.
         on_missing: "train", "skip" or "raise".
         models: networks; the figure's own by default.
@@ -236,8 +238,9 @@ def gather(
         MissingRunsError: runs are missing and `on_missing` is "raise".
     """
     changes = check_overrides(overrides or {})
-    specs = grid(profile, figure, alphas=alphas or None, seeds=seeds or None, models=models, **changes)
     store, kept = default_store(), ledger()
+    ask: dict[str, Any] = {"alphas": alphas or None, "models": models, **changes}
+    specs = grid(profile, figure, seeds=seeds or seeds_for(profile, figure, kept, **ask), **ask)
     tables = sweep(specs, store, on_missing=on_missing, ledger=kept)
     study = Study(find_figure(figure), profile, specs, tables)
     scale = find_profile(profile)

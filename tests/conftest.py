@@ -16,6 +16,25 @@ from selectivity_core.profiles import PROFILES, Profile
 torch.set_num_threads(1)
 
 
+class AtOnce:
+    """Names a failing test when it fails, not only at the end of a long run that may not get there."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called where results are gathered, whichever process the test ran in."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            last = str(report.longrepr).strip().splitlines()[-1:]
+            terminal.write_line(f"\nFAILED {report.nodeid} ({report.when}): {''.join(last)}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(AtOnce(config))
+
+
 @pytest.fixture(scope="session")
 def _folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("selectivity")

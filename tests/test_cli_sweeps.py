@@ -1,5 +1,6 @@
 """The command line of long sweeps: plan, shards, time budgets, status, verify, export and import, migrate."""
 
+import gzip
 import re
 
 import pytest
@@ -7,6 +8,7 @@ from tiny_specs import TINY
 
 from selectivity_core import RunStore, sweep
 from selectivity_core.data import load
+from selectivity_core.store import from_csv, to_csv
 from selectivity_core.training import Trainer
 
 GRID = ("--profile", "tiny", "--seeds", "2")
@@ -133,6 +135,29 @@ def test_verify_names_what_is_wrong_and_ends_with_2(call, store, tmp_path):
     assert "units.csv.gz: not a table of the ledger" in said[1]
     code, _, (said,) = call("verify", "--store", store.path, "--ledger", tmp_path / "nowhere")
     assert (code, said) == (2, f"selectivity: {tmp_path / 'nowhere'}: no such folder")
+
+
+def test_verify_trains_some_runs_anew(call, store, tmp_path, monkeypatch):
+    monkeypatch.setattr("selectivity_core.executing.default_jobs", lambda specs, gpus: 1)
+    folder = tmp_path / "ledger"
+    call("export", "--store", store.path, "--to", folder)
+    words = ("verify", "--store", tmp_path / "empty", "--ledger", folder, "--retrain", 2)
+    code, out, said = call(*words, "--draw", 4)
+    assert (code, said) == (0, [])
+    assert out[2] == "training 2 of 3 runs of digits anew (--draw 4)"
+    assert sum("agrees bit for bit" in line for line in out) == 2
+    assert out[-1] == "2 of 2 agree bit for bit, 2 agree"
+    path = folder / "digits" / "runs.csv.gz"
+    rows = from_csv(gzip.decompress(path.read_bytes()), "runs")
+    path.write_bytes(gzip.compress(to_csv(rows.assign(test_loss=rows["test_loss"] + 0.25))))
+    code, out, said = call(*words)
+    assert code == 2
+    assert said and all("DISAGREES" in line for line in said)
+    code, _, said = call(*words, "--profile", "digit")
+    assert code == 2 and "profile: 'digit' given" in said[-1]
+    monkeypatch.setenv("SELECTIVITY_LEDGER", "none")
+    code, _, (said,) = call("verify", "--store", tmp_path / "empty", "--retrain", 1)
+    assert (code, said) == (2, 'selectivity: ledger: SELECTIVITY_LEDGER is "none"; there is no run to train again')
 
 
 def test_export_and_import_of_whole_runs(call, store, tmp_path):

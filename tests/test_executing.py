@@ -75,7 +75,7 @@ def test_a_killed_pool_worker_does_not_end_the_sweep(tmp_path):
                 killed.append(child.pid)
                 return
 
-    thread = threading.Thread(target=kill_one)
+    thread = threading.Thread(target=kill_one, daemon=True)
     thread.start()
     found = sweep(specs, store, jobs=2, progress=False)
     thread.join()
@@ -225,7 +225,7 @@ def test_two_sweeps_with_executors_on_one_store_both_end_well(tmp_path):
     with ThreadPoolExecutor(2) as pool:
         for _ in range(2):
             ask = lambda: answers.append(sweep(SPECS, tmp_path, executor=pool, progress=False))  # noqa: E731
-            threads.append(threading.Thread(target=ask))
+            threads.append(threading.Thread(target=ask, daemon=True))
         for thread in threads:
             thread.start()
         for thread in threads:

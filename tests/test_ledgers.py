@@ -39,38 +39,47 @@ def test_order_of_exports_does_not_matter(finished, folder, tmp_path, tiny):
     assert contents(tmp_path / "other") == contents(folder)
 
 
-def test_figures_are_exact_and_unit_tables_short(finished, folder):
+def test_runs_are_exact_and_other_tables_have_their_digits(finished, folder):
     store, specs = finished
     export(store)
     found, stored = ledger("digits"), store.tables(specs)
-    for name in ("runs", "history", "layers"):
-        left = (
-            getattr(found, name)
-            .drop(columns="seed_rank", errors="ignore")
-            .set_index("run")
-            .loc[[s.id for s in specs[:6]]]
-        )
-        right = getattr(stored, name).set_index("run").loc[[s.id for s in specs[:6]]]
-        pd.testing.assert_frame_equal(left, right, check_exact=True, check_dtype=False)
-    units = found.units.set_index(["run", "layer", "unit"]).sort_index()
-    whole = stored.units.set_index(["run", "layer", "unit"]).sort_index()
-    # Exactly the stored figures, rounded: nothing else may differ.
-    floats = whole.select_dtypes("float").columns
-    rounded = whole.assign(**{c: [float(f"{v:.5g}") for v in whole[c]] for c in floats})
-    pd.testing.assert_frame_equal(units, rounded, check_exact=True, check_dtype=False)
+    runs = found.runs.set_index("run").loc[[s.id for s in specs]]
+    whole = stored.runs.set_index("run").loc[[s.id for s in specs]]
+    pd.testing.assert_frame_equal(runs, whole, check_exact=True, check_dtype=False)
     assert (found.runs["status"] == "diverged").sum() == 1
+    for name, digits in {"history": 7, "layers": 7, "units": 5}.items():
+        keys = [c for c in ("run", "epoch", "layer", "unit", "class") if c in getattr(stored, name)]
+        kept = getattr(found, name).set_index(keys).sort_index()
+        whole = getattr(stored, name).set_index(keys).sort_index()
+        # Exactly the stored figures, rounded: nothing else may differ.
+        floats = whole.select_dtypes("float").columns
+        rounded = whole.assign(**{c: [float(f"{v:.{digits}g}") for v in whole[c]] for c in floats})
+        pd.testing.assert_frame_equal(kept, rounded, check_exact=True, check_dtype=False)
 
 
-def test_unit_tables_are_kept_for_three_seeds_of_a_setting(folder, tmp_path, tiny):
-    specs = [tiny.replace(seed=s, epochs=1) for s in (9, 4, 7, 1)] + [tiny.replace(epochs=1, alpha=1.0, seed=8)]
+def test_unit_tables_are_kept_for_the_first_seeds_of_a_setting(folder, tmp_path, tiny):
+    shown = tiny.replace(model="resnet20", epochs=1)  # class by class, unlike the perceptron
+    specs = [shown.replace(seed=s) for s in (9, 4, 7, 1, 12, 2)] + [shown.replace(alpha=1.0, seed=8)]
     store = RunStore(tmp_path / "s")
     sweep(specs, store, jobs=1, progress=False)
     export(store)
     found = ledger()
-    assert len(found.runs) == 5
-    kept = {s.id for s in specs if s.seed in (1, 4, 7, 8)}
-    assert set(found.units["run"]) == set(found.responses["run"]) == kept
-    assert len(found.layers) == 10
+    assert len(found.runs) == 7
+    assert set(found.units["run"]) == {s.id for s in specs if s.seed != 12}
+    assert set(found.responses["run"]) == {s.id for s in specs if s.seed in (1, 2, 4, 8)}
+    assert len(found.layers) == 7 * 19
+
+
+def test_class_means_are_kept_of_networks_shown_class_by_class(folder, tmp_path, tiny):
+    specs = [tiny.replace(epochs=1, model=model) for model in ("resnet20", "mlp")]
+    store = RunStore(tmp_path / "s")
+    sweep(specs, store, jobs=1, progress=False)
+    export(store)
+    assert set(ledger().units["run"]) == {s.id for s in specs}
+    means, whole = ledger().responses, store.tables(specs[:1]).responses
+    assert set(means["run"]) == {specs[0].id}
+    rounded = whole.assign(mean=[float(f"{v:.4g}") for v in whole["mean"]])
+    pd.testing.assert_frame_equal(means, rounded, check_dtype=False)
 
 
 def test_no_ledger_is_empty(folder, monkeypatch):

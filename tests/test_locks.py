@@ -64,7 +64,7 @@ def test_threads_of_one_process_take_turns(tmp_path):
             time.sleep(0.005)
             inside.pop()
 
-    threads = [threading.Thread(target=body) for _ in range(6)]
+    threads = [threading.Thread(target=body, daemon=True) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -20,6 +20,7 @@ from selectivity_core.publish.runner import execute, execute_all
 from selectivity_core.store import RunStore
 from selectivity_core.study import gather
 
+pytestmark = pytest.mark.timeout(2400)  # the first test waits until every notebook has run
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 FIGURE_4 = next(p for p in NOTEBOOKS if p.stem == "05_figure_4")
 TINY = {"epochs": 2, "milestones": [1], "train_size": 50, "width": 2}

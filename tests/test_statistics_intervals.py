@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from selectivity_core.errors import ParameterError
-from selectivity_core.statistics import bootstrap_interval, interval, t_interval
+from selectivity_core.statistics import bootstrap_interval, interval, prediction_interval, t_interval
 
 SAMPLE = [0.81, 0.84, 0.79, 0.86, 0.83]
 
@@ -36,6 +36,23 @@ def test_t_interval_worked_out_by_hand():
     assert (found.mean, found.kind, found.n) == (3, "t", 3)
     assert found.low == pytest.approx(3 - 2.484138, abs=1e-5)
     assert found.high == pytest.approx(3 + 2.484138, abs=1e-5)
+
+
+def test_prediction_interval_worked_out_by_hand():
+    # mean 3, sd 1, n 3: 3 -+ 4.302653 * sqrt(4 / 3)
+    found = prediction_interval([2, 3, 4])
+    assert (found.mean, found.kind, found.n) == (3, "t", 3)
+    assert found.low == pytest.approx(3 - 4.968276, abs=1e-5)
+    assert found.high == pytest.approx(3 + 4.968276, abs=1e-5)
+    assert np.isnan(prediction_interval([2]).low) and np.isnan(prediction_interval([]).high)
+    assert prediction_interval([2, 2]).low == prediction_interval([2, 2]).high == 2
+
+
+def test_prediction_intervals_hold_the_share_they_promise():
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=(4000, 6))
+    inside = [(i := prediction_interval(row[:5])).low <= row[5] <= i.high for row in samples]
+    assert abs(np.mean(inside) - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 4000)
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=12), st.floats(0.5, 0.99))

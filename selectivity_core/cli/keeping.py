@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SelectivityError, StoreError
-from .arguments import add_grid, add_places, add_store, command, grid_of, store_of
+from .arguments import add_grid, add_places, add_store, command, count, grid_of, store_of
 
 
 def add_commands(commands: Any) -> None:
@@ -19,10 +19,16 @@ def add_commands(commands: Any) -> None:
     add_grid(status, default=None)
     add_places(status)
 
-    text = "Check every run of the store against its manifest, and every table of the ledger."
+    text = (
+        "Check every run of the store against its manifest, and every table of the ledger; with --retrain, train some "
+        "of the ledger's runs anew and say how they agree."
+    )
     verify = command(commands, "verify", _verify, text)
     _add_ledger(verify)
-    add_store(verify)
+    verify.add_argument("--retrain", type=count, metavar="N", help="train so many runs of the ledger anew")
+    verify.add_argument("--profile", default="digits", help="of which profile (default: digits)")
+    verify.add_argument("--draw", type=int, metavar="SEED", help="the draw of runs to repeat (default: a new one)")
+    add_places(verify)
 
     text = "Add the store's finished runs to the ledger, results/, or copy them whole to another store."
     export = command(commands, "export", _export, text)
@@ -98,9 +104,34 @@ def _verify(options: argparse.Namespace) -> int:
         profiles = len(list(ledger.glob("*/runs.csv.gz")))
         print(f"{ledger}: {profiles} profiles, {len(found)} problems")
         problems += found
+    if options.retrain is not None:
+        problems += _retrained(options, ledger)
     for problem in problems:
         print(f"selectivity: {problem}", file=sys.stderr)
     return 2 if problems else 0
+
+
+def _retrained(options: argparse.Namespace, folder: Path | None) -> list[str]:
+    """Trains some runs of the ledger anew, says how each agrees, and returns those that do not."""
+    from secrets import randbelow
+
+    from ..errors import MissingRunsError
+    from ..ledgers import ledger
+    from ..profiles import find_profile
+    from ..retraining import retrain, sample
+
+    find_profile(options.profile)
+    if folder is None:
+        raise MissingRunsError('ledger: SELECTIVITY_LEDGER is "none"; there is no run to train again')
+    kept, draw = ledger(options.profile, folder=folder), options.draw
+    if draw is None:
+        draw = randbelow(10**6)
+    specs = sample(kept, options.retrain, draw)
+    print(f"training {len(specs)} of {len(kept.runs)} runs of {options.profile} anew (--draw {draw})")
+    found = retrain(specs, kept, data=options.data)
+    print("\n".join(map(str, found)))
+    print(f"{sum(a.same for a in found)} of {len(found)} agree bit for bit, {sum(a.agrees for a in found)} agree")
+    return [str(a) for a in found if not a.agrees]
 
 
 def _export(options: argparse.Namespace) -> None:

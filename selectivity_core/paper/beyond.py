@@ -41,5 +41,6 @@ ENTRIES = (
         "resnet20", "resnet18",
         grid="estimates", analyses=("ablation-test", "ablation-test-mean", "noise-test"),
     ),
+    _entry("live", "B9", "Trained on this machine, just now", "36_live", "resnet18"),
     _entry("others", "B6", "How others differ", "22_how_others_differ", "resnet20", side="none", loads=1),
 )  # fmt: skip

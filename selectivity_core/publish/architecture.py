@@ -31,9 +31,9 @@ def _layer(title: str, rooms: str) -> Layer:
 LAYERS = (
     _layer("Commands and the book", "cli publish"),
     _layer("Figures and verdicts", "summary figures verdicts tutorials widgets"),
-    _layer("What a figure asks for", "study view tasks controls"),
+    _layer("What a figure asks for", "study view tasks replicates controls"),
     _layer("Worked out of trained networks",
-           "trained loaded derived bounds reliance representations forms rivals ledgers verification"),
+           "trained loaded derived bounds reliance representations forms rivals ledgers verification retraining"),
     _layer("Runs on disk, and many of them",
            "store migrations moving run_status workers executing sweeping planning schedulers"),
     _layer("One run", "training probes gathering run checkpoints manifests estimation costs"),

@@ -11,7 +11,13 @@ from selectivity_core.statistics.comparisons import (
 )
 from selectivity_core.statistics.contrasts import Contrast, dunnett_block
 from selectivity_core.statistics.corrections import bonferroni, holm, stars
-from selectivity_core.statistics.intervals import Interval, bootstrap_interval, interval, t_interval
+from selectivity_core.statistics.intervals import (
+    Interval,
+    bootstrap_interval,
+    interval,
+    prediction_interval,
+    t_interval,
+)
 from selectivity_core.statistics.power import Equivalence, detectable_effect, equivalent
 
 __all__ = [
@@ -28,6 +34,7 @@ __all__ = [
     "interval",
     "mean_correlation",
     "paired",
+    "prediction_interval",
     "rank_sum",
     "rank_sum_floor",
     "spearman",

@@ -47,8 +47,26 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     mean = float(sample.mean()) if n else np.nan
     if n < 2:
         return Interval(mean, np.nan, np.nan, n, "t")
-    half = 0.0 if constant(sample) else stats.t.ppf((1 + level) / 2, n - 1) * sample.std(ddof=1) / np.sqrt(n)
+    if constant(sample):  # their sum divided by n can be one unit in the last place off
+        return Interval(float(sample[0]), float(sample[0]), float(sample[0]), n, "t")
+    half = stats.t.ppf((1 + level) / 2, n - 1) * sample.std(ddof=1) / np.sqrt(n)
     return Interval(mean, float(mean - half), float(mean + half), n, "t")
+
+
+def prediction_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Where one further value is to be expected: mean ± t(n−1) · s · √(1 + 1/n); `kind` is "t".
+
+    Args:
+        values: one value a network, (n,), taken as normal.
+        level: the chance that a further value lies inside.
+
+    Raises:
+        ParameterError: for values that are not a list of numbers or a level outside (0, 1).
+    """
+    found = t_interval(values, level)
+    wider = np.sqrt(found.n + 1)  # the mean's interval is t · s · √(1/n)
+    half = (found.high - found.mean) * wider
+    return Interval(found.mean, float(found.mean - half), float(found.mean + half), found.n, "t")
 
 
 def bootstrap_interval(

@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from ..derived import FOLDER, Task, derive
+from ..derived import FOLDER, Task, derive, ledger_results
 from ..effects import over_units
 from ..errors import MissingRunsError
 from ..ledgers import ledger
 from ..paper.figures import find_figure, grid
 from ..profiles import find_profile
 from ..reads import record as record_read
+from ..replicates import seeds_for
 from ..store import RunStore
 from ..study import VARIED, Study, check_overrides, default_store, gather
 from ..sweeping import OnMissing, sweep
@@ -160,7 +161,8 @@ class Evidence:
         if self.on_missing != "skip":
             return gather(figure, profile=self.profile, **ask)  # type: ignore[arg-type]
         store, known, entry = self._store, self._ledger, find_figure(figure)
-        specs = grid(self.profile, figure, seeds=self.seeds or None, **self.overrides)
+        seeds = self.seeds or seeds_for(self.profile, figure, known, **self.overrides)
+        specs = grid(self.profile, figure, seeds=seeds, **self.overrides)
         study = Study(entry, self.profile, specs, sweep(specs, store, on_missing="skip", ledger=known, progress=False))
         # All that can have been worked out, at whichever α.
         bound, finished = find_profile(self.profile).bound, set(study.runs()["run"])
@@ -174,11 +176,9 @@ class Evidence:
 
 def _kept(tasks: list[Task], store: RunStore, kept: Tables) -> Iterator[Task]:
     """Those whose result the store or the ledger has, so that nothing is worked out for a verdict."""
-    rows = getattr(kept, tasks[0].analysis.table)
-    keys = ["analysis", "run", *(["other"] if "other" in rows else [])]
-    listed = set(rows[keys].drop_duplicates().itertuples(index=False, name=None)) if len(rows) else set()
+    listed = ledger_results(tasks[0].analysis.table, kept)
     for task in tasks:
         path = store.path / FOLDER / task.analysis.table / f"{task.key}.csv.gz"
         record_read(path)  # so that a page notices when there is one
-        if path.is_file() or (task.analysis.label, *(spec.id for spec in task.runs)) in listed:
+        if path.is_file() or task.name in listed:
             yield task

@@ -1,0 +1,79 @@
+"""How many seeds a figure is drawn from where nobody says: all that the ledger has of its whole grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from .derived import ledger_results
+from .errors import ParameterError
+from .paper.figures import find_figure, grid
+from .profiles import find_profile
+from .rows import spec_of
+from .spec import RunSpec
+from .tables import Tables
+from .tasks import tasks_by_table
+
+
+def seeds_for(
+    profile_name: str,
+    figure: str,
+    kept: Tables,
+    *,
+    alphas: Sequence[float] | None = None,
+    models: Sequence[str] | None = None,
+    **overrides: Any,
+) -> int:
+    """The number of seeds, counted from 0, of which the ledger has all runs of a figure and all worked out of them.
+
+    So a ledger that grows widens every figure that reads it, while what must be trained stays the profile's own number.
+
+    Args:
+        profile_name: a profile.
+        figure: a figure's id.
+        kept: the ledger.
+        alphas, models, overrides: as for `paper.figures.grid`.
+
+    Returns:
+        that number; the profile's own where the ledger has fewer.
+
+    Raises:
+        SpecError: as `grid` does.
+    """
+    entry, scale = find_figure(figure), find_profile(profile_name)
+    least = scale.seeds_for(entry.grid)
+    runs = kept.runs
+    finished = set(runs["run"]) if len(runs) else set()
+    results: dict[str, set[tuple[str, ...]]] = {}
+    for seeds in count(least + 1):
+        ask = {"alphas": alphas, "models": models, **overrides}
+        if not all(spec.id in finished for spec in grid(profile_name, figure, seeds=[seeds - 1], **ask)):
+            return seeds - 1
+        specs = grid(profile_name, figure, seeds=seeds, **ask)
+        for table, tasks in tasks_by_table(entry, specs, finished, scale.bound, chosen=bool(alphas)).items():
+            if table not in results:
+                results[table] = ledger_results(table, kept)
+            if not all(task.name in results[table] for task in tasks):
+                return seeds - 1
+    raise AssertionError("a ledger ends")
+
+
+def new_seeds(specs: Sequence[RunSpec], kept: Tables, count: int) -> list[int]:
+    """The first seeds that come after all which a ledger has of some settings, and after those asked for.
+
+    Args:
+        specs: the runs asked for.
+        kept: the ledger.
+        count: how many seeds.
+
+    Raises:
+        ParameterError: a count below 1.
+    """
+    if count < 1:
+        raise ParameterError(f"new seeds: {count} given; at least 1 is needed")
+    like = {spec.replace(seed=0) for spec in specs}
+    rows = kept.runs[kept.runs["model"].isin({s.model for s in specs})] if len(kept.runs) else kept.runs
+    known = [spec_of(row) for row in rows.to_dict("records")]
+    last = max([*(s.seed for s in specs), *(s.seed for s in known if s.replace(seed=0) in like)], default=-1)
+    return list(range(last + 1, last + 1 + count))

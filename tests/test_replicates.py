@@ -1,0 +1,77 @@
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from selectivity_core.errors import ParameterError, SpecError
+from selectivity_core.paper.figures import find_figure, grid
+from selectivity_core.profiles import find_profile
+from selectivity_core.replicates import new_seeds, seeds_for
+from selectivity_core.tables import Tables
+from selectivity_core.tasks import tasks_by_table
+
+DEFAULT = find_profile("digits").seeds
+
+
+def kept(specs, pairs=()):
+    """A ledger of these runs, and of these results over pairs."""
+    rows = [{"run": a.id, "other": b.id, "analysis": label} for label, a, b in pairs]
+    return SimpleNamespace(runs=pd.DataFrame({"run": [s.id for s in specs]}), pairs=pd.DataFrame(rows))
+
+
+def test_without_a_ledger_it_is_the_profiles_own_number():
+    assert seeds_for("digits", "fig4", Tables()) == DEFAULT
+    assert seeds_for("digits", "morcos3", Tables()) == 20
+
+
+def test_a_ledger_widens_a_figure_by_the_seeds_it_has_whole():
+    wanted = grid("digits", "fig4", seeds=DEFAULT + 2)
+    assert seeds_for("digits", "fig4", kept(wanted)) == DEFAULT + 2
+    last = next(s for s in wanted if s.seed == DEFAULT + 1 and s.alpha == -5)
+    assert seeds_for("digits", "fig4", kept([s for s in wanted if s != last])) == DEFAULT + 1
+
+
+def test_a_gap_ends_the_count():
+    wanted = grid("digits", "fig4", seeds=DEFAULT + 3)
+    assert seeds_for("digits", "fig4", kept([s for s in wanted if s.seed != DEFAULT])) == DEFAULT
+
+
+def test_fewer_than_the_profiles_number_are_still_asked_for():
+    assert seeds_for("digits", "fig4", kept(grid("digits", "fig4", seeds=1))) == DEFAULT
+
+
+def test_only_the_runs_that_are_asked_for_count():
+    known = kept(grid("digits", "fig4", alphas=[0, -1], seeds=7))
+    assert seeds_for("digits", "fig4", known) == DEFAULT
+    assert seeds_for("digits", "fig4", known, alphas=[-1]) == 7
+    assert seeds_for("digits", "fig4", known, alphas=[-1], lr=0.03) == DEFAULT
+
+
+def test_what_is_worked_out_of_runs_must_be_there_too():
+    entry, scale = find_figure("figA3"), find_profile("digits")
+    specs = grid("digits", "figA3", seeds=DEFAULT + 2)
+    assert seeds_for("digits", "figA3", kept(specs)) == DEFAULT
+    some = grid("digits", "figA3", seeds=DEFAULT + 1)
+    tasks = tasks_by_table(entry, some, {s.id for s in some}, scale.bound, chosen=False)["pairs"]
+    results = [(t.analysis.label, *t.runs) for t in tasks]
+    assert seeds_for("digits", "figA3", kept(specs, results)) == DEFAULT + 1
+    assert seeds_for("digits", "figA3", kept(specs, results[:-1])) == DEFAULT
+
+
+def test_new_seeds_come_after_every_known_one(finished):
+    store, specs = finished
+    there = store.tables(specs)
+    plain = [s for s in specs[:6] if s.seed == 0]
+    assert new_seeds(plain, there, 2) == [2, 3]
+    assert new_seeds([s.replace(seed=6) for s in plain], there, 1) == [7]
+    assert new_seeds([s.replace(width=9) for s in plain], there, 3) == [1, 2, 3]
+    assert new_seeds(plain, Tables(), 1) == [1]
+    with pytest.raises(ParameterError, match="new seeds: 0 given"):
+        new_seeds(plain, there, 0)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(SpecError, match="profile: 'bits' given"):
+        seeds_for("bits", "fig4", Tables())
+    with pytest.raises(SpecError, match="figure: 'fig99' given"):
+        seeds_for("digits", "fig99", Tables())
