@@ -96,6 +96,7 @@ def test_the_root_may_be_the_first_page_itself(book):
         ('<img src="../p.png" alt="../_images/p.PNG">', "file name as alternative text: ../_images/p.PNG"),
         (widget("HTMLModel", '<img src="data:,">'), "the picture data:, has no alternative text"),
         (widget("HTMLMathModel", '<img src="data:," alt="x.svg">'), "file name as alternative text: x.svg"),
+        (widget("HTMLModel", '<img src="../_frames/gone.png" alt="Dots">'), "../_frames/gone.png points to a file"),
         (widget("ImageModel", None), "an Image widget cannot carry alternative text"),
         ('<div class="output traceback">ValueError: no</div>', "an output is a traceback: ValueError: no"),
         ('<div class="output stderr">a  warning\n</div>', "an output was written to stderr: a warning"),
@@ -116,6 +117,15 @@ def test_frames_that_say_what_they_show_pass(book):
         widget("HTMLModel", '<img src="data:," alt="Accuracy at alpha 1">') + widget("HTMLModel", "x.html"),
     )
     assert look(book) == 2
+
+
+def test_a_site_too_large_is_found(book, monkeypatch):
+    monkeypatch.setattr(publish_site, "LARGEST", 2000)
+    assert look(book) == 2
+    (book / "_frames").mkdir()
+    (book / "_frames" / "a.png").write_bytes(b"x" * 2000)
+    with pytest.raises(BookError, match=r"site takes 0\.0 MB, sources included; 0\.002 MB are allowed"):
+        look(book)
 
 
 def test_a_page_too_few_and_one_too_many(book):

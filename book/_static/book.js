@@ -6,14 +6,38 @@ if (window.MathJax?.startup) {
 }
 
 // The handle of a slider is announced without a name, and with the position's number for a value.
-document.addEventListener("focusin", ({ target: handle }) => {
-  if (!handle.matches(".noUi-handle") || handle.hasAttribute("aria-label")) {
-    return;
-  }
+const name = (handle) => {
   const slider = handle.closest(".widget-slider");
   const readout = slider.querySelector(".widget-readout");
   const announce = () => handle.setAttribute("aria-valuetext", readout.textContent);
   handle.setAttribute("aria-label", slider.querySelector(".widget-label").textContent);
   new MutationObserver(announce).observe(readout, { childList: true, characterData: true, subtree: true });
   announce();
-});
+};
+new MutationObserver(() => {
+  document.querySelectorAll(".widget-slider .noUi-handle:not([aria-label])").forEach((handle) => {
+    if (handle.closest(".widget-slider").querySelector(".widget-readout")?.textContent) {
+      name(handle);
+    }
+  });
+}).observe(document.body, { childList: true, characterData: true, subtree: true });
+
+// Frames that no one has asked for yet come over the line once a hand is near their slider: then it moves at once.
+const near = ({ target }) => {
+  const shown = target.closest?.(".widget-subarea")?.querySelectorAll("img[loading=lazy]") ?? [];
+  const stack = [...shown].find((image) => image.checkVisibility())?.closest(".widget-html")?.parentElement;
+  stack?.querySelectorAll("img[loading=lazy]").forEach((image) => image.setAttribute("loading", "eager"));
+};
+["pointerover", "focusin", "change"].forEach((event) => document.addEventListener(event, near));
+
+// A formula wider than the screen scrolls: by the keyboard too.
+const reachable = () => {
+  document.querySelectorAll('mjx-container[display="true"]').forEach((formula) => {
+    formula.toggleAttribute("tabindex", formula.scrollWidth > formula.clientWidth);
+    if (formula.hasAttribute("tabindex")) {
+      formula.setAttribute("tabindex", "0");
+    }
+  });
+};
+window.MathJax?.startup?.promise?.then(reachable);
+window.addEventListener("resize", reachable);

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import SelectivityError
 from ..files import replace
+from .finish import finish
 from .render import jupyter_book
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,6 +151,7 @@ def _render() -> None:
     stage = ROOT / "_build" / "stage"
     shutil.rmtree(stage, ignore_errors=True)
     rendered = jupyter_book(ROOT, stage, "--all", "-W", "--keep-going")
+    finish(rendered)
     shutil.rmtree(SITE, ignore_errors=True)
     rendered.rename(SITE)
     shutil.rmtree(stage)

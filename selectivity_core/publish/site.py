@@ -17,9 +17,11 @@ from tqdm.auto import tqdm
 from yaml import YAMLError
 
 from ..errors import BookError
+from .finish import FRAMES
 
 _WRITTEN_BY_SPHINX = {"genindex.html", "search.html"}
-_NOT_PAGES = {"_static", "_images", "_downloads", "_sources"}
+_NOT_PAGES = {"_static", "_images", "_downloads", "_sources", FRAMES}
+LARGEST = 60_000_000  # bytes that the whole site may take
 # what a browser fetches by itself; following an <a> is the reader's decision
 _LOADED = {
     "script": ("src",),
@@ -42,8 +44,8 @@ def check(site: Path, toc: Path) -> int:
     """Check every page of a rendered book, and give the number of pages.
 
     The pages are those of the table of contents, no more and no fewer; every link and anchor inside the book
-    resolves; no page loads anything from another host; every picture says in words what it shows, those in
-    sliders too; no output of a cell is a traceback or was written to stderr.
+    resolves; no page loads anything from another host; every picture is there and says in words what it shows, those
+    in sliders too; no output of a cell is a traceback or was written to stderr; the site is at most `LARGEST`.
 
     Raises:
         BookError: lists all that is wrong, one line each; or there is no site or no table of contents.
@@ -66,6 +68,9 @@ def check(site: Path, toc: Path) -> int:
         problems += [
             f"{path.relative_to(site).as_posix()}: {problem}" for problem in _css_hosts(path.read_text("utf-8"))
         ]
+    size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
+    if size > LARGEST:
+        problems.append(f"the site takes {size / 1e6:.1f} MB, sources included; {LARGEST / 1e6:g} MB are allowed")
     if problems:
         raise BookError(f"{len(problems)} problems in the book at {site}:\n  " + "\n  ".join(problems))
     return len(pages)
@@ -165,8 +170,9 @@ def _links(page: BeautifulSoup, path: Path, site: Path, parse: Callable[[Path], 
     attributes = {"a": ("href",), **_LOADED}
     addresses = [
         address
+        for part in (page, *_frames(page))
         for name, names in attributes.items()
-        for tag in page.find_all(name)
+        for tag in part.find_all(name)
         for attribute in names
         for address in _addresses(tag, attribute)
     ]
@@ -191,16 +197,26 @@ def _has_anchor(page: BeautifulSoup, fragment: str) -> bool:
     return page.find(id=name) is not None or page.find("a", attrs={"name": name}) is not None
 
 
-def _pictures(page: BeautifulSoup) -> Iterator[str]:
-    """Pictures without words, on the page and in the frames of its sliders."""
-    yield from _without_words(page)
+def _widgets(page: BeautifulSoup) -> Iterator[tuple[str, str]]:
+    """Kind and value of every widget on the page."""
     for script in page.find_all("script", type=_WIDGET_STATE):
         for model in json.loads(script.string or "{}").get("state", {}).values():
-            kind, value = model.get("model_name"), model.get("state", {}).get("value")
-            if kind == "ImageModel":
-                yield "an Image widget cannot carry alternative text; an HTML frame can"
-            elif kind in ("HTMLModel", "HTMLMathModel") and "<img" in str(value):
-                yield from _without_words(BeautifulSoup(str(value), "html.parser"))
+            yield str(model.get("model_name")), str(model.get("state", {}).get("value"))
+
+
+def _frames(page: BeautifulSoup) -> Iterator[BeautifulSoup]:
+    """The pictures of the page's sliders."""
+    for kind, value in _widgets(page):
+        if kind in ("HTMLModel", "HTMLMathModel") and "<img" in value:
+            yield BeautifulSoup(value, "html.parser")
+
+
+def _pictures(page: BeautifulSoup) -> Iterator[str]:
+    """Pictures without words, on the page and in the frames of its sliders."""
+    for part in (page, *_frames(page)):
+        yield from _without_words(part)
+    if any(kind == "ImageModel" for kind, _ in _widgets(page)):
+        yield "an Image widget cannot carry alternative text; an HTML frame can"
 
 
 def _without_words(page: BeautifulSoup) -> Iterator[str]:

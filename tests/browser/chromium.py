@@ -23,6 +23,7 @@ class Browser:
     """A driver, and what went wrong on the pages that it opened."""
 
     driver: webdriver.Chrome
+    loaded: int = 0  # bytes that came over the line since the page was opened
     _asked: dict[str, str] = field(default_factory=dict)
 
     def open(self, address: str, *, width: int = 1280, height: int = 1000, dark: bool = False) -> None:
@@ -32,8 +33,13 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.problems()
+        self.loaded = 0
         self.driver.get(address)
         self.wait(lambda d: d.execute_script("return document.readyState") == "complete")
+
+    def forget(self) -> None:
+        """Keep nothing of what was loaded before: the next page comes as to a reader who was never here."""
+        self.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
 
     def wait(self, condition: Callable, seconds: float = 20):
         """Wait until the condition, given the driver, is true, and return what it gave."""
@@ -51,6 +57,8 @@ class Browser:
                 self._asked[parameters["requestId"]] = address[:200]
                 if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in _HERE:
                     found.append(f"asked another host: {address}")
+            elif message["method"] == "Network.loadingFinished":
+                self.loaded += parameters["encodedDataLength"]
             elif message["method"] == "Network.loadingFailed" and not parameters.get("canceled"):
                 found.append(f"failed: {self._asked.get(parameters['requestId'])}: {parameters['errorText']}")
             elif message["method"] == "Network.responseReceived" and parameters["response"]["status"] >= 400:

@@ -28,7 +28,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Expected:
-    """The frames of one slider, embedded in the page: for each choice, or for None where there is no list."""
+    """The frames of one slider, as the page names them: for each choice, or for None where there is no list."""
 
     order: int  # among the page's widgets
     labels: tuple[str, ...]
@@ -124,7 +124,7 @@ class Slider:
         script = """
             const images = [...arguments[0].querySelectorAll("img")];
             const drawn = images.filter((image) => image.checkVisibility() && image.naturalWidth > 0);
-            return drawn.map((image) => [image.dataset.label, image.alt, image.src]);
+            return drawn.map((image) => [image.dataset.label, image.alt, image.getAttribute("src")]);
         """
         pictures = self._browser.driver.execute_script(script, self._area)
         return Shown(*pictures[0]) if len(pictures) == 1 else None

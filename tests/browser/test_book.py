@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.book]
 ROOT = Path(__file__).parents[2]
 TOC = ROOT / "_toc.yml"
 FIGURE = "book/executed/05_figure_4"
+LARGEST_PAGE = 8_000_000  # bytes, scripts and fonts included
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,8 @@ def test_the_mouse_moves_the_slider_of_figure_4(figure, browser):
 @pytest.mark.browser
 @pytest.mark.parametrize("name", sorted(parse_toc_yaml(TOC)))
 def test_a_page_is_whole_and_asks_no_other_host(site, browser, served, name):
-    """Formulas are set, sliders show a frame of theirs, and a phone has no need to scroll sideways."""
+    """Formulas are set, sliders show a frame of theirs, a phone has no need to scroll sideways or to load too much."""
+    browser.forget()
     browser.open(f"{served(site)}/{name}.html", width=390, height=844)
     formulas = browser.driver.execute_script("return document.querySelectorAll('.math').length")
     if formulas:
@@ -93,3 +95,4 @@ def test_a_page_is_whole_and_asks_no_other_host(site, browser, served, name):
         assert any(seen in frames for frames in expected.frames.values())
     assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 390
     assert browser.problems() == []
+    assert 10_000 < browser.loaded <= LARGEST_PAGE

@@ -14,6 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from sliders import Slider, expected_sliders
 
 from selectivity_core.publish import assets
+from selectivity_core.publish.finish import finish
 from selectivity_core.publish.site import check
 
 pytestmark = [pytest.mark.slow, pytest.mark.book, pytest.mark.browser]
@@ -83,6 +84,7 @@ def small_site(tmp_path_factory) -> Path:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+    finish(folder / "_build" / "html")
     return folder
 
 
@@ -98,7 +100,7 @@ def test_the_site_passes_its_check(small_site):
     assert check(small_site / "_build" / "html", small_site / "_toc.yml") == 2
 
 
-def test_the_page_embeds_the_frames_it_should(small_site):
+def test_the_page_names_the_frames_it_should(small_site):
     one, two = expected_sliders(small_site / "_build" / "html" / PAGE)
     assert one.labels == two.labels == ("-10", "-1", "-0.1", "0", "0.1", "1", "10")
     assert [shown.alt for shown in one.frames[None]] == [f"At {x}." for x in one.labels]
