@@ -20,10 +20,17 @@ def rows(table):
     return [[cell.get_text() for cell in row.find_all("td")] for row in page.select("tbody tr")]
 
 
+def verdicts_of(table):
+    """Claim -> verdict as the publishing tools read them off the page."""
+    page = BeautifulSoup(table._repr_html_(), "html.parser")
+    return {row["data-claim"]: row["data-status"] for row in page.select("tbody tr")}
+
+
 def test_a_pages_claims_are_those_of_its_figures_with_the_scoreboards_verdicts():
     study = gather("morcos1", profile="digits", on_missing="skip")
     table = claims_table(study)
     assert [v.claim.id for v in table.verdicts] == ["M002", "M003", "M004"]
+    assert verdicts_of(table) == {v.claim.id: v.status for v in table.verdicts}
     first = judge(CLAIMS["M002"], Evidence("digits", on_missing="skip"))
     claim, says, here, n, verdict, _ = rows(table)[0]
     assert claim == f"M002 {CLAIMS['M002'].statement}" and says == "less robust"

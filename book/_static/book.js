@@ -30,14 +30,23 @@ const near = ({ target }) => {
 };
 ["pointerover", "focusin", "change"].forEach((event) => document.addEventListener(event, near));
 
-// A formula wider than the screen scrolls: by the keyboard too.
+// What is wider than the screen scrolls: by the keyboard too.
 const reachable = () => {
-  document.querySelectorAll('mjx-container[display="true"]').forEach((formula) => {
-    formula.toggleAttribute("tabindex", formula.scrollWidth > formula.clientWidth);
-    if (formula.hasAttribute("tabindex")) {
-      formula.setAttribute("tabindex", "0");
+  document.querySelectorAll('mjx-container[display="true"], .selectivity-picture').forEach((part) => {
+    if (part.scrollWidth > part.clientWidth) {
+      part.setAttribute("tabindex", "0");
+    } else {
+      part.removeAttribute("tabindex");
     }
   });
 };
 window.MathJax?.startup?.promise?.then(reachable);
-window.addEventListener("resize", reachable);
+["load", "resize"].forEach((event) => window.addEventListener(event, reachable));
+
+// On a phone a row becomes a card: each cell says under which heading it stands.
+document.querySelectorAll(".selectivity-table").forEach((table) => {
+  const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+  table.querySelectorAll("tbody tr").forEach((row) => {
+    [...row.cells].forEach((cell, place) => cell.setAttribute("data-head", heads[place] ?? ""));
+  });
+});

@@ -110,7 +110,7 @@ class _Frames:
     def _axes(self) -> tuple[Figure, dict[str, Axes]]:
         with mpl.rc_context(RC):
             rows = [["a", "b"]] if self.unit is None else [["a", "b"], ["c", "c"]]
-            figure = Figure(figsize=(7.0, 2.8 * len(rows)), layout="constrained")
+            figure = Figure(figsize=(5.8, 2.7 * len(rows)), layout="constrained")
             axes = figure.subplot_mosaic(rows)  # type: ignore[arg-type]
             for letter, one in axes.items():
                 one.set_title(letter, loc="left", fontweight="bold")

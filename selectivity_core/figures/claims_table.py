@@ -85,7 +85,8 @@ def _said(claim: Claim) -> str:
 def _row(verdict: Verdict) -> str:
     claim, found = verdict.claim, verdict.finding
     return (
-        f'<tr><td class="selectivity-words"><a href="{SCOREBOARD}#claim-{claim.id}-{verdict.profile}">{claim.id}</a> '
+        f'<tr data-claim="{claim.id}" data-status="{verdict.status}">'
+        f'<td class="selectivity-words"><a href="{SCOREBOARD}#claim-{claim.id}-{verdict.profile}">{claim.id}</a> '
         f"{escape(claim.statement)}</td>{_said(claim)}"
         f"<td>{escape(estimate(verdict))}</td><td>{NONE if found is None else found.n}</td>"
         f'<td class="selectivity-words"><strong>{verdict.status}</strong><small>{escape(verdict.reason)}</small></td>'

@@ -44,7 +44,8 @@ class Shown:
     def _repr_html_(self) -> str:
         return (
             f'<figure id="{escape(self.anchor)}" class="selectivity-figure">'
-            f"{picture(self.svg, alt=self.alt).data}<figcaption>{escape(self.caption)}</figcaption>"
+            f'<div class="selectivity-picture">{picture(self.svg, alt=self.alt).data}</div>'
+            f"<figcaption>{escape(self.caption)}</figcaption>"
             f"{_paragraphs(self.lacking)}</figure>"
         )
 

@@ -20,7 +20,7 @@ from typing import Any
 from selectivity_core import reads
 from selectivity_core.errors import NotebookError, ParameterError
 from selectivity_core.parameters import check, from_notebook, read_notebook
-from selectivity_core.publish import child, colophon, staleness
+from selectivity_core.publish import child, colophon, staleness, titling
 
 _POLL = 0.5  # seconds between looks at whether to stop
 
@@ -171,6 +171,7 @@ def _finish(executed: Path, job: Job, seconds: float) -> None:
         notebook.metadata.papermill.pop(key, None)
     made: dict[str, Any] = {"command": _command(job), "parameters": job.parameters, "seconds": round(seconds, 1)}
     notebook.metadata["selectivity"] = made
+    titling.retitle(notebook, job.notebook.stem, job.parameters.get("profile"))
     notebook.cells.append(colophon.cell(f"{job.notebook.parent.name}/{job.notebook.name}", **made))
     executed.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 
