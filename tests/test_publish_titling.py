@@ -14,7 +14,8 @@ TITLE = TITLES[NAME]
 
 
 def notebook(status, first="# Figure 4: one knob\n\nMore: text.", claim=TITLE.claim):
-    rows = f'<tr data-claim="L001" data-status="inconclusive"></tr><tr data-claim="{claim}" data-status="{status}"></tr>'
+    found = {"L001": "inconclusive", claim: status}
+    rows = "".join(f'<tr data-claim="{c}" data-status="{s}"></tr>' for c, s in found.items())
     code = nbformat.v4.new_code_cell("x", outputs=[nbformat.v4.new_output("execute_result", data={"text/html": rows})])
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(first), code])
 

@@ -90,7 +90,8 @@ TITLES = {
         "what raising selectivity costs ResNet50 is open",
     ),
     "23_ablation": Title(
-        "M003", "networks that memorise rely more on single units", "networks that memorise rely no more on single units",
+        "M003", "networks that memorise rely more on single units",
+        "networks that memorise rely no more on single units",
         "whether memorising rests on single units is open",
     ),
     "24_noise": Title(

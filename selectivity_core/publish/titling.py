@@ -30,7 +30,7 @@ def retitle(notebook: nbformat.NotebookNode, name: str, profile: object) -> None
     found = _HEADING.match(first.source)
     if phrase and found and profile in PROFILES:
         scale = PROFILES[str(profile)].title
-        first.source = f"# {found['what']}: {phrase} ({scale}){first.source[found.end():]}"
+        first.source = f"# {found['what']}: {phrase} ({scale}){first.source[found.end() :]}"
 
 
 def verdicts(notebook: nbformat.NotebookNode) -> dict[str, str]:
