@@ -9,6 +9,7 @@ import nbformat
 import pytest
 import yaml
 from made_up_study import made_up_study
+from panels import assert_told, letters
 from paper_register import HALVES, LEAKY, LINES, NAMES, NETWORKS, OTHERWISE, PLAIN, WARMED_UP
 
 from selectivity_core.figures import KINDS, Nothing, draw
@@ -46,11 +47,6 @@ def fewer(figure):
 
 def away(entry):
     return -1.0 if entry.side == "negative" else 1.0
-
-
-def letters(shown):
-    """Lone letters that are written in the picture: the panels'."""
-    return set(re.findall(r"<!-- ([a-p]) -->", shown.svg))
 
 
 def test_the_register_has_the_papers_figures_and_no_other():
@@ -142,17 +138,7 @@ def test_the_caption_names_the_figure_singly_with_its_paper(entry):
 
 @each_drawn
 def test_every_panel_is_in_the_picture_and_told_with_numbers(entry):
-    shown = drawn(entry.id)
-    wanted = [panel.letter for panel in entry.panels if panel.letter]
-    assert letters(shown) == set(wanted)
-    assert shown.lacking == ()
-    parts = re.split(r"(?:^|(?<=\. ))([a-h]): ", shown.alt)
-    assert parts[1::2] == wanted
-    for text in parts[2::2] if wanted else parts:
-        assert len(re.findall(r"\d+\.?\d*", text)) >= 2, text
-    assert "nan" not in (shown.caption + shown.alt).lower()
-    for panel in entry.panels:
-        assert panel.title.lower() in shown.caption.lower()
+    assert_told(entry, drawn(entry.id))
 
 
 @each_drawn
