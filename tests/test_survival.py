@@ -174,7 +174,9 @@ def test_eight_processes_asked_for_one_run_train_it_once(children, tmp_path):
 def test_killing_the_holder_hands_the_run_over(children, tmp_path):
     store, spec = RunStore(tmp_path / "s"), TINY.replace(epochs=5000)
     first = children.start(store.path, [spec], every=0.05)
+    deadline = time.monotonic() + 120
     while store.checkpoints(spec).place() is None:
+        assert time.monotonic() < deadline, "no checkpoint came: the training failed"
         time.sleep(0.05)
     assert run_status(store, spec).kind == "interrupted"
     assert "in training now" in run_status(store, spec).detail
