@@ -71,12 +71,12 @@ def cifar10(root: Path) -> Read:
 
 def mnist(root: Path) -> Read:
     """MNIST in torchvision's layout, `MNIST/raw/`."""
-    return _torchvision("MNIST", root, tuple("0123456789"), "MNIST (torchvision's download)")
+    return _torchvision("MNIST", root, tuple("0123456789"), "MNIST (idx files)")
 
 
 def fashion_mnist(root: Path) -> Read:
     """Fashion-MNIST in torchvision's layout, `FashionMNIST/raw/`."""
-    return _torchvision("FashionMNIST", root, FASHION_CLASSES, "Fashion-MNIST (torchvision's download)")
+    return _torchvision("FashionMNIST", root, FASHION_CLASSES, "Fashion-MNIST (idx files)")
 
 
 def tiny_imagenet(root: Path, name: str = "tiny-imagenet") -> Read:
