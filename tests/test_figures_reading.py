@@ -43,7 +43,7 @@ def test_a_claim_stands_where_its_verdicts_put_it():
     assert "1 findings have been judged at no scale" in found["What was not run"]
     assert "* 1: why" in found["What was not run"]
     entry = find_figure(CLAIMS[FOURTH].figure)
-    assert f"[Figure {entry.number}]({entry.notebook}.ipynb)" in found["What these networks cannot tell"]
+    assert f"[Figure {entry.number}]({entry.notebook}.html#{entry.anchor})" in found["What these networks cannot tell"]
 
 
 def test_numbers_are_the_verdicts_own():

@@ -24,6 +24,8 @@ from .style import RC, alpha_color, alpha_label
 
 ALL = "all layers"
 FIT_UPRIGHT = 10  # so many class names stand side by side
+SHORT = 6  # letters of a class name that need not slant
+TITLE = 8.5  # points: beside a panel's letter
 PAPER = "#7b3294"  # what the paper reports
 
 
@@ -118,7 +120,7 @@ class _Frames:
 
     def _histogram(self, axes: Axes, units: pd.DataFrame, alpha: float) -> str:
         index_histogram(axes, units, color=alpha_color(alpha, self.alphas), top=_tallest(self.units, self.alphas))
-        axes.set_title(f"{self.choice}, α = {alpha_label(alpha)}")
+        axes.set_title(f"{self.choice}, α = {alpha_label(alpha)}", fontsize=TITLE)
         words = f"mean selectivity index {units['si'].mean():.3f} (shuffled labels {units['si_shuffled'].mean():.3f}); "
         if self.choice == ALL and alpha in self.paper:
             axes.axvline(self.paper[alpha], color=PAPER, ls="-.", lw=1.4, label=f"paper: {self.paper[alpha]:g}")
@@ -128,7 +130,7 @@ class _Frames:
 
     def _accuracy(self, axes: Axes, alpha: float) -> str:
         accuracy_against_selectivity(axes, self.runs, ring=alpha)
-        axes.set_title("accuracy against selectivity")
+        axes.set_title("accuracy against selectivity", fontsize=TITLE)
         if self.paper:
             low, high = axes.get_ylim()
             axes.set_ylim(low, high + 0.15 * (high - low))  # room for the marks
@@ -154,7 +156,8 @@ class _Frames:
             return ""
         response_bars(axes, rows, self.classes, color=alpha_color(alpha, self.alphas))
         if len(self.classes) <= FIT_UPRIGHT:
-            axes.tick_params(axis="x", rotation=0, labelsize=8)
+            slanted = max(map(len, self.classes)) > SHORT
+            axes.tick_params(axis="x", rotation=20 if slanted else 0, labelsize=8)
         axes.set_xlabel("class")
         axes.set_title(f"{name}, α = {alpha_label(alpha)}: index {unit.index[alpha]:.3f}")
         best = rows.loc[rows["mean"].idxmax()]

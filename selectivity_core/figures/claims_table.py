@@ -51,7 +51,7 @@ def claims_table(*studies: Study) -> ClaimsTable:
     evidence = Evidence(studies[0].profile, on_missing="skip")
     names = {study.figure.id for study in studies}
     found = [judge(c, evidence) for c in CLAIMS.values() if {c.figure, *c.figures.values()} & names]
-    head = ("claim", "the paper", "here", "n", "verdict", "effect found with 80 % power")
+    head = ("claim", "the paper", "here", "verdict")
     return ClaimsTable(
         "What the paper claims of these figures, judged on the runs of this profile",
         head,
@@ -83,15 +83,24 @@ def _said(claim: Claim) -> str:
 
 
 def _row(verdict: Verdict) -> str:
-    claim, found = verdict.claim, verdict.finding
+    claim = verdict.claim
     return (
         f'<tr data-claim="{claim.id}" data-status="{verdict.status}">'
         f'<td class="selectivity-words"><a href="{SCOREBOARD}#claim-{claim.id}-{verdict.profile}">{claim.id}</a> '
         f"{escape(claim.statement)}</td>{_said(claim)}"
-        f"<td>{escape(estimate(verdict))}</td><td>{NONE if found is None else found.n}</td>"
+        f'<td class="selectivity-words">{escape(estimate(verdict))}{_power(verdict)}</td>'
         f'<td class="selectivity-words"><strong>{verdict.status}</strong><small>{escape(verdict.reason)}</small></td>'
-        f"<td>{escape(detectable(verdict))}</td></tr>"
+        "</tr>"
     )
+
+
+def _power(verdict: Verdict) -> str:
+    """How many networks there are, and the effect that so many show with 80 % power."""
+    if verdict.finding is None:
+        return ""
+    least = detectable(verdict)
+    power = "" if least == NONE else f"; {least} would be found with 80 % power"
+    return f"<small>n = {verdict.finding.n}{escape(power)}</small>"
 
 
 def _across(claim: Claim, verdicts: Sequence[Verdict]) -> str:

@@ -11,7 +11,6 @@ from ..verdicts import Verdict
 from ..verdicts.wording import detectable, estimate
 from .scoreboard import chance_in_words
 
-SCOREBOARD = "32_scoreboard.ipynb"
 HOLDS = ("reproduced", "direction holds")
 FAILS = ("not reproduced", "does not carry over")
 
@@ -80,7 +79,7 @@ def _section(title: str, rows: dict[str, list[Verdict]], nothing: str) -> Iterat
 def _line(row: list[Verdict]) -> str:
     claim = row[0].claim
     entry = find_figure(claim.figure)
-    page = f"[Figure {entry.number}]({entry.notebook}.ipynb)"
+    page = f"[Figure {entry.number}]({entry.notebook}.html#{entry.anchor})"
     said = f" The paper: {claim.says}." if claim.says else ""
     return f"* {claim.statement.removesuffix('.')} ({page}).{said} Here: {'; '.join(map(_here, row))}."
 
