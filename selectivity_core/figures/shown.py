@@ -197,8 +197,9 @@ def effects_table(effects: pd.DataFrame, means: pd.DataFrame) -> Table:
         }
     )
     return Table(
-        frame, "Difference to α = 0: one block model over seeds with Dunnett's contrasts, and the paper's test "
-        "(Welch, Bonferroni)"
+        frame,
+        "Difference to α = 0: one block model over seeds with Dunnett's contrasts, and the paper's test "
+        "(Welch, Bonferroni)",
     )
 
 
