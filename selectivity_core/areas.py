@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .ablation import ablation_auc
-from .ablation.area import NORMALISATIONS
+from .ablation.area import NORMALISATIONS, areas_under
 from .data.catalogue import DATASETS
 
 COLUMNS = ("run", "analysis", "kind", *NORMALISATIONS)
@@ -32,8 +31,7 @@ def areas(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
             continue
         if kind == "noise":
             curve = curve.assign(fraction=curve["step"] / curve["step"].max())
-        found = {
-            how: float(ablation_auc(curve, normalise=how, chance=1 / classes[run]).mean()) for how in NORMALISATIONS
-        }
-        rows.append({"run": run, "analysis": analysis, "kind": kind, **found})
+        found = areas_under(curve, NORMALISATIONS, 1 / classes[run])
+        means = {how: float(areas.mean()) for how, areas in found.items()}
+        rows.append({"run": run, "analysis": analysis, "kind": kind, **means})
     return pd.DataFrame(rows, columns=list(COLUMNS))

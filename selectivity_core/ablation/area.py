@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,13 +36,18 @@ def ablation_auc(curve: pd.DataFrame, *, normalise: str = "initial", chance: flo
         raise ParameterError(f"normalise: {normalise!r} given; one of {', '.join(NORMALISATIONS)} is allowed")
     if normalise == "chance" and not (isinstance(chance, int | float) and 0 < chance < 1):
         raise ParameterError(f"chance: {chance!r} given; a number between 0 and 1 is needed")
+    return areas_under(curve, (normalise,), chance)[normalise]
+
+
+def areas_under(curve: pd.DataFrame, normalisations: Sequence[str], chance: float | None) -> dict[str, np.ndarray]:
+    """What `ablation_auc` gives, for several of its normalisations at once: the table is looked through once."""
     _check(curve)
-    areas = []
+    found: dict[str, list[float]] = {how: [] for how in normalisations}
     for _, rows in curve.sort_values("step").groupby("ordering", sort=True):
-        accuracy = rows["accuracy"].to_numpy(np.float64)
-        area = np.trapezoid(_normalised(accuracy, normalise, chance), rows["fraction"].to_numpy(np.float64))
-        areas.append(area)
-    return np.array(areas, dtype=np.float64)
+        accuracy, fraction = (rows[name].to_numpy(np.float64) for name in ("accuracy", "fraction"))
+        for how, areas in found.items():
+            areas.append(float(np.trapezoid(_normalised(accuracy, how, chance), fraction)))
+    return {how: np.array(areas, dtype=np.float64) for how, areas in found.items()}
 
 
 def _normalised(accuracy: np.ndarray, normalise: str, chance: float | None) -> np.ndarray:

@@ -159,7 +159,7 @@ class _Frames:
             slanted = max(map(len, self.classes)) > SHORT
             axes.tick_params(axis="x", rotation=20 if slanted else 0, labelsize=8)
         axes.set_xlabel("class")
-        axes.set_title(f"{name}, α = {alpha_label(alpha)}: index {unit.index[alpha]:.3f}")
+        axes.set_title(f"{name}, α = {alpha_label(alpha)}: index {unit.index[alpha]:.3f}", fontsize=TITLE)
         best = rows.loc[rows["mean"].idxmax()]
         return (
             f" The {name}: index {unit.index[alpha]:.3f}; preferred class {self.classes[int(best['class'])]} with mean "
