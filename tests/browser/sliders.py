@@ -80,6 +80,7 @@ class Slider:
         areas = browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, ".widget-subarea"))
         self._area = areas[expected.order]
         browser.wait(lambda _: self._area.find_elements(By.CSS_SELECTOR, ".noUi-handle"))
+        self._into_view()  # frames come over the line when they are near the window
         browser.wait(lambda _: self.seen())
 
     def press(self, *keys: str) -> None:
