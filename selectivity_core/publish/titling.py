@@ -11,7 +11,7 @@ from ..profiles import PROFILES
 
 # A row of `figures.claims_table` names its claim and the verdict.
 _VERDICT = re.compile(r'data-claim="([^"]*)" data-status="([^"]*)"')
-_HEADING = re.compile(r"\A# (?P<what>[^:\n]+)(?P<rest>: [^\n]*)?$", re.MULTILINE)
+_HEADING = re.compile(r"\A# (?P<what>[^:\n]+)(: [^\n]*)?$", re.MULTILINE)
 
 
 def retitle(notebook: nbformat.NotebookNode, name: str, profile: object) -> None:
