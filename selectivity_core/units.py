@@ -25,6 +25,9 @@ ACTIVATIONS = (
 NEVER_NEGATIVE = (nn.ReLU, nn.ReLU6, nn.Softplus, nn.Sigmoid, nn.Hardsigmoid)
 
 
+CHUNK = 2**20  # numbers of a half-precision map that are widened to float32 at a time
+
+
 def spatial_mean(output: Tensor) -> Tensor:
     """Activity of each sample and unit: the mean over positions.
 
@@ -46,6 +49,10 @@ def spatial_mean(output: Tensor) -> Tensor:
         return output.to(dtype)
     if _channels_last(output):  # the same mean over rows of units, which torch sums faster
         output = output.permute(0, 2, 3, 1).flatten(1, 2)
+        samples = max(1, CHUNK // max(1, output[:1].numel()))
+        if output.dtype != dtype and len(output) > samples and not (torch.is_grad_enabled() and output.requires_grad):
+            # torch widens the whole map before it sums: a copy of the map for nothing, unless it stays in the cache.
+            return torch.cat([some.mean(1, dtype=dtype) for some in output.split(samples)])
     positions = (1,) if output.ndim == 3 else tuple(range(2, output.ndim))
     return output.mean(positions, dtype=dtype)
 

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from selectivity_core import record, unit_layers
+from selectivity_core import units as units_module
 from selectivity_core.errors import ActivityError, SpecError, UnitError
 from selectivity_core.models import build_model
 from selectivity_core.units import Units, never_negative, parse_activation, spatial_mean
@@ -23,6 +24,18 @@ def test_spatial_mean_of_each_form():
     torch.testing.assert_close(spatial_mean(drawn(2, 3, 2, 2, 2)), drawn(2, 3, 2, 2, 2).mean((2, 3, 4)))
     assert spatial_mean(maps.bfloat16()).dtype == torch.float32
     assert spatial_mean(maps.double()).dtype == torch.float64
+
+
+def test_spatial_mean_of_large_half_precision_maps_is_that_of_the_whole(monkeypatch):
+    maps = drawn(7, 3, 4, 5).bfloat16().contiguous(memory_format=torch.channels_last)
+    whole = maps.float().mean((2, 3))
+    for room in (1, 60, 130, 10_000):  # one sample at a time, one, two, all
+        monkeypatch.setattr(units_module, "CHUNK", room)
+        assert torch.equal(spatial_mean(maps), spatial_mean(maps.float()))
+        torch.testing.assert_close(spatial_mean(maps), whole)
+        traced = maps.clone().requires_grad_()
+        spatial_mean(traced).sum().backward()
+        assert torch.equal(traced.grad, torch.full_like(maps, 1 / 20))
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3, 0), (2, 3, 0, 4)])

@@ -29,7 +29,8 @@ class PaddedBlock(Block):
         y = self.bn2(self.conv2(self.units1(self.bn1(self.conv1(x)))))
         if self.stride != 1 or any(self.pad):
             x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, *self.pad))
-        return self.units2(y + x)
+        y += x
+        return self.units2(y)
 
 
 @register("resnet20", title="ResNet20")
