@@ -28,7 +28,7 @@ def p_value(p: float) -> str:
     """A p value with four decimals; those below say so."""
     if math.isnan(p):
         return NONE
-    return "< 0.0001" if p < 1e-4 else number(p, 4)
+    return "<\u00a00.0001" if p < 1e-4 else number(p, 4)
 
 
 def span(band: Interval, digits: int = 2, *, scale: float = 1.0, signed: bool = False) -> str:

@@ -164,7 +164,8 @@ class Study:
             seeds = self.runs(model).groupby(["alpha", *VARIED])["seed"].nunique()
             n = f"{seeds.min()}" if seeds.nunique() == 1 else f"{seeds.min()} to {seeds.max()}" if len(seeds) else "0"
             values = self.runs(model)["alpha"].nunique()
-            lines.append(f"**{self.setting(model)}**: n = {n} seeds at each of {values} values of α.")
+            where = f"each of {values} values of α" if values != 1 else "one value of α"
+            lines.append(f"**{self.setting(model)}**: n = {n} {'seed' if n == '1' else 'seeds'} at {where}.")
         command = self.command()
         return "\n\n".join([*lines, *(text.replace(command, f"`{command}`") for text in self.lacking())])
 

@@ -2,7 +2,16 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from selectivity_core.figures.style import GREY, alpha_axis, alpha_color, alpha_label, layer_axis, panels, percent
+from selectivity_core.figures.style import (
+    GREY,
+    alpha_axis,
+    alpha_color,
+    alpha_label,
+    keep_apart,
+    layer_axis,
+    panels,
+    percent,
+)
 
 ALPHAS = [-30.0, -1.0, -0.4, 0.0, 0.4, 1.0, 30.0]
 
@@ -68,3 +77,16 @@ def test_layers_are_counted_in_whole_numbers():
 
 def test_percent():
     assert percent([0.5, 1.0]).tolist() == [50.0, 100.0]
+
+
+def test_labels_stand_apart_or_not_at_all():
+    _, (axes,) = panels(1)
+    points = [(0, 0), (0.001, 0), (0, 0.001), (0.001, 0.001), (0.0005, 0), (1, 1)]  # five on one spot, one alone
+    labels = [axes.annotate("−0.4", point, (5, 4), textcoords="offset points") for point in points]
+    axes.plot(*zip(*points, strict=True), "o")
+    keep_apart(axes, labels)
+    kept = [label for label in labels if label in axes.texts]
+    assert kept == [*labels[:4], labels[5]], "four places around one spot, no room for a fifth"
+    boxes = [label.get_window_extent() for label in kept]
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+    assert labels[5].get_position() == (5, 4), "a label with room stays where labels are read first"

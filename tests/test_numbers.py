@@ -20,7 +20,8 @@ def test_number(value, options, text):
 
 
 @pytest.mark.parametrize(
-    ("p", "text"), [(0.04996, "0.0500"), (1e-4, "0.0001"), (0.99e-4, "< 0.0001"), (0.0, "< 0.0001"), (math.nan, "–")]
+    ("p", "text"),
+    [(0.04996, "0.0500"), (1e-4, "0.0001"), (0.99e-4, "<\u00a00.0001"), (0.0, "<\u00a00.0001"), (math.nan, "–")],
 )
 def test_p_values(p, text):
     assert p_value(p) == text

@@ -66,7 +66,7 @@ def test_an_account_of_unequal_numbers():
     assert "missing" not in text
     complete = made_up_study((0.0,), 1)
     assert complete.lacking() == []
-    assert "n = 1 seeds at each of 1 values" in complete.account()
+    assert "n = 1 seed at one value of α" in complete.account()
 
 
 def test_an_account_of_nothing():

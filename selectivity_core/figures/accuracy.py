@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from ..effects import against_baseline, signs_compared
 from ..statistics import interval
-from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, percent
+from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, keep_apart, percent
 
 NAMES = {
     "test_accuracy": "test accuracy (%)", "test_loss": "test cross-entropy (nats)",
@@ -66,6 +66,7 @@ def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accurac
     alphas = effects["alpha"].tolist()
     places = alpha_axis(axes, alphas)
     mean, low, high = (_scaled(effects[c], value) for c in ("mean", "low", "high"))
+    low = np.maximum(low, 0)  # neither an accuracy nor a loss goes below, whatever an interval of a few seeds says
     floor = _floor(runs, value)
     shown = [k for k in range(len(alphas)) if mean[k] >= floor]
     axes.plot(shown, mean[shown], color="#bbbbbb", zorder=1)
@@ -140,6 +141,7 @@ def accuracy_against_selectivity(
     alphas = sorted(runs["alpha"].unique())
     named = set(alphas) if ring is None else {ring, alphas[0], alphas[-1]}
     floor, below = _floor(runs, value), []
+    labels = []
     for alpha in alphas:
         group = runs[runs["alpha"] == alpha]
         x, y = interval(group[index].to_numpy()), interval(group[value].to_numpy())
@@ -154,14 +156,15 @@ def accuracy_against_selectivity(
             fmt="v" if alpha < 0 else "^" if alpha > 0 else "s", color=alpha_color(alpha, alphas), capsize=2,
         )  # fmt: skip
         if alpha in named:
-            axes.annotate(
+            labels.append(axes.annotate(
                 alpha_label(alpha), (x.mean, centre), (5, 4), textcoords="offset points", fontsize=7.5, color=GREY
-            )
+            ))  # fmt: skip
     if null is not None:
         foot = axes.get_xaxis_transform()  # data across, share of the panel upward
         axes.plot(null, [0.03] * len(null), "|", ms=9, mew=1.6, color=NULL, transform=foot, label="shuffled labels")
         axes.legend(loc="best")
     _mark_below(axes, below, floor)
+    keep_apart(axes, labels)
     axes.set_xlabel(NAMES.get(index, index))
     axes.set_ylabel(NAMES.get(value, value))
 

@@ -137,9 +137,9 @@ class _Frames:
             top = axes.get_xaxis_transform()  # data across, share of the panel upward
             axes.plot(
                 list(self.paper.values()), [0.97] * len(self.paper), "|", ms=10, mew=1.8, color=PAPER, transform=top,
-                label=f"the paper's index at α = {', '.join(map(alpha_label, self.paper))}",
+                label=f"paper's index, α = {', '.join(map(alpha_label, self.paper))}",
             )  # fmt: skip
-            axes.legend(loc="lower left", fontsize=7.5)
+            axes.legend(loc="lower left", fontsize=7.5, handlelength=1)
         here = self.runs[self.runs["alpha"] == alpha]
         seeds = here["seed"].nunique()
         return (

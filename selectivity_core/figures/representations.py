@@ -123,7 +123,7 @@ def bound_by_alpha(axes: Axes, bounds: pd.DataFrame) -> pd.DataFrame:
             axes.plot(across, means[kind], marker, color=color, label=label, ms=7 if marker == "_" else None)
     axes.set_ylabel("mean selectivity index")
     axes.set_ylim(0, None)
-    axes.legend(loc="best")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=1, labelspacing=0.25)
     return means
 
 

@@ -208,7 +208,7 @@ def signs_table(compared: pd.DataFrame) -> Table:
     frame = pd.DataFrame(
         {
             "|α|": [f"{s:g}" for s in compared["size"]],
-            "n": [f"{a} and {b}" for a, b in zip(compared["n_negative"], compared["n_positive"], strict=True)],
+            "n": [f"{a}, {b}" for a, b in zip(compared["n_negative"], compared["n_positive"], strict=True)],
             "α < 0 (%)": [percent(v) for v in compared["negative"]],
             "α > 0 (%)": [percent(v) for v in compared["positive"]],
             "difference (points)": [percent(v) for v in compared["difference"]],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 RC: dict[Any, Any] = {
     "figure.dpi": 100, "font.size": 9, "axes.titlesize": 9.5,
@@ -61,6 +63,31 @@ def alpha_axis(axes: Axes, alphas: list[float]) -> dict[float, int]:
     axes.set_xlim(-0.6, len(alphas) - 0.4)
     axes.set_xlabel("regulariser scale α")
     return places
+
+
+# Where a label may stand beside its point, in points, and how it is aligned there; the first that is free is taken.
+BESIDE = [((x, y), side, edge) for x, side in ((5, "left"), (-5, "right")) for y, edge in ((4, "bottom"), (-4, "top"))]
+POINT = 3  # pixels from a point's middle to its rim
+
+
+def keep_apart(axes: Axes, labels: Sequence[Annotation]) -> None:
+    """Moves labels around their points so that none covers another or its point; one that has no room is taken away.
+
+    Call it when all else is drawn: room is measured at the limits that the axes have then.
+    """
+    axes.autoscale_view()
+    points = axes.transData.transform([label.xy for label in labels])
+    taken = [Bbox([point - POINT, point + POINT]) for point in points]
+    for label in labels:
+        for place, side, edge in BESIDE:
+            label.set_position(place)
+            label.set(ha=side, va=edge)
+            box = label.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+        else:
+            label.remove()
 
 
 def remove_legend(axes: Axes) -> None:

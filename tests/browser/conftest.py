@@ -1,5 +1,6 @@
 """Sites served on this machine, and a Chromium that reaches nothing else."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 from chromium import NO_BROWSER, Browser, chromium
 
 from selectivity_core.publish.site import local_server
+
+ROOT = Path(__file__).parents[2]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -21,6 +24,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             red=True,
             bold=True,
         )
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The rendered book; where there is none, skip, or fail when it is required."""
+    folder = Path(os.environ.get("SELECTIVITY_SITE", ROOT / "_build" / "html"))
+    if not (folder / "index.html").is_file():
+        reason = f"no rendered book at {folder}: `make book` renders it"
+        if os.environ.get("SELECTIVITY_REQUIRE_SITE") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import axe
 import pytest
 from selenium.webdriver.common.by import By
 from sphinx_external_toc.parsing import parse_toc_yaml
-from test_book import ROOT, TOC, site  # noqa: F401
+from test_book import ROOT, TOC
 
 from selectivity_core.publish.finish import mended
 
@@ -23,7 +23,7 @@ def engine() -> str:
 
 @pytest.mark.parametrize("mode", SHOWN)
 @pytest.mark.parametrize("name", sorted(parse_toc_yaml(TOC)))
-def test_a_page_keeps_nobody_out(site, browser, served, engine, name, mode):  # noqa: F811
+def test_a_page_keeps_nobody_out(site, browser, served, engine, name, mode):
     width, dark = MODES[mode]
     browser.open(f"{served(site)}/{name}.html", width=width, height=1000, dark=dark)
     formulas = browser.driver.execute_script("return document.querySelectorAll('.math').length")

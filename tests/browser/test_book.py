@@ -1,6 +1,5 @@
 """The rendered book itself, where there is one: its pages in a browser, and the slider of Figure 4."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,6 @@ ROOT = Path(__file__).parents[2]
 TOC = ROOT / "_toc.yml"
 FIGURE = "book/executed/05_figure_4"
 LARGEST_PAGE = 8_000_000  # bytes, scripts and fonts included
-
-
-@pytest.fixture(scope="module")
-def site() -> Path:
-    folder = Path(os.environ.get("SELECTIVITY_SITE", ROOT / "_build" / "html"))
-    if not (folder / "index.html").is_file():
-        reason = f"no rendered book at {folder}: `make book` renders it"
-        if os.environ.get("SELECTIVITY_REQUIRE_SITE") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return folder
 
 
 @pytest.fixture
