@@ -13,11 +13,14 @@ from selectivity_core.profiles import expand
 from .timing import Paired, compare
 
 RUNS, THREADS, JOBS = 40, 2, 2
+# Two fifths of the profile's epochs: at all of them this row alone takes a quarter of an hour.
+SCHEDULE = {"epochs": 16, "milestones": (8, 12)}
 
 
 def specs(runs: int = RUNS) -> list[RunSpec]:
-    """Runs of the digits profile: four α values, as many seeds as it takes."""
-    return expand(profile("digits"), alphas=(-1.0, 0.0, 0.4, 1.0), seeds=range(-(-runs // 4)))[:runs]
+    """Runs of the digits profile on a shorter schedule: four α values, as many seeds as it takes."""
+    base = profile("digits").replace(milestones=()).replace(**SCHEDULE)
+    return expand(base, alphas=(-1.0, 0.0, 0.4, 1.0), seeds=range(-(-runs // 4)))[:runs]
 
 
 def one_after_another(wanted: Sequence[RunSpec], folder: Path, threads: int = THREADS) -> RunStore:
