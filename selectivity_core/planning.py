@@ -68,7 +68,7 @@ class Plan:
 
     def text(self) -> str:
         """The table, where each cost comes from, and the sum; as a terminal shows it."""
-        table = self.frame().drop(columns="cost").to_string(index=False, float_format=lambda v: f"{v:.3g}")
+        table = self.frame().drop(columns="cost").to_string(index=False, float_format=_round)
         return "\n".join([table, *(f"{line.setting}: {line.cost.basis}" for line in self.lines), self.summary()])
 
     def summary(self) -> str:
@@ -81,9 +81,15 @@ class Plan:
         measured = sum(x.to_train for x in self.lines if x.cost.measured)
         how = "all by measured costs" if measured == left else f"{measured} by measured costs, the rest extrapolated"
         return (
-            f"{left} of {wanted} runs are to be trained ({how}): {self.hours:.3g} hours of work and "
-            f"{self.bytes / 1e9:.2g} GB; with {self.workers} workers the last one ends after {self.makespan:.3g} hours."
+            f"{left} of {wanted} runs are to be trained ({how}): {_round(self.hours)} hours of work "
+            f"and {_round(self.bytes / 1e9)} GB; with {self.workers} workers the last one ends after "
+            f"{_round(self.makespan)} hours."
         )
+
+
+def _round(value: float) -> str:
+    """Three digits that count, written out: "441,000"."""
+    return f"{float(f'{value:.3g}'):,.12g}"
 
 
 def plan(

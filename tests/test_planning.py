@@ -4,10 +4,20 @@ import pytest
 from tiny_specs import TINY
 
 from selectivity_core import RunStore, ledger
+from selectivity_core.costs import Cost
 from selectivity_core.data import load
 from selectivity_core.errors import ParameterError
 from selectivity_core.ledgers import export
-from selectivity_core.planning import Sample, makespan, measured_costs, on_this_device, papers_grid, plan
+from selectivity_core.planning import (
+    Plan,
+    PlanLine,
+    Sample,
+    makespan,
+    measured_costs,
+    on_this_device,
+    papers_grid,
+    plan,
+)  # fmt: skip
 from selectivity_core.training import Trainer
 
 
@@ -43,6 +53,13 @@ def test_a_plan_counts_what_is_there_and_trains_nothing(finished):
     assert frame["GB"].sum() == pytest.approx(found.bytes / 1e9)
     assert "6 of 12 runs are to be trained (all by measured costs)" in found.summary()
     assert "with 2 workers the last one ends after" in found.summary()
+
+
+def test_large_sums_are_written_out():
+    line = PlanLine("resnet20", 3, 0, 0, 0, 3, Cost(3600.0, 1e9, True, "measured"))
+    found = Plan((line,), workers=2, hours=441_234.0, makespan=7_166.0, bytes=0.0384e9)
+    assert "441,000 hours of work and 0.0384 GB; with 2 workers the last one ends after 7,170 hours." in found.summary()
+    assert "e+" not in found.text()
 
 
 def test_nothing_to_train(finished):

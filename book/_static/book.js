@@ -50,3 +50,9 @@ document.querySelectorAll(".selectivity-table").forEach((table) => {
     [...row.cells].forEach((cell, place) => cell.setAttribute("data-head", heads[place] ?? ""));
   });
 });
+
+// On a phone a picture of several panels is scrolled, one of a single panel shrunk to the page.
+document.querySelectorAll(".selectivity-picture img").forEach((image) => {
+  const mark = () => image.classList.toggle("selectivity-wide", image.naturalWidth > 600);
+  image.complete ? mark() : image.addEventListener("load", mark);
+});
