@@ -49,7 +49,7 @@ def answer(study: Study) -> str:
 
 
 def all_findings(profiles: Sequence[str], **ask: Any) -> str:
-    """`findings` of several profiles: the first as asked; of the others, nothing trained, those with runs."""
+    """`findings` of several profiles: the first as asked; of the others, nothing trained, where α varies."""
     first, *others = profiles
     told = [name for name in others if any(_there(f, name).runs()["alpha"].nunique() > 1 for f, _ in QUESTIONS)]
     return "\n\n".join([findings(first, **ask), *(findings(name, on_missing="skip") for name in told)])

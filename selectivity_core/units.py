@@ -50,8 +50,9 @@ def spatial_mean(output: Tensor) -> Tensor:
     if _channels_last(output):  # the same mean over rows of units, which torch sums faster
         output = output.permute(0, 2, 3, 1).flatten(1, 2)
         samples = max(1, CHUNK // max(1, output[:1].numel()))
-        if output.dtype != dtype and len(output) > samples and not (torch.is_grad_enabled() and output.requires_grad):
-            # torch widens the whole map before it sums: a copy of the map for nothing, unless it stays in the cache.
+        widened = output.dtype != dtype and output.device.type == "cpu" and len(output) > samples
+        if widened and not (torch.is_grad_enabled() and output.requires_grad):
+            # On a CPU torch widens the whole map before it sums: a copy for nothing, unless it stays in the cache.
             return torch.cat([some.mean(1, dtype=dtype) for some in output.split(samples)])
     positions = (1,) if output.ndim == 3 else tuple(range(2, output.ndim))
     return output.mean(positions, dtype=dtype)

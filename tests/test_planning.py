@@ -17,7 +17,7 @@ from selectivity_core.planning import (
     on_this_device,
     papers_grid,
     plan,
-)  # fmt: skip
+)
 from selectivity_core.training import Trainer
 
 

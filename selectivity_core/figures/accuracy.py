@@ -66,7 +66,6 @@ def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accurac
     alphas = effects["alpha"].tolist()
     places = alpha_axis(axes, alphas)
     mean, low, high = (_scaled(effects[c], value) for c in ("mean", "low", "high"))
-    low = np.maximum(low, 0)  # neither an accuracy nor a loss goes below, whatever an interval of a few seeds says
     floor = _floor(runs, value)
     shown = [k for k in range(len(alphas)) if mean[k] >= floor]
     axes.plot(shown, mean[shown], color="#bbbbbb", zorder=1)
@@ -89,6 +88,8 @@ def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accurac
                 fontsize=8, color=color,
             )  # fmt: skip
     _mark_below(axes, below, floor)
+    if value.endswith("loss") and np.nanmin(low, initial=0) < 0:
+        axes.set_ylim(bottom=0)  # an interval of few seeds may reach where no loss can be
     axes.set_ylabel(NAMES.get(value, value))
     return effects
 
