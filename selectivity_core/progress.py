@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import Any
 
 from tqdm.auto import tqdm
+
+
+class _Bar(tqdm):
+    """A bar with a lock of its own process.
+
+    tqdm's lock is a semaphore that forked processes share: one that is killed while it holds it (in any bar's first
+    or last microseconds, shown or not) would leave all its siblings waiting for ever.
+    """
+
+
+def _own_lock() -> None:
+    _Bar.set_lock(threading.RLock())
+
+
+_own_lock()
+os.register_at_fork(after_in_child=_own_lock)
 
 
 def bar(title: str, total: int | None, unit: str, **options: Any) -> tqdm:
@@ -19,4 +36,4 @@ def bar(title: str, total: int | None, unit: str, **options: Any) -> tqdm:
     quiet = not sys.stderr.isatty() and "ipykernel" not in sys.modules
     if quiet:
         options = {"mininterval": 10.0, "maxinterval": 30.0, "ncols": 100} | options
-    return tqdm(desc=title, total=total, unit=unit, **options)
+    return _Bar(desc=title, total=total, unit=unit, **options)

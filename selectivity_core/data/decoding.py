@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from ..errors import DataError
+from ..progress import bar
 
 
 def cache_folder() -> Path:
@@ -54,8 +54,9 @@ def decode(paths: list[Path], shape: tuple[int, int, int], *, root: Path) -> Ten
     images = torch.empty(len(paths), *shape, dtype=torch.uint8)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = pool.map(lambda item: _decode_one(images, *item), enumerate(paths), chunksize=256)
-        for _ in tqdm(jobs, total=len(paths), desc=f"decoding {root.name}", unit="image", mininterval=1):
-            pass
+        with bar(f"decoding {root.name}", len(paths), "image") as shown:
+            for _ in jobs:
+                shown.update()
     _write_cache(cache, images)
     return images
 

@@ -1,0 +1,58 @@
+"""Bars."""
+
+import subprocess
+import sys
+
+import pytest
+
+from selectivity_core.progress import bar
+
+KILLED_IN_A_BAR = """
+import os, signal
+from selectivity_core.progress import bar
+
+def forked(body):
+    child = os.fork()
+    if not child:
+        body()
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+def die():
+    type(bar("one", 1, "run", disable=True)).get_lock().acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+bar("before the fork", 1, "run", disable=True).close()
+assert forked(die) == signal.SIGKILL
+assert forked(lambda: bar("two", 1, "run", disable=True).close()) == 0
+"""
+
+
+def test_a_process_killed_inside_a_bar_does_not_hang_its_siblings():
+    subprocess.run([sys.executable, "-c", KILLED_IN_A_BAR], check=True, timeout=60)
+
+
+def test_a_fork_does_not_wait_for_a_thread_that_it_does_not_have():
+    held = KILLED_IN_A_BAR.replace("assert forked(die) == signal.SIGKILL", HOLD_IN_A_THREAD)
+    assert held != KILLED_IN_A_BAR
+    subprocess.run([sys.executable, "-c", held], check=True, timeout=60)
+
+
+HOLD_IN_A_THREAD = """
+import threading
+lock, taken = type(bar("other", 1, "run", disable=True)).get_lock(), threading.Event()
+threading.Thread(target=lambda: (lock.acquire(), taken.set(), threading.Event().wait()), daemon=True).start()
+taken.wait()
+"""
+
+
+@pytest.mark.parametrize("setting", ["none", None])
+def test_the_book_shows_no_bars(setting, monkeypatch, capsys):
+    if setting:
+        monkeypatch.setenv("SELECTIVITY_PROGRESS", setting)
+    else:
+        monkeypatch.delenv("SELECTIVITY_PROGRESS", raising=False)
+    with bar("training", 2, "run") as shown:
+        shown.update(2)
+    said = capsys.readouterr().err
+    assert ("training" in said and "2/2" in said) is (setting is None)
