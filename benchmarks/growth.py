@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from selectivity_core import build_model, profile, sweep
 from selectivity_core.metrics import class_means, index_of_means
+from selectivity_core.numbers import number
 from selectivity_core.profiles import expand
 from selectivity_core.units import record
 
@@ -66,8 +67,8 @@ def term(units: int, classes: int, batch: int) -> Callable[[], None]:
 
 
 def sweep_of(runs: int = 8, workers: int = 2) -> Callable[[], None]:
-    """A sweep of digits runs into an empty store."""
-    specs = expand(profile("digits"), alphas=(0.0,), seeds=range(runs))
+    """A sweep of digits runs of 16 epochs into an empty store."""
+    specs = expand(profile("digits").replace(milestones=()).replace(epochs=16), alphas=(0.0,), seeds=range(runs))
 
     def into(folder: Path) -> None:
         _ = sweep(specs, folder, jobs=workers, progress=False).runs
@@ -79,16 +80,23 @@ def _timed(works: Sequence[Callable[[], object]]) -> list[float]:
     return [statistics.median(times) for times in in_turn(works, ROUNDS)]
 
 
-def _row(cost: str, size: str, sizes: Sequence[int], costs: Sequence[float], work: float) -> dict[str, Any]:
+def _row(
+    cost: str, size: str, sizes: Sequence[int], costs: Sequence[float], work: float, unit: str = "seconds"
+) -> dict[str, Any]:
     return {
-        "cost": cost, "size": size, "sizes": " ".join(map(str, sizes)),
-        "measured": " ".join(f"{c:.3g}" for c in costs), "exponent": round(exponent(sizes, costs), 2),
-        "exponent of the work": round(work, 2),
+        "cost": cost, "size": size, "sizes": ", ".join(map(str, sizes)), "measured": amounts(costs, unit),
+        "exponent": number(exponent(sizes, costs)), "exponent of the work": number(work),
     }  # fmt: skip
 
 
+def amounts(costs: Sequence[float], unit: str) -> str:
+    """Costs with their unit: seconds, in milliseconds where all are short, or bytes, in MiB."""
+    scale, name = (2**20, "MiB") if unit == "bytes" else (1, "s") if max(costs) >= 0.1 else (0.001, "ms")
+    return f"{', '.join(f'{c / scale:.3g}' for c in costs)} {name}"
+
+
 def measure() -> list[dict[str, Any]]:
-    """One row for each cost and size. Times are in seconds (medians; of sweeps one each), memory in bytes."""
+    """One row for each cost and size: medians of times (of sweeps one each), and memory."""
     rows = []
     for size, sizes in SIZES["step"].items():
         cases = [STEP | {size: value} for value in sizes]
@@ -103,5 +111,5 @@ def measure() -> list[dict[str, Any]]:
         work = 1.0 if size == "runs" else -1.0
         rows.append(_row("a sweep", size, sizes, [timed(sweep_of(**{size: value})) for value in sizes], work))
     (sizes,) = SIZES["memory"].values()
-    rows.append(_row("peak memory of unit tables", "layers", sizes, [float(measured(k)) for k in sizes], 1.0))
+    rows.append(_row("peak memory of unit tables", "layers", sizes, [float(measured(k)) for k in sizes], 1.0, "bytes"))
     return rows

@@ -6,6 +6,7 @@ import tempfile
 from typing import Any
 
 from selectivity_core import RunSpec, profile, sweep
+from selectivity_core.numbers import alpha_label, number, span
 from selectivity_core.profiles import expand
 from selectivity_core.statistics import t_interval
 
@@ -29,8 +30,8 @@ def measure(base: RunSpec | None = None, seeds: int = SEEDS) -> list[dict[str, A
             both = runs[runs["alpha"] == alpha].pivot_table(index="seed", columns="precision", values=name)
             found = t_interval(both["bfloat16"] - both["float32"])
             rows.append({
-                "α": f"{alpha:g}", "measure": title, "float32": f"{both['float32'].mean():.3f}",
-                "bf16": f"{both['bfloat16'].mean():.3f}", "difference": f"{found.mean:+.4f}",
-                "95 % interval": f"{found.low:+.4f} to {found.high:+.4f}", "seeds": found.n,
+                "α": alpha_label(alpha), "measure": title, "float32": f"{both['float32'].mean():.3f}",
+                "bf16": f"{both['bfloat16'].mean():.3f}", "difference": number(found.mean, 4, signed=True),
+                "95 % interval": span(found, 4, signed=True), "seeds": found.n,
             })  # fmt: skip
     return rows

@@ -7,9 +7,9 @@ import pandas as pd
 
 from .effects import over_units
 from .errors import ParameterError
-from .offset import COMPARED, share_of, spread
+from .offset import COMPARED, spread
 from .spec import RunSpec
-from .statistics import TestResult, holm, paired
+from .statistics import TestResult, holm, paired, ratio_interval
 
 PLAIN = "batch"  # the paper's estimate: the index of the whole batch, under its true labels
 
@@ -60,7 +60,7 @@ def against_control(values: pd.DataFrame, control: str, measure: str) -> pd.Data
         a row an α ≠ 0: alpha, n, baseline, plain and other (means over seeds), then for `plain_change`,
         `other_change` (each against α = 0) and `beyond` (plain minus other) the mean with `…_low`, `…_high` (95 %,
         paired t), for `beyond` p and p_holm over the α values, and `share` of the plain change that the control brings
-        too, seed by seed (NaN where the plain change cannot be told from none).
+        too (a ratio of means, with Fieller's interval; NaN where the plain change cannot be told from none).
     """
     base = values[values["alpha"] == 0].set_index("seed")[measure]
     rows = []
@@ -74,7 +74,7 @@ def against_control(values: pd.DataFrame, control: str, measure: str) -> pd.Data
         row |= _bounds("plain_change", paired(sides[PLAIN], sides["base"]))
         row |= _bounds("other_change", paired(sides[control], sides["base"]))
         beyond = paired(sides[PLAIN], sides[control])
-        share = share_of(sides[control] - sides["base"], sides[PLAIN] - sides["base"])
+        share = ratio_interval(sides[control] - sides["base"], sides[PLAIN] - sides["base"])
         row |= {"share": share.mean, "share_low": share.low, "share_high": share.high}
         rows.append({**row, **_bounds("beyond", beyond), "p": beyond.p})
     changes = [

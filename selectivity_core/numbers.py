@@ -19,6 +19,11 @@ def number(value: float, digits: int = 2, *, signed: bool = False, unit: str = "
     return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}{unit}".replace("-", "−")
 
 
+def alpha_label(alpha: float) -> str:
+    """α, or any short number, as sentences, axes and sliders write it: with a true minus sign."""
+    return f"{alpha:g}".replace("-", "−")
+
+
 def percent(share: float, digits: int = 2) -> str:
     """A share as a percentage, without the mark."""
     return number(100 * share, digits)

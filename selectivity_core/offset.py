@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .effects import over_units
-from .statistics import Interval, interval
+from .statistics import Interval, ratio_interval
 
 # A constant added to a unit moves none of these.
 SHIFT_FREE = ("si_shifted", "dprime", "class_share", "precision", "mutual_information")
@@ -46,7 +46,7 @@ def relative(layers: pd.DataFrame, *, by_layer: bool = False) -> pd.DataFrame:
 def shares(table: pd.DataFrame) -> dict[tuple[float, str], Interval]:
     """Which share of the index's change, in logs, each shift-free measure shows: 1 where it changes as much.
 
-    Worked out seed by seed. It has no value (NaN) where the seeds cannot tell the index's change from none.
+    Paired by seed (`ratio_interval`). It has no value (NaN) where the seeds cannot tell the index's change from none.
 
     Args:
         table: of `relative`, over all units of the network.
@@ -60,15 +60,8 @@ def shares(table: pd.DataFrame) -> dict[tuple[float, str], Interval]:
         if alpha == 0:
             continue
         for measure in SHIFT_FREE:
-            found[float(alpha), measure] = share_of(rows[measure], rows["si"])
+            found[float(alpha), measure] = ratio_interval(rows[measure], rows["si"])
     return found
-
-
-def share_of(part: pd.Series, whole: pd.Series) -> Interval:
-    """part/whole, a value a seed, with its 95 % interval; NaN where these seeds cannot tell the whole from 0."""
-    band = interval(whole.to_numpy())
-    clear = band.mean != 0 if np.isnan(band.low) else not band.low <= 0 <= band.high
-    return interval((part / whole).to_numpy() if clear else np.full(len(whole), np.nan))
 
 
 def split(units: pd.DataFrame, responses: pd.DataFrame, *, each: Sequence[str] = ()) -> pd.DataFrame:
@@ -114,8 +107,8 @@ def split(units: pd.DataFrame, responses: pd.DataFrame, *, each: Sequence[str] =
 
 
 def part_shares(parts: pd.DataFrame, part: str = "offset") -> dict[float, Interval]:
-    """The share of the index's change that a part of `split` makes up at each α, seed by seed; NaN as in `shares`."""
-    return {float(alpha): share_of(rows[part], rows["change"]) for alpha, rows in parts.groupby("alpha")}
+    """The share of the index's change that a part of `split` makes up at each α, paired by seed; NaN as in `shares`."""
+    return {float(alpha): ratio_interval(rows[part], rows["change"]) for alpha, rows in parts.groupby("alpha")}
 
 
 def spread(units: pd.DataFrame, *, by_layer: bool = False) -> pd.DataFrame:

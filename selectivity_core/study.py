@@ -16,13 +16,14 @@ from .derived import derive
 from .errors import SpecError
 from .ledgers import ledger
 from .models import MODEL_NAMES
+from .numbers import alpha_label
 from .paper.entries import FigureEntry, Panel
 from .paper.figures import baselines, find_figure, grid, models_for, setting
 from .profiles import Bound, find_profile, profile
 from .replicates import seeds_for
 from .spec import RunSpec, field_names
 from .store import RunStore
-from .sweeping import OnMissing, describe, sweep
+from .sweeping import OnMissing, sweep
 from .tables import Tables
 from .tasks import tasks_by_table
 from .view import View
@@ -144,21 +145,26 @@ class Study:
         return {f: pair for f, pair in pairs.items() if pair[0] != pair[1]}
 
     def lacking(self) -> list[str]:
-        """What diverged and what is missing, with the command that trains it and its cost; a paragraph each."""
+        """What diverged and what is missing, with its cost and the command that trains it as code; a paragraph each."""
         found = []
         diverged = self.tables.runs[self.tables.runs["status"] == "diverged"]
         if len(diverged):
-            where = ", ".join(f"α = {a:g} (seed {s})" for a, s in zip(diverged["alpha"], diverged["seed"], strict=True))
-            found.append(f"Diverged, shown nowhere and averaged into nothing: {where}.")
+            where = "; ".join(
+                f"{MODEL_NAMES[str(model)]} at α = {alpha_label(float(str(alpha)))}, "
+                f"seed{'s' * (len(rows) > 1)} {', '.join(map(str, sorted(rows['seed'])))}"
+                for (model, alpha), rows in diverged.groupby(["model", "alpha"])
+            )
+            found.append(f"Diverged, so neither drawn nor in any mean: {where}.")
         if self.missing:
+            first = self.missing[0]
             found.append(
-                f"{len(self.missing)} of {len(self.specs)} runs are missing, the first: {describe(self.missing[0])}. "
-                f"{self.cost()} To train them: {self.command()}"
+                f"{len(self.missing)} of {len(self.specs)} runs are missing, the first: {MODEL_NAMES[first.model]} at "
+                f"α = {alpha_label(first.alpha)}, seed {first.seed}. {self.cost()} To train them: `{self.command()}`"
             )
         return found
 
     def account(self) -> str:
-        """n, profile, and what is missing or diverged, in Markdown; its command is code, so that its dashes stay."""
+        """n, profile, and what is missing or diverged, in Markdown."""
         lines = []
         for model in self.models:
             seeds = self.runs(model).groupby(["alpha", *VARIED])["seed"].nunique()
@@ -166,8 +172,7 @@ class Study:
             values = self.runs(model)["alpha"].nunique()
             where = f"each of {values} values of α" if values != 1 else "one value of α"
             lines.append(f"**{self.setting(model)}**: n = {n} {'seed' if n == '1' else 'seeds'} at {where}.")
-        command = self.command()
-        return "\n\n".join([*lines, *(text.replace(command, f"`{command}`") for text in self.lacking())])
+        return "\n\n".join([*lines, *self.lacking()])
 
     def cost(self) -> str:
         """What the missing runs would take, from the time of finished ones of the same network and data."""

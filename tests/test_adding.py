@@ -106,7 +106,7 @@ def test_a_figure_is_a_notebook_and_an_entry_of_the_register(clone):
     toc = yaml.safe_load((clone / "_toc.yml").read_text(encoding="utf-8"))
     assert "book/executed/99_added" in [c["file"] for part in toc["parts"] for c in part["chapters"]]
     index = "from selectivity_core.figures import figure_index as f; print(f('book', profile='digits')._repr_html_())"
-    assert '<a href="99_added.html#figure-B99">Figure B99</a>' in run(clone, "-c", index)
+    assert '<a href="99_added.html#figure-B99">Figure&nbsp;B99</a>' in run(clone, "-c", index)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from tiny_specs import TINY
 
 from benchmarks import epoch, imports, memory, precision, sweeps, unit_tables
 from benchmarks.conventional import ConventionalTrainer
-from benchmarks.growth import exponent, step_work, term
+from benchmarks.growth import amounts, exponent, step_work, term
 from benchmarks.images import generated
 from benchmarks.off_axis import generated as generated_activity
 from benchmarks.off_axis import plain_fit, plain_index
@@ -180,3 +180,9 @@ def test_precisions_are_compared_seed_by_seed():
     for row in rows:
         difference = float(row["bf16"]) - float(row["float32"])
         assert float(row["difference"]) == pytest.approx(difference, abs=1.1e-3)
+
+
+def test_amounts_name_their_unit():
+    assert amounts([0.00112, 0.0275], "seconds") == "1.12, 27.5 ms"
+    assert amounts([0.05, 1.5], "seconds") == "0.05, 1.5 s"
+    assert amounts([2**20, 1.5 * 2**20], "bytes") == "1, 1.5 MiB"

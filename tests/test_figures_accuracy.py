@@ -83,13 +83,15 @@ def test_one_seed_has_no_interval_and_no_mark():
 @pytest.mark.parametrize("function", [accuracy_by_alpha, accuracy_violins])
 def test_a_collapsed_network_is_marked_at_the_foot_with_its_value(function):
     alphas = (-30.0, -1.0, 0.0, 1.0, 30.0)
-    axes, _ = drawn(function, made_up_study(alphas, accuracy=collapsing))
+    axes, effects = drawn(function, made_up_study(alphas, accuracy=collapsing))
     bottom, top = axes.get_ylim()
     everything = [100 * accuracy_of(a, s) for a in ALPHAS for s in range(3)]
     assert 80 < bottom < min(everything)
     assert max(everything) < top < 100
     assert points(axes, "v") == [(place, bottom, alpha_color(a, alphas)) for place, a in ((0, -30.0), (4, 30.0))]
-    assert texts(axes).count("10") == 2
+    marks = effects["mark"].tolist() if function is accuracy_by_alpha else [""] * 5
+    assert bool(marks[0]) == bool(marks[4]) == (function is accuracy_by_alpha)
+    assert [text for text in texts(axes) if text.startswith("10")] == [f"10 % {marks[k]}".strip() for k in (0, 4)]
 
 
 def test_no_collapse_leaves_the_axis_alone():
@@ -206,3 +208,12 @@ def test_with_a_ring_only_its_alpha_and_the_outermost_are_named():
         _, (axes,) = panels(1)
         accuracy_against_selectivity(axes, runs, ring=ring)
         assert [text.get_text() for text in axes.texts] == named
+
+
+def test_signs_that_both_collapse_keep_their_mark():
+    """Both sides at the foot: the mark stands over their values."""
+    alphas = (-30.0, 0.0, 30.0)
+    study = made_up_study(alphas, 6, accuracy=lambda a, s: 0.1 + 0.001 * s + 0.1 * (a > 0) if a else accuracy_of(a, s))
+    axes, compared = drawn(signs_violins, study)
+    assert compared["mark"].tolist() == ["**"]
+    assert sorted(texts(axes)) == ["**", "10 %", "20 %"]

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from made_up_study import made_up_study
 
-from selectivity_core.figures.estimation import batch_lines, batches_figure, chance_lines
+from selectivity_core.figures.estimation import batch_lines, batches_figure, chance_by_size, chance_lines
 from selectivity_core.figures.shown import Nothing
 from selectivity_core.figures.style import NULL, panels
 
@@ -96,3 +96,11 @@ def test_without_the_weights_one_panel_is_left_out(chance):
 def test_without_runs_nothing_is_drawn(chance, batches):
     every = [(a, s) for a in (-1.0, 0.0, 1.0) for s in range(3)]
     assert isinstance(batches_figure(made_up(diverged=every), chance, batches), Nothing)
+
+
+def test_chance_as_a_table(chance):
+    table = chance_by_size(chance.sample(frac=1, random_state=0))
+    assert table.frame.columns.tolist() == ["classes", "samples in a batch", "whole batch", "two halves"]
+    assert table.frame.to_numpy().tolist() == [
+        [2, 8, "0.250", "−0.001"], [2, 16, "0.125", "−0.001"], [4, 8, "0.500", "−0.001"], [4, 16, "0.250", "−0.001"]
+    ]  # fmt: skip

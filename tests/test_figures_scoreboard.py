@@ -1,16 +1,19 @@
 """The scoreboard's page, its words and numbers, and the command that prints the same."""
 
+import math
 import re
 
 import pytest
 from bs4 import BeautifulSoup
-from verdict_studies import evidence, steps, study
+from verdict_studies import claim, evidence, steps, study
 
 from selectivity_core.cli import main
 from selectivity_core.errors import ParameterError, SpecError
 from selectivity_core.figures.scoreboard import Scoreboard, chance_in_words, scoreboard
+from selectivity_core.paper.claim_entries import Test
 from selectivity_core.paper.claims import CLAIMS, CONTEXT
-from selectivity_core.verdicts import judge, wording
+from selectivity_core.verdicts import Verdict, judge, wording
+from selectivity_core.verdicts.findings import Finding
 
 
 def verdicts(profile="digits", names=("L008", "L010", "L013", "L009")):
@@ -83,8 +86,8 @@ def test_context_is_listed_and_has_no_verdict(page):
 def test_chance_in_words():
     said = chance_in_words("digits", verdicts())
     assert said == (
-        "digits: of 2 claims judged in a direction, 2 hold; were there no effect anywhere, chance alone would let 0.1 "
-        "hold."
+        "digits: of 2 claims judged in a direction, 2 hold; were there no effect anywhere, chance alone would let "
+        "0.05 hold."
     )
 
 
@@ -139,3 +142,15 @@ def test_the_command_lists_context_apart(capsys):
 def test_the_command_refuses_what_there_is_not(words, said, capsys):
     assert main(["claims", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_small_estimate_does_not_read_as_zero():
+    def said(estimate, se, **more):
+        found = Finding(estimate, se, math.inf, 5, "made up", **more)
+        return wording.estimate(Verdict(claim(Test("effect_at", 1)), "digits", "inconclusive", "", found, ()))
+
+    assert said(0.00012, math.nan) == "0.00012"
+    assert said(0.01234, math.nan) == "0.012"
+    assert said(0.0, math.nan) == "0.000"
+    assert said(0.00012, math.nan, points=True) == "0.01 points"
+    assert said(0.00012, 0.00001) == "0.00012 (0.00010 to 0.00014; 95 %)"

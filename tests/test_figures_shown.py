@@ -98,7 +98,7 @@ def effects_cells(study):
 
 def test_effects_table():
     head, rows = effects_cells(made_up_study())
-    assert head[:4] == ["α", "n", "SI", "SI, shuffled labels"]
+    assert head[:4] == ["α", "n", "SI, all layers", "SI, shuffled labels"]
     assert head[4:7] == ["accuracy (%)", "difference (points)", "95 % simultaneous"]
     assert [row[0] for row in rows] == ["−1", "0", "1"]
     assert [row[1] for row in rows] == ["3", "3", "3"]
@@ -124,7 +124,7 @@ def test_signs_table():
     compared = signs_compared(made_up_study(missing=[(1.0, 2)]).runs("resnet18"))
     head, (row,) = cells(signs_table(compared))
     assert (head[0], head[-1]) == ("|α|", "0.05 within reach")
-    assert row[:2] == ["1", "3, 2"]
+    assert row[:2] == ["1", "3,\u00a02"]
     assert row[-1] == "no"
     six = signs_compared(made_up_study(seeds=6).runs("resnet18"))
     _, (row,) = cells(signs_table(six))
@@ -165,7 +165,8 @@ def test_what_is_lacking_stands_under_the_caption_once():
     found = shown(study)
     assert found.lacking == tuple(study.lacking())
     paragraphs = page(found).find_all("p", class_="selectivity-lacking")
-    assert [p.get_text() for p in paragraphs] == list(found.lacking)
+    assert [p.get_text() for p in paragraphs] == [text.replace("`", "") for text in found.lacking]
+    assert [p.code.get_text() for p in paragraphs] == [study.command()]
     assert "lacking" not in shown(made_up_study(seeds=2))._repr_html_()
 
 

@@ -6,12 +6,12 @@ from selectivity_core.figures.style import (
     GREY,
     alpha_axis,
     alpha_color,
-    alpha_label,
     keep_apart,
     layer_axis,
     panels,
     percent,
 )
+from selectivity_core.numbers import alpha_label
 
 ALPHAS = [-30.0, -1.0, -0.4, 0.0, 0.4, 1.0, 30.0]
 
@@ -90,3 +90,19 @@ def test_labels_stand_apart_or_not_at_all():
     boxes = [label.get_window_extent() for label in kept]
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
     assert labels[5].get_position() == (5, 4), "a label with room stays where labels are read first"
+
+
+def test_a_label_is_nearer_to_its_own_point_than_to_another():
+    axes = panels(1)[1][0]
+    axes.set(xlim=(0, 10), ylim=(0, 10))
+    spots = [(5, 5), (5.28, 5.3), (4.72, 5.3), (5.28, 4.7), (4.72, 4.7), (8, 8)]  # the first in the middle of four
+    labels = [axes.annotate("0.4", spot, (5, 4), textcoords="offset points", fontsize=7.5) for spot in spots]
+    keep_apart(axes, labels)
+    kept = [label for label in labels if label in axes.texts]
+    assert labels[0] not in kept
+    assert labels[5] in kept
+    places = axes.transData.transform(spots)
+    for label in kept:
+        box = label.get_window_extent()
+        away = [np.hypot(*(box.min + box.size / 2 - place)) for place in places]
+        assert np.argmin(away) == labels.index(label)

@@ -110,15 +110,21 @@ def test_an_offset_added_to_real_activity_is_all_offset():
     assert class_share(activity, labels).numpy() == pytest.approx(class_share(activity + 5.0, labels).numpy())
 
 
-def test_share_of_a_part_is_worked_out_seed_by_seed():
+def test_share_of_a_part():
     change, offset = [-0.1, -0.12, -0.1, 0.1, -0.1, 0.0], [-0.05, -0.09, -0.06, 1, 1, 1]
     parts = pd.DataFrame({"alpha": [-1.0] * 3 + [1.0] * 3, "change": change, "offset": offset})
     found = part_shares(parts)
-    values = np.array([0.5, 0.75, 0.6])
-    half = stats.t.ppf(0.975, 2) * values.std(ddof=1) / math.sqrt(3)
-    assert found[-1.0].mean == pytest.approx(values.mean())
-    assert (found[-1.0].low, found[-1.0].high) == pytest.approx((values.mean() - half, values.mean() + half))
+    assert found[-1.0].mean == pytest.approx(0.20 / 0.32)
+    for end in (found[-1.0].low, found[-1.0].high):  # where offset − share · change can just be told from none
+        rest = np.array(offset[:3]) - end * np.array(change[:3])
+        assert stats.ttest_1samp(rest, 0).pvalue == pytest.approx(0.05)
     assert math.isnan(found[1.0].mean)  # a change that these seeds cannot tell from none has no parts
+
+
+def test_a_seed_that_hardly_changes_does_not_decide_the_share():
+    change, offset = [0.30, 0.31, 0.32, 0.33, 0.31, 0.002], [0.15, 0.15, 0.17, 0.16, 0.15, 0.08]
+    found = part_shares(pd.DataFrame({"alpha": 1.0, "change": change, "offset": offset}))
+    assert found[1.0].mean == pytest.approx(0.86 / 1.572)  # the mean of the seeds' own ratios is 7.1
 
 
 def test_one_seed_has_a_share_but_no_interval():
@@ -170,7 +176,7 @@ def test_shares_of_the_change_in_logs():
         rows += [(-0.1, seed, m, (seed - 1) * 0.1 if m == "si" else other) for m in COMPARED]
     found = shares(pd.DataFrame(rows, columns=["alpha", "seed", "measure", "log_ratio"]))
     assert {alpha for alpha, _ in found} == {-5.0, -0.1}
-    assert found[-5.0, "dprime"].mean == pytest.approx((0.5 + 0.5 + 0.25) / 3)
+    assert found[-5.0, "dprime"].mean == pytest.approx((1.0 + 1.1 + 0.45) / 6)
     assert found[-5.0, "dprime"].n == 3
     assert math.isnan(found[-0.1, "dprime"].mean)
 

@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGURATION = """
 title: small
 only_build_toc_files: true
-exclude_patterns: [_build, runs, notebooks, book/executed/failed]
+exclude_patterns: [_build, runs, notebooks, book/executed/failed, book/executed/.stage]
 execute: {execute_notebooks: "off"}
 """
 
@@ -111,12 +111,15 @@ def test_a_book_from_nothing_and_again(book, tmp_path, monkeypatch, capsys):
     assert "drawn again" in (site / "book" / "executed" / "a.html").read_text()
     assert list((book / "book" / "executed" / "failed").iterdir()) == []
 
-    # A notebook that is removed leaves with its copy and its page.
+    # A notebook that is removed leaves with its copy and its page; what a killed build left is no page.
+    left = book / "book" / "executed" / ".stage" / "b-0123" / "executed.ipynb"
+    left.parent.mkdir()
+    left.write_text("half")
     (book / "notebooks" / "b.ipynb").unlink()
     (book / "_toc.yml").write_text((book / "_toc.yml").read_text().replace("  - file: book/executed/b\n", ""))
     assert build(monkeypatch, "build", "--jobs", "1") == 0
     assert "2 pages" in capsys.readouterr().out
-    assert [p.name for p in sorted((book / "book" / "executed").glob("*.*"))] == [
+    assert [p.name for p in sorted((book / "book" / "executed").glob("[!.]*.*"))] == [
         "a.ipynb", "a.stamp.json", "architecture.html",
     ]  # fmt: skip
     assert not (site / "book" / "executed" / "b.html").exists()

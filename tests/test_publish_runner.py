@@ -8,11 +8,19 @@ from tiny_notebooks import CHECK, write_notebook
 
 from selectivity_core.errors import NotebookError, ParameterError
 from selectivity_core.publish import staleness
+from selectivity_core.publish.job import STAGE
 from selectivity_core.publish.runner import execute, execute_all
+from selectivity_core.staging import staged
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    """What stands in a folder of executed copies, in whose own place for them nothing may be left."""
+    assert names_of(folder / STAGE) == []
+    return [name for name in names_of(folder) if name != STAGE]
+
+
+def names_of(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def test_execute(tmp_path, monkeypatch):
@@ -106,8 +114,19 @@ def test_an_unknown_kernel_is_named(tmp_path):
 def test_an_unwritable_folder_is_named(tmp_path):
     notebook = write_notebook(tmp_path / "a.ipynb")
     (tmp_path / "out").write_text("a file where the folder should be")
-    with pytest.raises(NotebookError, match=r"notebook a could not be executed: .*out: File exists"):
+    with pytest.raises(NotebookError, match=r"notebook a could not be executed: .*out/.stage: .* \(Not a directory\)"):
         execute(notebook, tmp_path / "out" / "a.ipynb", {})
+
+
+def test_what_a_killed_one_left_is_removed_and_what_a_living_one_has_stays(tmp_path):
+    notebook, stage = write_notebook(tmp_path / "a.ipynb"), tmp_path / "out" / STAGE
+    (stage / "b-0123").mkdir(parents=True)
+    (stage / "b-0123" / "executed.ipynb").write_text("half")
+    (stage / "b-0123.lock").touch()
+    with staged(stage, "c") as living:
+        execute(notebook, tmp_path / "out" / "a.ipynb", {})
+        assert names_of(stage) == [living.name, f"{living.name}.lock"]
+    assert names(tmp_path / "out") == ["a.ipynb", "a.stamp.json"]
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from selectivity_core.errors import ParameterError
-from selectivity_core.statistics import bootstrap_interval, interval, prediction_interval, t_interval
+from selectivity_core.statistics import bootstrap_interval, interval, prediction_interval, ratio_interval, t_interval
 
 SAMPLE = [0.81, 0.84, 0.79, 0.86, 0.83]
 
@@ -46,6 +46,42 @@ def test_prediction_interval_worked_out_by_hand():
     assert found.high == pytest.approx(3 + 4.968276, abs=1e-5)
     assert np.isnan(prediction_interval([2]).low) and np.isnan(prediction_interval([]).high)
     assert prediction_interval([2, 2]).low == prediction_interval([2, 2]).high == 2
+
+
+def test_a_ratios_bounds_are_where_a_t_test_of_part_less_ratio_times_whole_turns():
+    part, whole = [0.15, 0.22, 0.17, 0.11], [0.30, 0.35, 0.32, 0.31]
+    for level in (0.9, 0.95):
+        found = ratio_interval([*part, np.nan, 1], [*whole, 1, np.nan], level)
+        assert (found.mean, found.n, found.kind) == (pytest.approx(0.65 / 1.28), 4, "fieller")
+        assert found.low < found.mean < found.high
+        for end in (found.low, found.high):
+            rest = np.array(part) - end * np.array(whole)
+            assert stats.ttest_1samp(rest, 0).pvalue == pytest.approx(1 - level)
+
+
+def test_ratios_without_a_bounded_interval_have_no_value():
+    assert np.isnan(ratio_interval([1, 2, 3], [-1, 1, 0.5]).mean)  # t tests cannot tell the whole from zero
+    assert np.isnan(ratio_interval([1, 2], [-1, 1]).mean)
+    assert np.isnan(ratio_interval([], []).mean)
+    assert np.isnan(ratio_interval([0.1], [0.0]).mean)
+    one = ratio_interval([0.1], [-0.2])
+    assert (one.mean, one.n) == (-0.5, 1)
+    assert np.isnan([one.low, one.high]).all()
+    same = ratio_interval([0.1] * 3, [0.2] * 3)
+    assert (same.low, same.mean, same.high) == pytest.approx((0.5, 0.5, 0.5))
+    with pytest.raises(ParameterError, match=r"\(2,\) and \(3,\) given"):
+        ratio_interval([1, 2], [1, 2, 3])
+
+
+def test_ratio_intervals_hold_the_share_they_promise():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(3000, 2, 5))
+    whole = 1 + 0.3 * noise[:, 0]
+    part = 0.5 * whole + 0.2 * noise[:, 1]
+    found = [ratio_interval(a, b) for a, b in zip(part, whole, strict=True)]
+    known = [i for i in found if np.isfinite(i.low)]
+    assert len(known) > 2900
+    assert abs(np.mean([i.low <= 0.5 <= i.high for i in known]) - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 3000)
 
 
 def test_prediction_intervals_hold_the_share_they_promise():

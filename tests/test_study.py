@@ -11,7 +11,6 @@ from selectivity_core.figures import Nothing, Shown, distance_explorer, distance
 from selectivity_core.ledgers import export
 from selectivity_core.rotation import off_axis_scores
 from selectivity_core.study import check_overrides, default_store, gather
-from selectivity_core.sweeping import describe
 
 TINY = {"epochs": 1, "milestones": [], "width": 1, "train_size": 40}
 
@@ -53,8 +52,8 @@ def test_the_account_says_n_place_missing_and_diverged(study):
     text = study.account()
     assert "n = 2 seeds at each of 2 values of α" in text
     assert f"ResNet18 on {DATA} (scaled down; the paper's is ResNet18 on Tiny ImageNet)" in text
-    assert "Diverged, shown nowhere and averaged into nothing: α = 30 (seed 0)." in text
-    assert f"1 of 6 runs are missing, the first: {describe(study.specs[-1])}" in text
+    assert "Diverged, so neither drawn nor in any mean: ResNet18 at α = 30, seed 0." in text
+    assert "1 of 6 runs are missing, the first: ResNet18 at α = 30, seed 1." in text
     command = "selectivity sweep --profile digits --figure fig4 --alphas=-1,0,30 --seeds 0,1"
     assert text.endswith(f"To train them: `{command}`")
     assert [p.split(":")[0].split(",")[0] for p in study.lacking()] == ["Diverged", "1 of 6 runs are missing"]

@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from selectivity_core.errors import MissingRunsError
+from selectivity_core.numbers import alpha_label
 from selectivity_core.verdicts.findings import (
     Finding,
-    alpha_text,
     capped,
     contrasts,
     correlation,
@@ -128,7 +128,7 @@ def test_an_exact_test_has_its_own_p_and_limits():
 
 
 def test_words():
-    assert [alpha_text(a) for a in (-0.4, 0.0, 30.0)] == ["−0.4", "0", "30"]
+    assert [alpha_label(a) for a in (-0.4, 0.0, 30.0)] == ["−0.4", "0", "30"]
     inf = math.inf
     ranges = [range_text(*r) for r in ((-inf, 0), (0, inf), (-inf, inf), (0.1, 0.2), (0.3, inf), (-inf, -3.5))]
     assert ranges == ["α < 0", "α > 0", "α ≠ 0", "α ≠ 0 from 0.1 to 0.2", "α ≠ 0 from 0.3 on", "α ≠ 0 up to −3.5"]

@@ -89,6 +89,18 @@ def test_no_difference_needs_the_ninety_percent_interval_inside_the_margin():
     assert status(SAME, part(0.0), part(0.045)) == "inconclusive"
 
 
+def test_a_reason_has_the_unit_of_the_estimate():
+    def reason(test, *parts):
+        return weigh(claim(test), list(parts), False)[1]
+
+    bar = Test("effect_at", 1, {"alpha": -1.0}, -0.01)
+    assert reason(bar, part(-0.01, points=True)) == "the 95 % interval does not exclude −1 points"
+    assert reason(bar, part(-0.01)) == "the 95 % interval does not exclude −0.01"
+    assert reason(UP, part(0.03, points=True)) == "the 95 % interval excludes 0, on the claimed side"
+    assert reason(SAME, part(0.08, points=True)) == "outside ±5 points"
+    assert reason(SAME, part(0.04)) == "the 90 % interval is not within ±0.05"
+
+
 def test_reproduced_asks_for_the_corrected_level_what_else_is_claimed_and_the_value():
     assert status(UP, part(0.03, corrected=0.2), own=True) == "direction holds"
     assert status(UP, part(0.03, met=False), own=True) == "direction holds"

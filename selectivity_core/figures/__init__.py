@@ -1,5 +1,6 @@
 """Plots in one style. Each function draws one panel from a tidy table; `shown` puts panels on a page."""
 
+from ..numbers import alpha_label
 from .accuracy import accuracy_against_selectivity, accuracy_by_alpha, accuracy_violins, signs_violins
 from .alpha_slider import alpha_explorer, explore
 from .claims_table import claims_table, headlines
@@ -14,7 +15,7 @@ from .morcos_selection import choice_table
 from .pages import distance_table, index_by_hand, index_on_batches, plan_table, positions, units_figure
 from .selectivity import by_alpha, by_layer, index_histogram, measure_in_words, response_bars
 from .shown import Nothing, Shown, Table, effects_table, show, signs_table
-from .style import alpha_color, alpha_label, panels
+from .style import alpha_color, panels
 from .units import active_share, by_setting, rank_agreement, settings_in_words
 from .words import bands_in_words, effects_in_words, index_in_words, means_in_words, signs_in_words
 

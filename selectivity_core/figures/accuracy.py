@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ..effects import against_baseline, signs_compared
+from ..numbers import alpha_label
 from ..statistics import interval
-from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, keep_apart, percent
+from .style import GREY, NULL, alpha_axis, alpha_color, in_style, keep_apart, percent
 
 NAMES = {
     "test_accuracy": "test accuracy (%)", "test_loss": "test cross-entropy (nats)",
@@ -38,18 +39,24 @@ def _floor(runs: pd.DataFrame, value: str) -> float:
     return lowest - 2
 
 
-def _mark_below(axes: Axes, below: Sequence[tuple[float, float, str]], floor: float) -> None:
-    """Marks means (place, mean, color) that lie under the axis, at its foot.
+def _mark_below(axes: Axes, below: Sequence[tuple[float, float, str, str]], floor: float) -> None:
+    """Marks means (place, mean, color, mark of significance) that lie under the axis, at its foot.
 
     Called after all else is drawn: setting one limit ends the search for the other.
     """
     if not below:
         return
     axes.set_ylim(bottom=floor)
-    for place, value, color in below:
+    for place, value, color, mark in below:
         axes.plot(place, floor, "v", color=color, clip_on=False, zorder=5)
         axes.annotate(
-            f"{value:.0f}", (place, floor), (0, 6), textcoords="offset points", ha="center", fontsize=7.5, color=color
+            f"{value:.0f} %{mark and ' '}{mark}",
+            (place, floor),
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7.5,
+            color=color,
         )
 
 
@@ -76,7 +83,7 @@ def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accurac
     for k, alpha in enumerate(alphas):
         color = alpha_color(alpha, alphas)
         if mean[k] < floor:
-            below.append((places[alpha], mean[k], color))
+            below.append((places[alpha], mean[k], color, str(effects["mark"].iloc[k])))
             continue
         axes.errorbar(
             places[alpha], mean[k], [[mean[k] - low[k]], [high[k] - mean[k]]], fmt="o", color=color, capsize=2
@@ -102,7 +109,7 @@ def accuracy_violins(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy
     floor, below = _floor(runs, value), []
     for alpha, values in groups.items():
         if values.mean() < floor:
-            below.append((places[alpha], values.mean(), alpha_color(alpha, groups)))
+            below.append((places[alpha], values.mean(), alpha_color(alpha, groups), ""))
         else:
             _violin(axes, places[alpha], values, alpha_color(alpha, groups))
     _mark_below(axes, below, floor)
@@ -150,7 +157,7 @@ def accuracy_against_selectivity(
         if alpha == ring:
             axes.plot(x.mean, max(centre, floor), "o", ms=13, mfc="none", mec="black", mew=1.4, clip_on=False)
         if centre < floor:
-            below.append((x.mean, centre, alpha_color(alpha, alphas)))
+            below.append((x.mean, centre, alpha_color(alpha, alphas), ""))
             continue
         axes.errorbar(
             x.mean, centre, [[centre - low], [high - centre]], [[x.mean - x.low], [x.high - x.mean]],
@@ -182,12 +189,15 @@ def signs_violins(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy") 
             alpha = sign * row["size"]
             values = _scaled(runs.loc[runs["alpha"] == alpha, value], value)
             if values.mean() < floor:
-                below.append((k + shift, values.mean(), alpha_color(alpha, alphas)))
+                below.append((k + shift, values.mean(), alpha_color(alpha, alphas), ""))
                 continue
             _violin(axes, k + shift, values, alpha_color(alpha, alphas), 0.36)
             highest = max(highest, values.max())
-        if row["mark"] and np.isfinite(highest):
-            axes.annotate(row["mark"], (k, highest), (0, 4), textcoords="offset points", ha="center", fontsize=8)
+        if row["mark"]:
+            above = (highest, 4) if np.isfinite(highest) else (floor, 16)  # both at the foot: over their values
+            axes.annotate(
+                row["mark"], (k, above[0]), (0, above[1]), textcoords="offset points", ha="center", fontsize=8
+            )
     baseline = runs.loc[runs["alpha"] == 0, value]
     if len(baseline):
         axes.axhline(_scaled([baseline.mean()], value)[0], color=GREY, lw=0.8, ls="--")

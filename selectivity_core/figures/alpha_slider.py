@@ -14,13 +14,14 @@ from matplotlib.figure import Figure
 
 from ..bounds import spread
 from ..data import class_names
+from ..numbers import alpha_label
 from ..paper.reported import reported_index
 from ..study import Study, gather
 from ..widgets import frames_slider_with_choice, png_frame
 from .accuracy import accuracy_against_selectivity
 from .selectivity import index_histogram, response_bars
 from .shown import Nothing
-from .style import RC, alpha_color, alpha_label
+from .style import RC, alpha_color
 
 ALL = "all layers"
 FIT_UPRIGHT = 10  # so many class names stand side by side
@@ -139,7 +140,7 @@ class _Frames:
                 list(self.paper.values()), [0.97] * len(self.paper), "|", ms=10, mew=1.8, color=PAPER, transform=top,
                 label=f"paper's index, α = {', '.join(map(alpha_label, self.paper))}",
             )  # fmt: skip
-            axes.legend(loc="lower left", fontsize=7.5, handlelength=1)
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7.5, handlelength=1)
         here = self.runs[self.runs["alpha"] == alpha]
         seeds = here["seed"].nunique()
         return (

@@ -9,6 +9,7 @@ from typing import Any
 from ..ledgers import ledger
 from ..paper import FIGURES, grid
 from ..paper.entries import BOOK, LEAVITT_MORCOS, MORCOS, FigureEntry
+from ..replicates import seeds_for
 from ..study import check_overrides, default_store
 from ..sweeping import sweep
 
@@ -33,7 +34,7 @@ class FigureIndex:
 
     def _repr_html_(self) -> str:
         body = "".join(
-            f'<tr><td><a href="{e.notebook}.html#{e.anchor}">Figure {escape(e.number)}</a></td>'
+            f'<tr><td><a href="{e.notebook}.html#{e.anchor}">Figure&nbsp;{escape(e.number)}</a></td>'
             f"<td>{escape(e.title)}</td><td>{have} of {wanted}</td>"
             f"<td><code>make figure NB={e.notebook}</code></td></tr>"
             for e, have, wanted in self.rows
@@ -67,7 +68,8 @@ def figure_index(
     changes, kept, store = check_overrides(overrides or {}), ledger(), default_store()
     rows = []
     for entry in (e for e in FIGURES.values() if e.paper == name):
-        specs = grid(profile, entry.id, alphas=alphas or None, seeds=seeds or None, **changes)
+        ask: dict[str, Any] = {"alphas": alphas or None, **changes}
+        specs = grid(profile, entry.id, seeds=seeds or seeds_for(profile, entry.id, kept, **ask), **ask)
         there = sweep(specs, store, on_missing=on_missing, ledger=kept, progress=False).runs  # type: ignore[arg-type]
         rows.append((entry, int((there["status"] == "complete").sum()) if len(there) else 0, len(specs)))
     return FigureIndex(title, rows, profile)

@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..controls import PLAIN, against_control, by_run, control_of
-from ..numbers import number
+from ..numbers import alpha_label, number, p_value
 from ..study import MODEL_NAMES, Study
 from .shown import Nothing, Shown, Table, show
-from .style import alpha_label, in_style, panels, percent, remove_legend
+from .style import in_style, panels, percent, remove_legend
 from .units import by_setting, settings_in_words
 
 # Control -> how the paper's estimate and the control are called beside each other.
@@ -102,7 +102,7 @@ def control_table(study: Study, model: str | None = None) -> Table:
         shown["at α = 0"] = [number(scale * v, digits) for v in found["baseline"]]
         for column, title in changes.items():
             shown[title] = [number(scale * v, digits, signed=True) for v in found[column]]
-        shown["p, Holm"] = [number(p, 3) for p in found["p_holm"]]
+        shown["p, Holm"] = [p_value(p) for p in found["p_holm"]]
         shown[f"{other}, % of change"] = [number(100 * v, 0) for v in found["share"]]
         parts.append(shown)
     return Table(

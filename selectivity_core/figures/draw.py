@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..effects import against_baseline, signs_compared
-from ..numbers import number
+from ..numbers import alpha_label, number
 from ..paper.entries import DERIVED
 from ..representations import distances, in_form, ratios
 from ..study import MODEL_NAMES, Study, View
@@ -27,7 +27,7 @@ from .morcos_curves import KINDS as CURVES
 from .representations import bound_by_alpha, bound_by_layer, cca_by_alpha, cca_layers, forms_in_words
 from .selectivity import MEASURE_NAMES, by_alpha, by_layer, measure_in_words
 from .shown import Nothing, Shown, Table, effects_table, show, signs_table
-from .style import alpha_label, panels
+from .style import panels
 from .units import active_share, by_setting, rank_agreement, settings_in_words
 from .words import bands_in_words, effects_in_words, index_in_words, means_in_words, signs_in_words
 

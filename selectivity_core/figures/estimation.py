@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ..numbers import number
 from ..study import Study
-from .shown import Nothing, Shown, show
+from .shown import Nothing, Shown, Table, show
 from .style import GREY, NULL, in_style, panels
 
 ESTIMATE_NAMES = {"batch": "whole batch", "unbiased": "two halves"}
@@ -109,11 +110,32 @@ def batches_figure(
     return show(figure, study, caption=" ".join(caption), alt=" ".join(alt))
 
 
+def chance_by_size(chance: pd.DataFrame) -> Table:
+    """What chance alone gives at each number of classes and batch size, as a table: a column an estimate.
+
+    Args:
+        chance: of `estimation.chance_table`.
+    """
+    found = chance.pivot(index=["classes", "batch_size"], columns="estimate", values="si")
+    rows = [
+        {
+            "classes": classes,
+            "samples in a batch": size,
+            **{name: number(row[e], 3) for e, name in ESTIMATE_NAMES.items()},
+        }
+        for (classes, size), row in found.sort_index().iterrows()
+    ]
+    return Table(
+        pd.DataFrame(rows),
+        "Expected index of units that know nothing of the class (exponential activity, by simulation)",
+    )
+
+
 def _chance_in_words(table: pd.DataFrame) -> str:
     parts = []
     for (count, estimate), rows in table.groupby(["classes", "estimate"]):
         values = ", ".join(
-            f"{_number(row.si)} at {row.batch_size}" for row in rows.sort_values("batch_size").itertuples()
+            f"{number(row.si)} at {row.batch_size}" for row in rows.sort_values("batch_size").itertuples()
         )
         parts.append(f"{count} classes, {ESTIMATE_NAMES[str(estimate)]}: {values}")
     return "Expected index of chance alone by batch size. " + "; ".join(parts) + "."
@@ -124,10 +146,6 @@ def _batches_in_words(table: pd.DataFrame) -> str:
     parts = []
     for kind, name in LABEL_NAMES.items():
         for estimate in DASHES:
-            values = ", ".join(f"{_number(value)} at {size}" for size, value in means[kind, estimate].items())
+            values = ", ".join(f"{number(value)} at {size}" for size, value in means[kind, estimate].items())
             parts.append(f"{name}, {ESTIMATE_NAMES[estimate]}: {values}")
     return "Index of one network by batch size. " + "; ".join(parts) + "."
-
-
-def _number(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipywidgets
 import numpy as np
 
+from ..numbers import alpha_label
 from ..representations import distances, in_form, ratios
 from ..study import Study
 from ..widgets import frames_slider, frames_slider_with_choice, png_frame
 from .representations import cca_layers
 from .selectivity import response_bars
 from .shown import Nothing
-from .style import alpha_label, panels
+from .style import panels
 
 
 def distance_explorer(study: Study, model: str = "") -> ipywidgets.VBox | Nothing:

@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..forms import JUDGED, PAPER, disagreements, layer_ratios, ratios_by_form
-from ..numbers import number
+from ..numbers import alpha_label, number
 from ..representations import FORMS, distances
 from ..study import MODEL_NAMES, Study
 from ..tables import empty
 from .representations import cca_layers
 from .shown import Nothing, Shown, Table, show
-from .style import GREY, RC, alpha_axis, alpha_label, in_style, layer_axis, panels, remove_legend
+from .style import GREY, RC, alpha_axis, in_style, layer_axis, panels, remove_legend
 
 STYLES = {
     "paper": ("paper's", "o-", "black"), "paper, reversed": ("paper's, reversed", "o:", "#777777"),

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..numbers import number
+from ..numbers import alpha_label, number
 from ..statistics import prediction_interval
 from ..study import MODEL_NAMES, Study
 from .shown import Nothing, Shown, Table, show
-from .style import alpha_axis, alpha_color, alpha_label, in_style, panels
+from .style import alpha_axis, alpha_color, in_style, panels
 
 # Column of `runs` -> its name, the factor it is shown with, and decimals.
 MEASURES = {"test_accuracy": ("test accuracy (%)", 100, 1), "si_units": ("mean selectivity index", 1, 3)}
@@ -63,7 +63,7 @@ def beside(axes: Axes, sets: list[_Set], name: str) -> None:
             label=None if k else "trained here",
         )  # fmt: skip
     axes.set_ylabel(name)
-    axes.legend()
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 
 
 def live(kept: Study, fresh: Study) -> Shown | Nothing:

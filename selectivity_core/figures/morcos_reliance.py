@@ -7,14 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..effects import against_baseline
-from ..numbers import NONE, number, p_value
+from ..numbers import NONE, alpha_label, number, p_value
 from ..reliance import ANALYSES
 from ..robustness import measured
 from ..statistics import interval
 from ..study import MODEL_NAMES, Study
 from .morcos_training import WAYS
 from .shown import Nothing, Shown, Table, show
-from .style import GREY, alpha_axis, alpha_color, alpha_label, in_style, panels
+from .style import GREY, alpha_axis, alpha_color, in_style, panels
 
 # What is done to the units, and how the areas under those curves are called.
 DONE = {

@@ -76,8 +76,9 @@ def _dropout_rows(networks: pd.DataFrame, rate: float) -> list[dict[str, str]]:
             {
                 "dropout": f"{rate:g}", "labels corrupted": share_label(float(share)),
                 "memorised": f"{len(mine)} of {len(every)}",
-                "training accuracy (%)": number(100 * every["train_accuracy_last"].mean(), 1),
-                "test accuracy (%)": number(100 * every["test_accuracy"].mean(), 1),
+                "accuracy (%), training and test": " and ".join(
+                    number(100 * every[c].mean(), 1) for c in ("train_accuracy_last", "test_accuracy")
+                ),
                 "epochs to 95 %": NONE if share else number(every["t95"].mean(), 1),
                 "left at that share": with_span(interval(mine["within"].to_numpy()), 3),
                 "beyond it": with_span(interval(mine["beyond"].to_numpy()), 3),

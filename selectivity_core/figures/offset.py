@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ..numbers import number
+from ..numbers import alpha_label, number
 from ..offset import COMPARED, relative, split, spread
 from ..statistics import interval
 from ..study import MODEL_NAMES, Study
 from .shown import Nothing, Shown, show
-from .style import GREY, alpha_axis, alpha_color, alpha_label, in_style, layer_axis, panels
+from .style import GREY, alpha_axis, alpha_color, in_style, layer_axis, panels
 
 # Colours that the colour-blind tell apart (Okabe & Ito), none of them an α's.
 LINES = {

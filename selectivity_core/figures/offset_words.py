@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..numbers import NONE, number, span, with_span
+from ..numbers import NONE, alpha_label, number, span, with_span
 from ..offset import SHIFT_FREE, part_shares, relative, shares
 from ..statistics import Interval, interval
 from ..study import MODEL_NAMES, Study
 from .offset import LINES, PARTS, compared_models, example_alpha, parts_of
 from .shown import Table
-from .style import alpha_label
 
 
 def shares_table(study: Study) -> Table:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..numbers import alpha_label
 from ..planning import Plan
 from ..representations import distances, in_form, ratios
 from ..study import MODEL_NAMES, Study
 from .representations import SHOWN_FORMS
 from .selectivity import index_histogram
 from .shown import Nothing, Shown, Table, show
-from .style import alpha_label, panels
+from .style import panels
 from .units import active_share
 
 

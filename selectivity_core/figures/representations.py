@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..numbers import number
+from ..numbers import alpha_label, number
 from ..representations import by_layer, in_form, ratios
 from ..statistics import interval
-from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, layer_axis
+from .style import GREY, NULL, alpha_axis, alpha_color, in_style, layer_axis
 
 PURPLE = {"within": "#b39ddb", "between": "#4527a0", "baseline": "#777777", "same_seed": "#4527a0"}
 NAMES = {

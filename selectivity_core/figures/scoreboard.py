@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from ..errors import ParameterError
-from ..numbers import NONE, number
+from ..numbers import NONE
 from ..paper.claims import CLAIMS, CONTEXT
 from ..paper.figures import find_figure
 from ..profiles import find_profile
@@ -111,9 +111,10 @@ def chance_in_words(profile: str, verdicts: Sequence[Verdict]) -> str:
     """How many claims of a profile hold in direction, and how many would by chance alone."""
     judged = sum(verdict.directional for verdict in verdicts)
     held = sum(v.directional and v.status in ("direction holds", "reproduced") for v in verdicts)
+    expected = by_chance(verdicts)
     return (
-        f"{find_profile(profile).title}: of {judged} claims judged in a direction, {held} hold; were there no effect "
-        f"anywhere, chance alone would let {number(by_chance(verdicts), 1)} hold."
+        f"{find_profile(profile).title}: of {judged} claim{'s' * (judged != 1)} judged in a direction, {held} hold; "
+        f"were there no effect anywhere, chance alone would let {expected:.2g} hold."
     )
 
 

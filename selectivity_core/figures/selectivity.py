@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..numbers import number
+from ..numbers import alpha_label, number
 from ..statistics import interval
-from .style import GREY, NULL, alpha_axis, alpha_color, alpha_label, in_style, layer_axis
+from .style import GREY, NULL, alpha_axis, alpha_color, in_style, layer_axis
 
 MEASURE_NAMES = {
     "si": "mean selectivity index", "si_living": "mean selectivity index, living units",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..errors import BookError
-from ..numbers import NONE, number, p_value, percent
+from ..numbers import NONE, alpha_label, number, p_value, percent
 from ..paper.entries import Panel
 from ..profiles import find_profile
 from ..study import MODEL_NAMES, VARIED, Study
@@ -30,7 +31,7 @@ class Shown:
         anchor: the id that links point at ("figure-A1").
         caption: one paragraph, plain text.
         alt: what the picture shows, with its numbers, for those who cannot see it.
-        lacking: what is not in it and why, and how to get it; plain text, a paragraph each.
+        lacking: what is not in it and why, and how to get it; a paragraph each, commands between backticks.
         used: letter of a panel and the ids of the runs it was drawn from.
     """
 
@@ -80,7 +81,8 @@ class Nothing:
 
 
 def _paragraphs(texts: Sequence[str]) -> str:
-    return "".join(f'<p class="selectivity-lacking">{escape(text)}</p>' for text in texts)
+    marked = (re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text)) for text in texts)
+    return "".join(f'<p class="selectivity-lacking">{text}</p>' for text in marked)
 
 
 def show(
@@ -181,9 +183,9 @@ def effects_table(effects: pd.DataFrame, means: pd.DataFrame) -> Table:
     index = means.groupby("alpha")[["mean", "shuffled"]].mean().reindex(effects["alpha"])
     frame = pd.DataFrame(
         {
-            "α": [f"{a:g}".replace("-", "−") for a in effects["alpha"]],
+            "α": [alpha_label(a) for a in effects["alpha"]],
             "n": effects["n"],
-            "SI": [number(v, 3) for v in index["mean"]],
+            "SI, all layers": [number(v, 3) for v in index["mean"]],
             "SI, shuffled labels": [number(v, 3) for v in index["shuffled"]],
             "accuracy (%)": [percent(v) for v in effects["mean"]],
             "difference (points)": [percent(v) for v in effects["difference"]],
@@ -208,7 +210,7 @@ def signs_table(compared: pd.DataFrame) -> Table:
     frame = pd.DataFrame(
         {
             "|α|": [f"{s:g}" for s in compared["size"]],
-            "n": [f"{a}, {b}" for a, b in zip(compared["n_negative"], compared["n_positive"], strict=True)],
+            "n": [f"{a},\u00a0{b}" for a, b in zip(compared["n_negative"], compared["n_positive"], strict=True)],
             "α < 0 (%)": [percent(v) for v in compared["negative"]],
             "α > 0 (%)": [percent(v) for v in compared["positive"]],
             "difference (points)": [percent(v) for v in compared["difference"]],

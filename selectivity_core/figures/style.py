@@ -13,6 +13,8 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
+from ..numbers import alpha_label
+
 RC: dict[Any, Any] = {
     "figure.dpi": 100, "font.size": 9, "axes.titlesize": 9.5,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e6e6e6",
@@ -22,11 +24,6 @@ RC: dict[Any, Any] = {
 in_style = mpl.rc_context(RC)  # decorates what draws: legends and ticks take their sizes when they are made
 GREY = "#555555"
 NULL = "#b8860b"  # what shuffled labels give
-
-
-def alpha_label(alpha: float) -> str:
-    """α as the axes and sliders write it, with a true minus sign."""
-    return f"{alpha:g}".replace("-", "−")
 
 
 def alpha_color(alpha: float, alphas: Iterable[float]) -> str:
@@ -71,23 +68,30 @@ POINT = 3  # pixels from a point's middle to its rim
 
 
 def keep_apart(axes: Axes, labels: Sequence[Annotation]) -> None:
-    """Moves labels around their points so that none covers another or its point; one that has no room is taken away.
+    """Moves labels around their points: none covers another or a point, none is nearer to another point than to its
+    own. One that has no such room is taken away.
 
     Call it when all else is drawn: room is measured at the limits that the axes have then.
     """
     axes.autoscale_view()
     points = axes.transData.transform([label.xy for label in labels])
     taken = [Bbox([point - POINT, point + POINT]) for point in points]
-    for label in labels:
+    for own, label in zip(points, labels, strict=True):
         for place, side, edge in BESIDE:
             label.set_position(place)
             label.set(ha=side, va=edge)
             box = label.get_window_extent()
-            if not any(box.overlaps(other) for other in taken):
+            away = [_distance(box, point) for point in points]
+            if not any(box.overlaps(other) for other in taken) and _distance(box, own) <= min(away):
                 taken.append(box)
                 break
         else:
             label.remove()
+
+
+def _distance(box: Bbox, point: np.ndarray) -> float:
+    """Pixels from the middle of a box to a point."""
+    return float(np.hypot((box.x0 + box.x1) / 2 - point[0], (box.y0 + box.y1) / 2 - point[1]))
 
 
 def remove_legend(axes: Axes) -> None:

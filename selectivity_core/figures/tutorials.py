@@ -11,10 +11,10 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..numbers import number
+from ..numbers import alpha_label, number
 from ..tutorials import Comparison
 from .shown import Shown, Table
-from .style import GREY, RC, alpha_axis, alpha_color, alpha_label, in_style, panels
+from .style import GREY, RC, alpha_axis, alpha_color, in_style, panels
 
 _SCALE = "Scaled down: a small network on scikit-learn's 8×8 digits."
 

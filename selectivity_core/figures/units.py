@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ..numbers import alpha_label
 from ..statistics import interval, mean_correlation, spearman
-from .style import GREY, alpha_axis, alpha_color, alpha_label, in_style, layer_axis, percent
+from .style import GREY, alpha_axis, alpha_color, in_style, layer_axis, percent
 
 MARKERS = ("o", "s", "D", "v")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..numbers import alpha_label
 from ..statistics.intervals import BOOTSTRAP_FROM
-from .style import alpha_label
 
 
 def means_in_words(effects: pd.DataFrame, value: str = "test_accuracy") -> str:
@@ -31,11 +31,14 @@ def effects_in_words(effects: pd.DataFrame) -> str:
         return "These networks have no spread to test against: the figure shows values, not effects."
     clear = tested[tested["p_holm"] < 0.05]
     up, down = int((clear["difference"] > 0).sum()), int((clear["difference"] < 0).sum())
+    open_ones = len(tested) - up - down
+    rest = f"; for the other {open_ones} these seeds cannot tell" if open_ones and up + down else ""
+    rest = "; these seeds cannot tell any from α = 0" if not up + down else rest
     best = tested.loc[tested["mean"].idxmax()]
     worst = tested.loc[tested["mean"].idxmin()]
     return (
-        f"Of {len(tested)} values of α, {up} raise test accuracy and {down} lower it (Holm-corrected level 0.05); "
-        f"for the other {len(tested) - up - down} these seeds cannot tell. {_extreme('Highest', best)} "
+        f"Of {len(tested)} values of α, {up} raise test accuracy and {down} lower it (Holm-corrected level 0.05)"
+        f"{rest}. {_extreme('Highest', best)} "
         f"{_extreme('Lowest', worst)}"
     )
 

@@ -107,7 +107,7 @@ CLAIMS = (
     claim("L029", "fig1", (R18, R20, VGG, R50), "In every network the mean index can be cut 3-fold at a cost of less "
           "than a point of accuracy.", test("cost_at_reduction", 1, -0.01, factor=3.0),
           says="at least 3-fold for about 1 point or less", figures=LOWER),
-    claim("L030", "figA2", R20, "Cutting ResNet20's index 20-fold lowers accuracy by as little as two points.",
+    claim("L030", "figA2", R20, "Cutting ResNet20's index 20-fold lowers test accuracy.",
           test("cost_at_reduction", -1, factor=20.0), says="2 points", value=Value(-0.02, ACCURACY, limit="within")),
     claim("L031", "fig2", R18, "ResNet18s at each α from −0.2 down lie further from unregularised ones than from each "
           "other.", test("distance_excess", 1, low=-inf, high=-0.2), says="p < 1.3×10⁻⁵, paired by layer"),

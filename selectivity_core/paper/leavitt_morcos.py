@@ -133,7 +133,7 @@ def _entries() -> Iterator[FigureEntry]:
     )  # fmt: skip
     leaky = tuple({"activation": f"leaky_relu:{slope:g}"} for slope in SLOPES)
     yield _entry(
-        "A9", "Leaky rectifiers do not rescue accuracy", "08_dead_units",
+        "A9", "Accuracy with leaky rectifiers", "08_dead_units",
         Panel("", "leaky", "resnet20", "test accuracy by α for each slope", side="positive"),
         variants=({}, *leaky), grid="leaky",
         note=f"{LOST} The slopes are this book's choice; activity is shifted by each unit's minimum before the index.",

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -18,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from selectivity_core import reads
-from selectivity_core.errors import NotebookError, ParameterError
+from selectivity_core.errors import NotebookError, ParameterError, StoreError
 from selectivity_core.parameters import check, from_notebook, read_notebook
 from selectivity_core.publish import child, colophon, staleness, titling
+from selectivity_core.staging import remove_leftovers, staged
 
+STAGE = ".stage"  # beside executed copies, where they are made; no page is read from there (`_config.yml`)
 _POLL = 0.5  # seconds between looks at whether to stop
 
 
@@ -74,11 +75,12 @@ def run(job: Job, reason: str, kernel: str, timeout: int | None, stop: threading
         CancelledError: once `stop` is set; an earlier executed copy then stays.
     """
     try:
-        job.out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{job.notebook.stem}-", dir=job.out.parent, ignore_cleanup_errors=True
-        ) as folder:
-            return _run_in(Path(folder), job, reason, kernel, timeout, stop)
+        stage = job.out.parent / STAGE
+        remove_leftovers(stage)
+        with staged(stage, job.notebook.stem) as folder:
+            return _run_in(folder, job, reason, kernel, timeout, stop)
+    except StoreError as error:
+        raise NotebookError(f"notebook {job.notebook.stem} could not be executed: {error}") from error
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else error
         raise NotebookError(f"notebook {job.notebook.stem} could not be executed: {what}") from error

@@ -16,6 +16,7 @@ from selectivity_core.statistics.intervals import (
     bootstrap_interval,
     interval,
     prediction_interval,
+    ratio_interval,
     t_interval,
 )
 from selectivity_core.statistics.power import Equivalence, detectable_effect, equivalent
@@ -37,6 +38,7 @@ __all__ = [
     "prediction_interval",
     "rank_sum",
     "rank_sum_floor",
+    "ratio_interval",
     "spearman",
     "stars",
     "student",

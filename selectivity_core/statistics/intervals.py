@@ -21,7 +21,7 @@ class Interval:
     """An average with its interval.
 
     `low` and `high` are NaN where there are fewer than two values, all three where there is none. `kind` is
-    "t", "bootstrap" or "fisher z" and is what a caption prints.
+    "t", "bootstrap", "fisher z" or "fieller" and is what a caption prints.
     """
 
     mean: float
@@ -51,6 +51,40 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
         return Interval(float(sample[0]), float(sample[0]), float(sample[0]), n, "t")
     half = stats.t.ppf((1 + level) / 2, n - 1) * sample.std(ddof=1) / np.sqrt(n)
     return Interval(mean, float(mean - half), float(mean + half), n, "t")
+
+
+def ratio_interval(part: ArrayLike, whole: ArrayLike, level: float = 0.95) -> Interval:
+    """mean(part)/mean(whole) over networks, with Fieller's interval: the ratios r for which part − r·whole may be 0.
+
+    A mean of the networks' own ratios would hang on the few whose `whole` is near zero. There is no value (NaN) where
+    t tests at this level cannot tell the mean of `whole` from zero: then no interval is bounded.
+
+    Args:
+        part, whole: one value of each a network, (n,); networks that lack one are left out.
+        level: coverage of the interval.
+
+    Raises:
+        ParameterError: for a level outside (0, 1), or lists of different lengths.
+    """
+    check_fraction(level, "level")
+    above, below = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
+    if above.ndim != 1 or above.shape != below.shape:
+        raise ParameterError(f"part, whole: {above.shape} and {below.shape} given; two lists of one length are needed")
+    both = ~(np.isnan(above) | np.isnan(below))
+    above, below = above[both], below[both]
+    n = above.size
+    if not n or not below.mean():
+        return Interval(np.nan, np.nan, np.nan, n, "fieller")
+    ratio = float(above.mean() / below.mean())
+    if n < 2:
+        return Interval(ratio, np.nan, np.nan, n, "fieller")
+    # r is in the interval where (mean of part − r·whole)² ≤ t² · its variance: a quadratic in r.
+    (vaa, vab), (_, vbb) = np.cov(above, below) / n * stats.t.ppf((1 + level) / 2, n - 1) ** 2
+    a, b, c = below.mean() ** 2 - vbb, above.mean() * below.mean() - vab, above.mean() ** 2 - vaa
+    if a <= 0:
+        return Interval(np.nan, np.nan, np.nan, n, "fieller")
+    half = np.sqrt(max(b * b - a * c, 0.0))
+    return Interval(ratio, float((b - half) / a), float((b + half) / a), n, "fieller")
 
 
 def prediction_interval(values: ArrayLike, level: float = 0.95) -> Interval:

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from ..errors import MissingRunsError
+from ..numbers import alpha_label
 from ..statistics import spearman
 from .evidence import Evidence
 from .findings import (
     LEVEL,
     Finding,
-    alpha_text,
     capped,
     contrasts,
     correlation,
@@ -40,14 +40,14 @@ def between(rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
 def span_text(rows: pd.DataFrame) -> str:
     """The α values of some rows in words."""
     alphas = sorted(rows["alpha"].unique())
-    return f"α from {alpha_text(alphas[0])} to {alpha_text(alphas[-1])}"
+    return f"α from {alpha_label(alphas[0])} to {alpha_label(alphas[-1])}"
 
 
 def effect_at(evidence: Evidence, figure: str, model: str, *, alpha: float, measure: str = ACCURACY) -> list[Finding]:
     """What one α changes against α = 0; its level is the mean at that α."""
     found = contrasts(evidence.values(figure, model, measure), points=is_accuracy(measure))
     if alpha not in found:
-        raise MissingRunsError(f"no run at α = {alpha_text(alpha)}")
+        raise MissingRunsError(f"no run at α = {alpha_label(alpha)}")
     return [found[alpha]]
 
 
@@ -93,7 +93,7 @@ def first_effect(
     """What an α changes; met where no milder α of its sign has a change at the corrected level."""
     found = contrasts(evidence.values(figure, model, measure), points=is_accuracy(measure))
     if alpha not in found:
-        raise MissingRunsError(f"no run at α = {alpha_text(alpha)}")
+        raise MissingRunsError(f"no run at α = {alpha_label(alpha)}")
     milder = [f for a, f in found.items() if 0 < a / alpha < 1]
     own = found[alpha]
     met = not any(f.p_corrected() < LEVEL for f in milder)
@@ -142,7 +142,7 @@ def _steps(rows: pd.DataFrame, measure: str) -> list[Finding]:
     return [
         matched(
             groups[b], groups[a], family=len(alphas) - 1, points=is_accuracy(measure),
-            where=f"α from {alpha_text(a)} to {alpha_text(b)}",
+            where=f"α from {alpha_label(a)} to {alpha_label(b)}",
         )
         for a, b in pairwise(alphas)
     ]  # fmt: skip
@@ -179,8 +179,8 @@ def level(evidence: Evidence, figure: str, model: str, *, alpha: float, measure:
     rows = evidence.values(figure, model, measure)
     rows = rows[rows["alpha"] == alpha]
     if not len(rows):
-        raise MissingRunsError(f"no run at α = {alpha_text(alpha)}")
-    return [sample(rows["value"], where=f"α = {alpha_text(alpha)}", points=is_accuracy(measure))]
+        raise MissingRunsError(f"no run at α = {alpha_label(alpha)}")
+    return [sample(rows["value"], where=f"α = {alpha_label(alpha)}", points=is_accuracy(measure))]
 
 
 def levels(
@@ -192,7 +192,7 @@ def levels(
     if not alphas:
         raise MissingRunsError(f"no run with {range_text(low, high)}")
     return [
-        sample(rows.loc[rows["alpha"] == a, "value"], where=f"α = {alpha_text(a)}", family=len(alphas)) for a in alphas
+        sample(rows.loc[rows["alpha"] == a, "value"], where=f"α = {alpha_label(a)}", family=len(alphas)) for a in alphas
     ]
 
 
@@ -202,9 +202,9 @@ def ratio_at(evidence: Evidence, figure: str, model: str, *, alpha: float, measu
     sides = [rows[rows["alpha"] == a].set_index("seed")["value"] for a in (alpha, 0.0)]
     for a, side in zip((alpha, 0.0), sides, strict=True):
         if not len(side):
-            raise MissingRunsError(f"no run at α = {alpha_text(a)}")
+            raise MissingRunsError(f"no run at α = {alpha_label(a)}")
     ratios = (sides[0] / sides[1]).dropna()
-    return [sample(ratios, "t over seeds' ratios", where=f"α = {alpha_text(alpha)} over α = 0")]
+    return [sample(ratios, "t over seeds' ratios", where=f"α = {alpha_label(alpha)} over α = 0")]
 
 
 def relative(evidence: Evidence, figure: str, model: str, *, measure: str, low: float, high: float) -> list[Finding]:

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ..errors import MissingRunsError
+from ..numbers import alpha_label
 from ..representations import by_layer, distances, in_form, permutation_p
 from .alphas import slopes_by_seed
 from .evidence import Evidence
-from .findings import LEVEL, Finding, alpha_text, sample
+from .findings import LEVEL, Finding, sample
 
 JUDGED, PAPER = "textbook, averaged", "paper"  # forms of the distance
 JACKKNIFE = "jackknife over seeds"
@@ -79,7 +80,7 @@ def distance_excess(
     parts = []
     for alpha in alphas:
         p = permutation_p(table, alpha)
-        text = f"α = {alpha_text(alpha)} (ratio {ratio_of(table, alpha):.2f}, paper's form "
+        text = f"α = {alpha_label(alpha)} (ratio {ratio_of(table, alpha):.2f}, paper's form "
         found = jackknife(
             _of_alpha(table, alpha), partial(excess_of, alpha=alpha), family=len(alphas), exact=p,
             where=f"{text}{ratio_of(printed, alpha):.2f})",
@@ -94,8 +95,8 @@ def distance_equal(evidence: Evidence, figure: str, model: str, *, alpha: float)
     """The ratio of distances less 1 at one α."""
     table = _pairs(evidence, figure, model)
     if alpha not in set(table["alpha"]):
-        raise MissingRunsError(f"no run at α = {alpha_text(alpha)}")
-    where = f"α = {alpha_text(alpha)}"
+        raise MissingRunsError(f"no run at α = {alpha_label(alpha)}")
+    where = f"α = {alpha_label(alpha)}"
     return [jackknife(_of_alpha(table, alpha), lambda rows: ratio_of(rows, alpha) - 1, where=where)]
 
 
@@ -118,7 +119,7 @@ def bound_trend(evidence: Evidence, figure: str, model: str) -> list[Finding]:
     """How much the mean bound changes from one α ≤ 0 of the grid to the next, in the order of α; one slope a seed."""
     rows = evidence.values(figure, model, "bound")
     rows = rows[rows["alpha"] <= 0]
-    lowest = alpha_text(rows["alpha"].min())
+    lowest = alpha_label(rows["alpha"].min())
     return [sample(slopes_by_seed(rows), "t over seeds' slopes", where=f"a step of the grid, α from {lowest} to 0")]
 
 
@@ -130,5 +131,5 @@ def bound_above_axis(evidence: Evidence, figure: str, model: str) -> list[Findin
     alphas = sorted(rows["alpha"].unique())
     rows["above"] = rows["value"] - rows["value_axis"]
     return [
-        sample(rows.loc[rows["alpha"] == a, "above"], where=f"α = {alpha_text(a)}", family=len(alphas)) for a in alphas
+        sample(rows.loc[rows["alpha"] == a, "above"], where=f"α = {alpha_label(a)}", family=len(alphas)) for a in alphas
     ]

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from ..errors import MissingRunsError
+from ..numbers import alpha_label
 from ..statistics import Contrast, detectable_effect, dunnett_block, paired
 from ..statistics.association import LARGEST
 from ..statistics.samples import constant, present
@@ -178,7 +179,7 @@ def contrasts(
     rows = rows[rows["value"].notna()]
     means = {float(a): group["value"].to_numpy() for a, group in rows.groupby("alpha")}
     if control not in means:
-        raise MissingRunsError(f"no run at α = {alpha_text(control)}")
+        raise MissingRunsError(f"no run at α = {alpha_label(control)}")
     others = [a for a in means if a != control]
     if not others:
         return {}
@@ -189,7 +190,7 @@ def contrasts(
     results = {}
     for alpha in others:
         level = sample(means[alpha], points=points)
-        shared = {"where": f"α = {alpha_text(alpha)}", "points": points, "family": len(others), "level": level}
+        shared = {"where": f"α = {alpha_label(alpha)}", "points": points, "family": len(others), "level": level}
         n = min(len(means[alpha]), len(means[control]))
         c = found.get(alpha)
         if c is None:
@@ -209,12 +210,7 @@ def capped(p: float) -> float:
 def range_text(low: float, high: float) -> str:
     """A range of α other than 0 as sentences write it."""
     if math.isinf(low):
-        return "α ≠ 0" if math.isinf(high) else "α < 0" if high == 0 else f"α ≠ 0 up to {alpha_text(high)}"
+        return "α ≠ 0" if math.isinf(high) else "α < 0" if high == 0 else f"α ≠ 0 up to {alpha_label(high)}"
     if math.isinf(high):
-        return "α > 0" if low == 0 else f"α ≠ 0 from {alpha_text(low)} on"
-    return f"α ≠ 0 from {alpha_text(low)} to {alpha_text(high)}"
-
-
-def alpha_text(alpha: float) -> str:
-    """An α as sentences write it, with a true minus sign."""
-    return f"{alpha:g}".replace("-", "−")
+        return "α > 0" if low == 0 else f"α ≠ 0 from {alpha_label(low)} on"
+    return f"α ≠ 0 from {alpha_label(low)} to {alpha_label(high)}"

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import MissingRunsError
+from ..numbers import alpha_label
 from ..paper.claim_entries import DATASETS, RECIPES, Claim, Value
 from ..paper.claims import CLAIMS
 from ..paper.figures import find_figure
 from ..profiles import find_profile
 from .evidence import Evidence
-from .findings import LEVEL, Finding, alpha_text
+from .findings import LEVEL, Finding
 from .kinds import KINDS
 
 Status = Literal[
@@ -131,9 +132,13 @@ def weigh(claim: Claim, parts: list[Finding], own: bool) -> tuple[Status, str, F
     if missed:
         return against, "outside the margin around the paper's value", decisive
     if not all(_supports(part, test.side, test.null) for part in parts):
-        return "inconclusive", f"the 95 % interval does not exclude {alpha_text(test.null)}", decisive
+        return "inconclusive", f"the 95 % interval does not exclude {_amount(test.null, decisive)}", decisive
     if not own:
-        return "direction holds", f"the 95 % interval excludes {alpha_text(test.null)}, on the claimed side", decisive
+        return (
+            "direction holds",
+            f"the 95 % interval excludes {_amount(test.null, decisive)}, on the claimed side",
+            decisive,
+        )
     significant = all(part.p_corrected(test.null) < LEVEL and part.met for part in parts)
     valued = claim.value is None or compare(claim.value, test.side, decisive) == "inside"
     if significant and valued:
@@ -145,19 +150,30 @@ def weigh(claim: Claim, parts: list[Finding], own: bool) -> tuple[Status, str, F
 def _weigh_equivalence(
     parts: list[Finding], decisive: Finding, null: float, margin: float, against: Status, own: bool
 ) -> tuple[Status, str, Finding]:
-    inside, outside = [], []
+    inside, outside, around = [], [], f"±{_amount(margin, decisive)}"
     for part in parts:
         low, high = part.bounds(0.90)
         inside.append(null - margin < low and high < null + margin)
         low, high = part.bounds(1 - 0.1 / len(parts))
         outside.append(low > null + margin or high < null - margin)
     if any(outside):
-        return against, f"outside ±{margin:.3g}", parts[outside.index(True)]
+        return against, f"outside {around}", parts[outside.index(True)]
     if math.isnan(decisive.bounds(0.90)[0]):
         return "inconclusive", _no_spread(decisive), decisive
     if not all(inside):
-        return "inconclusive", f"the 90 % interval is not within ±{margin:.3g}", decisive
-    return ("reproduced" if own else "direction holds"), f"the 90 % interval lies within ±{margin:.3g}", decisive
+        return "inconclusive", f"the 90 % interval is not within {around}", decisive
+    return (
+        ("reproduced" if own else "direction holds"),
+        f"the 90 % interval lies within {around}",
+        decisive,
+    )
+
+
+def _amount(value: float, part: Finding) -> str:
+    """A null or a margin in the unit in which the estimate is shown."""
+    if not part.points or not value:
+        return alpha_label(value)
+    return f"{alpha_label(round(100 * value, 10))} points"
 
 
 def _no_spread(part: Finding) -> str:

@@ -7,10 +7,11 @@ import math
 import pandas as pd
 
 from ..errors import MissingRunsError
+from ..numbers import alpha_label
 from ..statistics import spearman
 from .alphas import ACCURACY, between, span_text
 from .evidence import Evidence
-from .findings import Finding, alpha_text, contrasts, correlation, sample
+from .findings import Finding, contrasts, correlation, sample
 
 INDEX = "si_units"
 
@@ -33,7 +34,7 @@ def cost_at_reduction(
     low = [float(a) for a, v in index.items() if above < float(a) < 0 and v * factor <= index[0.0]]
     if not low:
         raise MissingRunsError(
-            f"no α {'below 0' if math.isinf(above) else f'between {alpha_text(above)} and 0'} that was run lowers the "
+            f"no α {'below 0' if math.isinf(above) else f'between {alpha_label(above)} and 0'} that was run lowers the "
             f"index {factor:g}-fold"
         )
     return [contrasts(evidence.values(figure, model, ACCURACY), points=True)[max(low)]]
@@ -73,12 +74,12 @@ def beyond_only(
     rows = rows[rows["alpha"] > 0]
     alphas = sorted(rows["alpha"].unique())
     if not any(a < alpha for a in alphas) or not any(a >= alpha for a in alphas):
-        raise MissingRunsError(f"no runs on both sides of α = {alpha_text(alpha)}")
+        raise MissingRunsError(f"no runs on both sides of α = {alpha_label(alpha)}")
     parts = []
     for a in alphas:
         values = rows.loc[rows["alpha"] == a, "value"]
         distance = values - share if a >= alpha else share - values
-        parts.append(sample(distance, where=f"α = {alpha_text(a)}", family=len(alphas)))
+        parts.append(sample(distance, where=f"α = {alpha_label(a)}", family=len(alphas)))
     return parts
 
 
@@ -98,5 +99,5 @@ def busy_units(evidence: Evidence, figure: str, model: str, *, alpha: float) -> 
     rows = evidence.values(figure, model, "busy")
     rows = rows[rows["alpha"] == alpha]
     if not len(rows):
-        raise MissingRunsError(f"no run at α = {alpha_text(alpha)}")
-    return [sample(rows["value"], where=f"α = {alpha_text(alpha)}")]
+        raise MissingRunsError(f"no run at α = {alpha_label(alpha)}")
+    return [sample(rows["value"], where=f"α = {alpha_label(alpha)}")]

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ..errors import MissingRunsError
+from ..numbers import alpha_label
 from ..paper.figures import find_figure
 from ..statistics import spearman
 from .alphas import ACCURACY, between, is_accuracy, slopes_by_seed, span_text
 from .evidence import Evidence
-from .findings import Finding, alpha_text, correlation, matched, sample, two_samples
+from .findings import Finding, correlation, matched, sample, two_samples
 
 
 def against_at(
@@ -30,8 +31,8 @@ def against_at(
     sides = [evidence.values(figure, model, measure), evidence.values(elsewhere or figure, other, measure)]
     chosen = [rows.loc[rows["alpha"] == alpha, "value"] for rows in sides]
     if not all(map(len, chosen)):
-        raise MissingRunsError(f"no runs of both networks at α = {alpha_text(alpha)}")
-    return [two_samples(*chosen, where=f"α = {alpha_text(alpha)}", points=is_accuracy(measure))]
+        raise MissingRunsError(f"no runs of both networks at α = {alpha_label(alpha)}")
+    return [two_samples(*chosen, where=f"α = {alpha_label(alpha)}", points=is_accuracy(measure))]
 
 
 def slopes_against(
@@ -65,7 +66,7 @@ def early_less_late(
     if not common:
         raise MissingRunsError("no α ≠ 0 was run with both restrictions")
     means = [own[common].dropna().mean(axis=1) for own in cells]
-    listed = ", ".join(alpha_text(a) for a in common)
+    listed = ", ".join(alpha_label(a) for a in common)
     return [matched(*means, where=f"mean over α = {listed}", points=True)]
 
 
@@ -99,7 +100,7 @@ def leaky_dead(evidence: Evidence, figure: str, model: str) -> list[Finding]:
     if not groups:
         raise MissingRunsError("no run with a leaky rectifier")
     return [
-        sample(own["value"], where=f"slope {_slope(a)}, α = {alpha_text(alpha)}", family=len(groups))
+        sample(own["value"], where=f"slope {_slope(a)}, α = {alpha_label(alpha)}", family=len(groups))
         for (a, alpha), own in groups
     ]
 
@@ -118,7 +119,7 @@ def leaky_recovery(evidence: Evidence, figure: str, model: str) -> list[Finding]
     return [
         matched(
             falls[a, alpha], falls["relu", alpha], family=len(pairs), points=True,
-            where=f"slope {_slope(a)}, α = {alpha_text(alpha)}",
+            where=f"slope {_slope(a)}, α = {alpha_label(alpha)}",
         )
         for a, alpha in pairs
     ]  # fmt: skip

@@ -10,10 +10,11 @@ import pandas as pd
 
 from ..effects import signs_compared
 from ..errors import MissingRunsError
+from ..numbers import alpha_label
 from ..statistics import detectable_effect, rank_sum
 from .alphas import ACCURACY
 from .evidence import Evidence
-from .findings import Finding, alpha_text, contrasts, sample
+from .findings import Finding, contrasts, sample
 
 
 def signs_ranked(evidence: Evidence, figure: str, model: str, *, size: float) -> list[Finding]:
@@ -25,7 +26,7 @@ def signs_ranked(evidence: Evidence, figure: str, model: str, *, size: float) ->
     table = signs_compared(runs)
     row = table[table["size"] == size]
     if not len(row):
-        raise MissingRunsError(f"no runs at both α = {alpha_text(-size)} and α = {size:g}")
+        raise MissingRunsError(f"no runs at both α = {alpha_label(-size)} and α = {size:g}")
     sides = [runs.loc[runs["alpha"] == a, ACCURACY].to_numpy() for a in (-size, size)]
     tested, found = rank_sum(*sides), row.iloc[0]
     spread = math.sqrt(np.mean([np.var(s, ddof=1) for s in sides])) if min(map(len, sides)) > 1 else math.nan
@@ -44,7 +45,7 @@ def signs_at(evidence: Evidence, figure: str, model: str, *, size: float) -> lis
     rows = evidence.values(figure, model, ACCURACY)
     found = contrasts(rows, control=size, points=True)
     if -size not in found:
-        raise MissingRunsError(f"no run at α = {alpha_text(-size)}")
+        raise MissingRunsError(f"no run at α = {alpha_label(-size)}")
     own = found[-size]
     # The other α only lend their spread: this is the one comparison.
     return [replace(own, family=1, corrected=math.nan, test="block model", where=f"|α| = {size:g}", level=None)]

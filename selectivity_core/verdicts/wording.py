@@ -37,4 +37,8 @@ def p_value(verdict: Verdict) -> str:
 
 
 def _scaled(value: float, found: Finding) -> str:
-    return percent(value) if found.points else number(value, 3)
+    if found.points:
+        return percent(value)
+    # Three decimals, or two digits of what would read as zero.
+    small = 0 < abs(value) < 0.01
+    return number(value, 1 - math.floor(math.log10(abs(value))) if small else 3)
