@@ -46,7 +46,7 @@ def test_the_count_in_words():
     kept, fresh = studies()
     inside = sum(low <= accuracy_of(a, s) <= high for a in ALPHAS for s in (7, 8) for low, high in [expected(a)])
     text = live_in_words(kept, fresh)
-    assert text.startswith("6 networks with seeds 7, 8 were trained for this page, in 60 seconds")
+    assert text.startswith("6 networks with seeds 7, 8 were trained on this machine, in 60 seconds")
     assert f"Of their 12 values, {inside + 6} lie in the range" in text
 
 

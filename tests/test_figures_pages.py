@@ -13,7 +13,7 @@ def test_positions_beside_the_images():
     shown = positions(made_up_study((-1.0, 0.0), 2, figure="figA10"))
     assert isinstance(shown, Shown)
     assert shown.anchor == "figure-A10-positions"
-    lead = "Figure A10-positions (Leavitt & Morcos). The same units by the share of image positions"
+    lead = "Figure A10, positions (Leavitt & Morcos). The same units by the share of image positions"
     assert shown.caption.startswith(lead)
     for name in ("ResNet18", "ResNet20"):
         words = f"{name}, share of units active at half of the positions or fewer by α: −1: 0.0 %, 0: 0.0 %."

@@ -175,7 +175,7 @@ def test_nothing_has_the_place_of_its_figure():
     parsed = page(Nothing(study, study.figure.panels[:1], part="-slider"))
     assert parsed.figure["id"] == "figure-A1-slider"
     assert parsed.figcaption.get_text() == (
-        "Figure A1-slider (Leavitt & Morcos). Negative α lowers selectivity. Nothing is drawn: no run is finished."
+        "Figure A1, slider (Leavitt & Morcos). Negative α lowers selectivity. Nothing is drawn: no run is finished."
     )
     first, second = (p.get_text() for p in parsed.find_all("p"))
     assert first == "Not drawn: panel a (nothing finished to draw it from)."

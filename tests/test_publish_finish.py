@@ -5,7 +5,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from selectivity_core.publish.finish import finish, mended, without_outputs
+from selectivity_core.publish.finish import finish, mended, unbroken, without_outputs
 
 STATE = "application/vnd.jupyter.widget-state+json"
 RED, BLUE = b"\x89PNG red", b"\x89PNG blue"
@@ -99,3 +99,18 @@ def test_downloads_have_no_outputs_and_keep_the_rest(tmp_path):
     before = path.read_bytes()
     without_outputs(path)
     assert path.read_bytes() == before
+
+
+def test_numbers_and_their_units_stay_on_one_line():
+    page = (
+        '<p title="n = 1">95 % of <b>n = 8</b> at α = −0.4, p = 0.02, p < 0.01; in = 3, 7 of 8</p>'
+        "<pre>n = 5 % 3</pre><code>n = 5</code><script>n = 5 % 3</script><span>\\(n = 5\\)</span><!-- 5 % -->"
+    )
+    found = unbroken(page)
+    assert found.replace("\u00a0", " ") == page
+    assert found.startswith(
+        '<p title="n = 1">95\u00a0% of <b>n\u00a0=\u00a08</b> at α\u00a0=\u00a0−0.4, p\u00a0=\u00a00.02, '
+    )
+    assert "; in = 3, 7 of 8</p>" in found
+    assert found[found.index("<pre>") :] == page[page.index("<pre>") :]
+    assert unbroken(found) == found

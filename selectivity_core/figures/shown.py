@@ -70,7 +70,7 @@ class Nothing:
         why = "its runs are not enough" if len(study.runs()) else "no run is finished"
         self.anchor = f"{entry.anchor}{part}"
         of = f" {_settings(study)}." if len(study.runs()) else ""
-        self.caption = f"Figure {entry.number}{part} ({entry.paper}). {entry.sentence} Nothing is drawn: {why}.{of}"
+        self.caption = f"{_lead(study, part)} {entry.sentence} Nothing is drawn: {why}.{of}"
         self.lacking = (*_without(study, absent), *study.lacking())
 
     def _repr_html_(self) -> str:
@@ -102,7 +102,7 @@ def show(
         study: where its runs come from.
         caption: what the panels show.
         alt: the alternative text.
-        part: which picture of the figure this is, where it has several ("b").
+        part: which picture of the figure this is, where it has several ("b", "-layers").
         absent: panels of the register that are not in the picture.
         used: the runs behind each panel.
 
@@ -114,13 +114,15 @@ def show(
     buffer = io.BytesIO()
     with mpl.rc_context(RC):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    number = study.figure.number
-    lead = f"Figure {number}{part} ({study.figure.paper}). "
     lacking = [*_without(study, absent), *study.lacking()]
-    text = f"{lead}{caption} {_settings(study)}."
+    text = f"{_lead(study, part)} {caption} {_settings(study)}."
     return Shown(
         buffer.getvalue().decode(), f"{study.figure.anchor}{part}", text, alt, tuple(dict.fromkeys(lacking)), used
     )
+
+
+def _lead(study: Study, part: str) -> str:
+    return f"Figure {study.figure.number}{part.replace('-', ', ')} ({study.figure.paper})."
 
 
 def _settings(study: Study) -> str:

@@ -25,12 +25,18 @@ _MENDS = (
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
     (re.compile(r'(<div class="citation"[^>]*?) role="doc-biblioentry"'), r"\1"),
 )
+# What no line is broken in: a number and its percent sign, a letter and its value.
+_UNBROKEN = (re.compile(r"(?<=\d) (?=%)"), re.compile(r"(?<=\b[np]) (?=[=<])|(?<=\b[np][\s\u00a0][=<]) (?=\d)"),
+             re.compile(r"(?<=α) (?==)|(?<=α[\s\u00a0]=) (?=[−\d])"))  # fmt: skip
+# Tags, and elements whose text is code or data.
+_NOT_PROSE = re.compile(r"(?s)<!--.*?-->|<(pre|code|script|style|title|textarea)\b.*?</\1>|<[^>]*>")
+
 # A signature over several lines is a definition list without terms inside a term.
 _PARAMETERS = re.compile(r'(?s)(<span class="sig-paren">\(</span>\s*)<dl>(.*?)</dl>')
 
 
 def finish(site: Path) -> None:
-    """Moves frames of sliders into files, takes outputs out of source notebooks, mends the theme's markup.
+    """Moves frames of sliders into files, takes outputs out of source notebooks, mends markup, joins what lines break.
 
     Args:
         site: a rendered book that nobody reads yet; its pages are rewritten.
@@ -39,7 +45,7 @@ def finish(site: Path) -> None:
     for page in sorted(site.rglob("*.html")):
         before = page.read_text(encoding="utf-8")
         up = "../" * (len(page.relative_to(site).parts) - 1)
-        after = mended(_FRAME.sub(lambda found: _moved(found, site, up), before))  # noqa: B023
+        after = unbroken(mended(_FRAME.sub(lambda found: _moved(found, site, up), before)))  # noqa: B023
         if after != before:
             page.write_text(after, encoding="utf-8")
     for source in (site / "_sources").rglob("*.ipynb"):
@@ -60,6 +66,23 @@ def mended(page: str) -> str:
     for wrong, right in _MENDS:
         page = wrong.sub(right, page)
     return _PARAMETERS.sub(lambda found: f'{found[1]}<dl role="none">{_plain(found[2])}</dl>', page)
+
+
+def unbroken(page: str) -> str:
+    """A page on which no line ends between a number and its unit or a letter and its value; code and formulas stay."""
+    parts, at = [], 0
+    for found in _NOT_PROSE.finditer(page):
+        parts += [_joined(page[at : found.start()]), found[0]]
+        at = found.end()
+    return "".join([*parts, _joined(page[at:])])
+
+
+def _joined(text: str) -> str:
+    if r"\(" in text or r"\[" in text:
+        return text
+    for space in _UNBROKEN:
+        text = space.sub("\u00a0", text)
+    return text
 
 
 def _plain(parameters: str) -> str:
