@@ -26,7 +26,11 @@ OF_KIND = {
     "ablation_curves": ("ablation",), "noise_curves": ("noise",), "dropout_curves": ("ablation",),
     "batch_norm_curves": ("ablation",), "zero_mean": ("ablation", "ablation-mean"),
 }  # fmt: skip
-CLAMPED = {"mlp": "hidden units clamped"}
+
+
+def maskable(model: str) -> str:
+    """What ablation takes from a network: an MLP's hidden units, else whole feature maps."""
+    return "hidden units" if model == "mlp" else "feature maps"
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,9 @@ GROUPS: dict[str, Callable[[pd.DataFrame], Iterator[Group]]] = {
 
 
 @in_style
-def draw_groups(axes: Axes, groups: Sequence[Group], *, noise: bool = False, bars: bool = True) -> None:
+def draw_groups(
+    axes: Axes, groups: Sequence[Group], *, noise: bool = False, bars: bool = True, what: str = "feature maps"
+) -> None:
     """A line a group: mean over networks, with their interval as a band and the spread over orderings as bars.
 
     Networks that have not memorised their labels are pale and dashed, one line each, and in no mean.
@@ -122,6 +128,7 @@ def draw_groups(axes: Axes, groups: Sequence[Group], *, noise: bool = False, bar
         groups: in the legend's order.
         noise: the x axis is the scale of the noise, else the share of units clamped.
         bars: draw the spread over orderings.
+        what: of `maskable`, is clamped.
     """
     for k, group in enumerate(groups):
         for _, rows in group.apart.groupby("run"):
@@ -148,7 +155,7 @@ def draw_groups(axes: Axes, groups: Sequence[Group], *, noise: bool = False, bar
             )  # fmt: skip
         if np.isfinite(group.mark):
             axes.axvline(100 * group.mark, color=group.color, lw=0.8, ls=":")
-    _axes(axes, noise)
+    _axes(axes, noise, what)
 
 
 def _across(rows: pd.DataFrame, noise: bool) -> np.ndarray:
@@ -156,7 +163,7 @@ def _across(rows: pd.DataFrame, noise: bool) -> np.ndarray:
     return np.where(places > 0, places, NO_NOISE) if noise else percent(places)
 
 
-def _axes(axes: Axes, noise: bool) -> None:
+def _axes(axes: Axes, noise: bool, what: str) -> None:
     axes.set_ylabel("training accuracy (%)")
     axes.set_ylim(0, 102)
     if noise:
@@ -165,16 +172,14 @@ def _axes(axes: Axes, noise: bool) -> None:
         axes.minorticks_off()
         axes.set_xlabel("noise, in units' own standard deviations")
     else:
-        axes.set_xlabel("feature maps clamped (%)")
+        axes.set_xlabel(f"{what} clamped (%)")
 
 
 def _drawing(kind: str) -> Callable[[Axes, View], str]:
     def drawing(axes: Axes, view: View) -> str:
         found = network_curves(view)
         groups, noise = list(GROUPS[kind](found)), kind == "noise_curves"
-        draw_groups(axes, groups, noise=noise)
-        if not noise and view.model in CLAMPED:
-            axes.set_xlabel(f"{CLAMPED[view.model]} (%)")
+        draw_groups(axes, groups, noise=noise, what=maskable(view.model))
         axes.axhline(100 / DATASETS[view.runs()["dataset"].iloc[0]].classes, color=GREY, lw=0.8, ls=":")
         title = "labels corrupted" if GROUPS[kind] is by_corruption else None
         place: dict[str, Any] = {"loc": "lower left"}

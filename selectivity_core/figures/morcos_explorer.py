@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from ..reliance import SCALES
 from ..study import MODEL_NAMES, Study
 from ..widgets import frames_slider_with_choice, png_frame
-from .morcos_curves import CLAMPED, NO_NOISE, Group, by_corruption, draw_groups, network_curves
+from .morcos_curves import NO_NOISE, Group, by_corruption, draw_groups, maskable, network_curves
 from .shown import Nothing
 from .style import in_style, panels, percent
 
@@ -71,9 +71,9 @@ def _frames(
     """A picture and its words for each position of the slider: one drawing, of which only what moves is changed."""
     noise = places is NOISE
     figure, (axes,) = panels(1, width=4.8, height=2.9)
-    draw_groups(axes, [*_pale(g for g in groups if g is not chosen), chosen], noise=noise, bars=False)
-    if not noise and model in CLAMPED:
-        axes.set_xlabel(f"{CLAMPED[model]} (%)")
+    draw_groups(
+        axes, [*_pale(g for g in groups if g is not chosen), chosen], noise=noise, bars=False, what=maskable(model)
+    )
     (line,) = axes.plot([], [], color="black", lw=0.9, ls=":")
     dots = {group.label: axes.plot([], [], "o", color=group.color, **_size(group is chosen))[0] for group in groups}
     _legend(axes, dots)
@@ -106,7 +106,7 @@ def _pale(groups: Iterable[Group]) -> Iterator[Group]:
 def _what(place: float, noise: bool, model: str) -> str:
     if noise:
         return f"noise of {place:.2g} SD" if place else "no noise"
-    return f"{100 * place:g} % of {'hidden units' if model in CLAMPED else 'feature maps'} clamped"
+    return f"{100 * place:g} % of {maskable(model)} clamped"
 
 
 def _size(chosen: bool) -> dict[str, Any]:

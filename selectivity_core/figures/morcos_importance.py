@@ -169,7 +169,7 @@ def _filters(axes: Axes, view: View) -> str:
     units = living(view.table("units"))
     scatter_by_layer(axes, units, "weight_l1", "si")
     axes.set_xlim(0, None)
-    axes.set_xlabel("L1 norm of the filter")
+    axes.set_xlabel(f"L1 norm of the {'weights' if view.model == 'mlp' else 'filter'}")
     axes.set_ylabel("selectivity index")
     table = by_layer(units, "weight_l1", "si")
     listed = ", ".join(f"{depth + 1}: {number(band.mean)}" for depth, band in layer_means(table).items())

@@ -117,10 +117,10 @@ def _judged(found: pd.DataFrame) -> str:
     others = found[found["alpha"] != 0].dropna(subset=["p_holm"])
     clear = others[others["p_holm"] < 0.05]
     if not len(clear):
-        widest = (others["difference_high"] - others["difference_low"]).max() / 2
+        widest = (others["difference_high"] - others["difference_low"]).max()
         return (
             f"At none of {len(others)} values of α does the area with units clamped to their mean differ clearly from "
-            f"that at α = 0 (Holm-corrected level 0.05; intervals reach up to {number(widest, 3)} either way)."
+            f"that at α = 0 (Holm-corrected level 0.05; the widest interval spans {number(widest, 3)})."
         )
     parts = [
         f"at α = {alpha_label(row.alpha)} they rely {'less' if row.difference > 0 else 'more'} on single units (area "

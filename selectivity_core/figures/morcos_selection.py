@@ -18,6 +18,7 @@ from ..reliance import ANALYSES
 from ..robustness import MEMORISED, by_network
 from ..statistics import mean_correlation, spearman
 from ..study import Study, View
+from .morcos_curves import maskable
 from .morcos_training import AREA, WAYS
 from .shown import Table
 from .style import GREY, in_style, percent
@@ -67,7 +68,7 @@ def _best_worst(axes: Axes, view: View) -> str:
             f"the {len(runs)} that {label} (generalisation error {number(100 * runs['error'].min(), 1)} to "
             f"{number(100 * runs['error'].max(), 1)} points): mean area {number(runs['initial'].mean(), 3)}"
         )
-    axes.set_xlabel("feature maps clamped (%)")
+    axes.set_xlabel(f"{maskable(view.model)} clamped (%)")
     axes.set_ylabel("training accuracy (%)")
     axes.set_ylim(0, 102)
     axes.legend(loc="best")
