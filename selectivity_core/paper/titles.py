@@ -42,7 +42,7 @@ TITLES = {
     ),
     "04_figure_3": Title(
         "L005", "raising selectivity costs accuracy", "raising selectivity does not cost accuracy",
-        "what raising selectivity costs is open",
+        "the cost of raising selectivity is open",
     ),
     "05_figure_4": Title(
         "L048", "lowering selectivity beats raising it", "raising selectivity beats lowering it",
@@ -54,7 +54,7 @@ TITLES = {
     ),
     "07_resnet20": Title(
         "L017", "lowering selectivity does not help ResNet20", "lowering selectivity does not harm ResNet20",
-        "what lowering selectivity does to ResNet20 is open",
+        "the effect of lowering ResNet20's selectivity is open",
     ),
     "08_dead_units": Title(
         "L063", "leaky units do not rescue accuracy", "leaky units change what selectivity costs",
@@ -69,17 +69,17 @@ TITLES = {
         "whether mutual information moves with the index is open",
     ),
     "11_dprime": Title(
-        "L078", "raising d′ costs accuracy", "raising d′ does not cost accuracy", "what raising d′ costs is open",
+        "L078", "raising d′ costs accuracy", "raising d′ does not cost accuracy", "the cost of raising d′ is open",
     ),
     "12_first_layers": Title(
         "L080", "in the first layers, lowering selectivity can raise accuracy",
         "in the first layers, lowering selectivity raises no accuracy",
-        "what lowering selectivity in the first layers does is open",
+        "the effect of lowering selectivity in the first layers is open",
     ),
     "13_last_layers": Title(
         "L086", "in the last layers, raising selectivity costs accuracy",
         "in the last layers, raising selectivity does not always cost accuracy",
-        "what raising selectivity in the last layers costs is open",
+        "the cost of raising selectivity in the last layers is open",
     ),
     "14_vgg16": Title(
         "L027", "VGG16 is more selective than ResNet20", "VGG16 is no more selective than ResNet20",
@@ -87,7 +87,7 @@ TITLES = {
     ),
     "17_resnet50": Title(
         "L053", "raising selectivity costs ResNet50 accuracy", "raising selectivity does not cost ResNet50 accuracy",
-        "what raising selectivity costs ResNet50 is open",
+        "the cost of raising selectivity in ResNet50 is open",
     ),
     "23_ablation": Title(
         "M003", "networks that memorise rely more on single units",
