@@ -61,7 +61,7 @@ def setting_of(spec: RunSpec) -> Setting:
 def describe_setting(spec: RunSpec) -> str:
     """A setting in words."""
     parts = [
-        f"{spec.model} (width {spec.width}) on {spec.train_size} images of {spec.dataset}",
+        f"{spec.model} (width {spec.width}) on {spec.train_size:,} images of {spec.dataset}",
         f"{spec.epochs} epochs", f"batch {spec.batch_size}", "regularised" if spec.alpha else "α = 0",
     ]  # fmt: skip
     if not spec.batch_norm:
