@@ -13,6 +13,8 @@ from panels import assert_told, letters
 from paper_register import HALVES, LEAKY, LINES, NAMES, NETWORKS, OTHERWISE, PLAIN, WARMED_UP
 
 from selectivity_core.figures import KINDS, Nothing, draw
+from selectivity_core.models import MODEL_NAMES
+from selectivity_core.numbers import alpha_label
 from selectivity_core.paper import FIGURES
 from selectivity_core.paper.entries import BOOK, LEAVITT_MORCOS
 from selectivity_core.paper.figures import PAPER_EPOCHS, find_figure, models_for
@@ -181,9 +183,9 @@ def test_without_any_run_it_says_what_it_lacks(entry):
     assert nothing.caption.endswith("Nothing is drawn: no run is finished.")
     said = " ".join(nothing.lacking)
     total = len(study.specs)
-    assert f"{total} of {total} runs are missing, the first: {study.specs[0].model} on digits, α = " in said
+    assert f"{total} of {total} runs are missing, the first: {MODEL_NAMES[study.specs[0].model]} at α = " in said
     assert "What they would cost is not known: no such run has been measured." in said
-    assert f"To train them: selectivity sweep --profile digits --figure {entry.id} --alphas=" in said
+    assert f"To train them: `selectivity sweep --profile digits --figure {entry.id} --alphas=" in said
     html = nothing._repr_html_()
     assert "<img" not in html
     assert f'id="figure-{entry.number}"' in html
@@ -198,7 +200,10 @@ def test_with_some_runs_it_draws_them_and_says_the_rest(entry):
     assert "n = 2 to 3 seeds" in shown.caption
     lacking = len(entry.models) * len(entry.variants)
     (said,) = shown.lacking
-    assert re.match(rf"{lacking} of \d+ runs are missing, the first: {entry.models[0]} on digits, α = {alpha:g}", said)
+    assert re.match(
+        rf"{lacking} of \d+ runs are missing, the first: {MODEL_NAMES[entry.models[0]]} at α = {alpha_label(alpha)}",
+        said,
+    )
     assert f"--figure {entry.id}" in said
 
 

@@ -16,6 +16,7 @@ from selectivity_core.errors import SpecError
 from selectivity_core.paper import FIGURES
 from selectivity_core.parameters import from_notebook
 from selectivity_core.profiles import PROFILES
+from selectivity_core.publish.job import STAGE
 from selectivity_core.publish.runner import execute, execute_all
 from selectivity_core.store import RunStore
 from selectivity_core.study import gather
@@ -106,7 +107,7 @@ def test_other_alphas_and_missing_runs_draw_what_is_there_and_say_what_is_not(pl
     done = execute(FIGURE_4, tmp_path / "out.ipynb", values(FIGURE_4, alphas=[-1, 0, 7], on_missing="skip"))
     html = shown(done.out, "text/html")
     said = BeautifulSoup(html, "html.parser").get_text()
-    assert "2 of 6 runs are missing, the first: resnet18 on digits, α = 7, seed 0" in said
+    assert "2 of 6 runs are missing, the first: ResNet18 at α = 7, seed 0." in said
     command = "selectivity sweep --profile digits --figure fig4 --alphas=-1,0,7 --seeds 0,1 --set epochs=2"
     assert f"{command} --set 'milestones=[1]' --set width=2 --set train_size=50" in said
     assert re.search(r"They would take about \d+ s of one core", said)
@@ -184,7 +185,7 @@ def test_figure_refuses_before_anything_is_trained(given, message, no_runs, tmp_
     assert main(["figure", "05_figure_4", "-y", given, "--out", str(out)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
-    assert sorted(p.name for p in out.parent.rglob("*")) == ["a.ipynb", "failed"]
+    assert sorted(p.name for p in out.parent.rglob("*")) == [STAGE, "a.ipynb", "failed"]
     assert (out.parent / "failed" / "a.ipynb").is_file()
     assert held(no_runs) == []
 

@@ -10,6 +10,7 @@ import pytest
 from tiny_notebooks import write_notebook
 
 from selectivity_core.publish import runner
+from selectivity_core.publish.job import STAGE
 
 pytestmark = pytest.mark.slow
 WAIT = 60  # seconds; far more than anything here takes
@@ -46,7 +47,8 @@ time.sleep(600)
 
 
 def assert_stopped(marker, out):
-    until(lambda: [path.name for path in out.iterdir()] == ["a.ipynb"])
+    until(lambda: [path.name for path in out.iterdir() if path.name != STAGE] == ["a.ipynb"])
+    until(lambda: not any(path.is_dir() for path in (out / STAGE).iterdir()))
     assert (out / "a.ipynb").read_text() == "an earlier copy"
     until(lambda: not alive(int(marker.read_text())))
 

@@ -18,6 +18,7 @@ EXECUTED = "executed.ipynb"
 READS = "reads.jsonl"
 LOG = "log.txt"
 FAILURE = "failure.txt"
+STARTS = 3  # of a kernel that ends before it has run anything: another process took one of its ports meanwhile
 
 
 def _leave_with_caller(folder: Path) -> None:
@@ -42,24 +43,28 @@ def main() -> int:
     order = json.loads(Path(ORDER).read_text(encoding="utf-8"))
     import papermill  # after the thread: it takes a second, in which the caller may go
 
-    try:
-        # Names without a folder: papermill would take braces in a path for its own placeholders.
-        papermill.execute_notebook(
-            SOURCE,
-            EXECUTED,
-            parameters=order["parameters"],
-            kernel_name=order["kernel"],
-            language="python",
-            cwd=order["cwd"],
-            execution_timeout=order["timeout"],
-            progress_bar=False,
-        )
-    except papermill.PapermillExecutionError as error:  # raised by a cell
-        _say(error.ename, error.evalue.strip().splitlines()[-1:])
-        return 1
-    except Exception as error:  # a cell that took too long, a kernel that died or never was
-        _say(type(error).__name__, str(error).strip().splitlines()[:1])
-        return 1
+    for start in range(1, STARTS + 1):
+        try:
+            # Names without a folder: papermill would take braces in a path for its own placeholders.
+            papermill.execute_notebook(
+                SOURCE,
+                EXECUTED,
+                parameters=order["parameters"],
+                kernel_name=order["kernel"],
+                language="python",
+                cwd=order["cwd"],
+                execution_timeout=order["timeout"],
+                progress_bar=False,
+            )
+        except papermill.PapermillExecutionError as error:  # raised by a cell
+            _say(error.ename, error.evalue.strip().splitlines()[-1:])
+            return 1
+        except Exception as error:  # a cell that took too long, a kernel that died or never was
+            if start < STARTS and "died before replying" in str(error):
+                continue
+            _say(type(error).__name__, str(error).strip().splitlines()[:1])
+            return 1
+        break
     return 0
 
 
