@@ -171,9 +171,8 @@ def _weigh_equivalence(
 
 def _amount(value: float, part: Finding) -> str:
     """A null or a margin in the unit in which the estimate is shown."""
-    if not part.points or not value:
-        return alpha_label(value)
-    return f"{alpha_label(round(100 * value, 10))} points"
+    shown = alpha_label(float(f"{value * (100 if part.points else 1):.3g}"))  # a margin may be a product
+    return f"{shown} points" if part.points and value else shown
 
 
 def _no_spread(part: Finding) -> str:
