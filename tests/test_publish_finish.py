@@ -54,6 +54,19 @@ def test_a_finished_site_stays_as_it_is(site):
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in site.rglob("*") if path.is_file()} == before
 
 
+def test_the_bare_address_is_a_whole_page_that_asks_for_no_icon(tmp_path):
+    (tmp_path / "index.html").write_text('<meta http-equiv="Refresh" content="0; url=book/index.html" />\n')
+    finish(tmp_path)
+    found = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser")
+    assert found.find("meta", attrs={"http-equiv": "Refresh"})["content"] == "0; url=book/index.html"
+    assert found.find("link", rel="icon")["href"] == "data:,"
+    assert found.a["href"] == "book/index.html"
+    assert found.html["lang"] == "en" and found.title.string
+    before = (tmp_path / "index.html").read_bytes()
+    finish(tmp_path)
+    assert (tmp_path / "index.html").read_bytes() == before
+
+
 def test_pictures_outside_sliders_stay_in_their_page(tmp_path):
     text = '<img src="data:image/png;base64,AAAA" alt="Dots">'
     (tmp_path / "a.html").write_text(text)

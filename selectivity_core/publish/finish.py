@@ -25,6 +25,20 @@ _MENDS = (
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
     (re.compile(r'(<div class="citation"[^>]*?) role="doc-biblioentry"'), r"\1"),
 )
+# The page of the bare address, of which the renderer writes the <meta> alone. Without an icon of its own, a browser
+# that is not fast enough to leave asks for /favicon.ico, which no book has.
+_DOOR = re.compile(r'^\s*<meta http-equiv="Refresh" content="0; url=([^"]+)" />\s*$')
+_OPEN = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Refresh" content="0; url={address}">
+<link rel="icon" href="data:,">
+<title>Opening the book</title>
+</head>
+<body><p><a href="{address}">The first page</a></p></body>
+</html>
+"""
 # What no line is broken in: a number and its percent sign, a letter and its value.
 _UNBROKEN = (re.compile(r"(?<=\d) (?=%)"), re.compile(r"(?<=\b[np]) (?=[=<])|(?<=\b[np][\s\u00a0][=<]) (?=\d)"),
              re.compile(r"(?<=α) (?==)|(?<=α[\s\u00a0]=) (?=[−\d])"))  # fmt: skip
@@ -63,6 +77,9 @@ def _moved(found: re.Match[str], site: Path, up: str) -> str:
 
 def mended(page: str) -> str:
     """A page with the markup of the theme and of Sphinx mended."""
+    door = _DOOR.match(page)
+    if door:
+        return _OPEN.format(address=door[1])
     for wrong, right in _MENDS:
         page = wrong.sub(right, page)
     return _PARAMETERS.sub(lambda found: f'{found[1]}<dl role="none">{_plain(found[2])}</dl>', page)
