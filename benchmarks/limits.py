@@ -27,7 +27,7 @@ class Row:
     at_least: bool = False
 
     def verdict(self, found: Paired) -> str:
-        """ "hoped for", "met", "missed within the spread", "missed", or "no limit".
+        """ "as hoped", "met", "missed within the spread", "missed", or "no limit".
 
         A limit is missed within the spread by at most half the interquartile range of the ratios, and at most 5 %.
         """
@@ -36,7 +36,7 @@ class Row:
         sign = -1 if self.at_least else 1
         value = sign * found.median
         if value <= sign * self.hoped:
-            return "hoped for"
+            return "as hoped"
         if value <= sign * self.must:
             return "met"
         allowed = min(found.half_iqr, SLACK * self.must)

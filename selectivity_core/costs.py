@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from .data import DATASETS
-from .models import build_model
+from .models import MODEL_NAMES, build_model
 from .spec import RunSpec, field_names
 
 # Fields that hardly change what a run costs. Whether anything is regularised does, and stands beside the others.
@@ -61,7 +61,7 @@ def setting_of(spec: RunSpec) -> Setting:
 def describe_setting(spec: RunSpec) -> str:
     """A setting in words."""
     parts = [
-        f"{spec.model} (width {spec.width}) on {spec.train_size:,} images of {spec.dataset}",
+        f"{MODEL_NAMES[spec.model]} (width {spec.width}) on {spec.train_size:,} images of {DATASETS[spec.dataset].title}",
         f"{spec.epochs} epochs", f"batch {spec.batch_size}", "regularised" if spec.alpha else "α = 0",
     ]  # fmt: skip
     if not spec.batch_norm:

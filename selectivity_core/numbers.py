@@ -24,6 +24,11 @@ def alpha_label(alpha: float) -> str:
     return f"{alpha:g}".replace("-", "−")
 
 
+def capital(text: str) -> str:
+    """Words as a sentence begins: the first letter a capital one, the rest as it was."""
+    return text[:1].upper() + text[1:]
+
+
 def percent(share: float, digits: int = 2) -> str:
     """A share as a percentage, without the mark."""
     return number(100 * share, digits)

@@ -8,6 +8,7 @@ from tiny_specs import TINY
 
 from selectivity_core import RunStore, sweep
 from selectivity_core.data import load
+from selectivity_core.models import MODEL_NAMES
 from selectivity_core.store import from_csv, to_csv
 from selectivity_core.training import Trainer
 
@@ -41,7 +42,7 @@ def test_plan_says_what_a_sweep_will_take_and_does_nothing(call, store):
     assert said[0].split()[:3] == ["setting", "wanted", "store"]
     assert said[1].split("regularised")[1].split()[:5] == ["4", "2", "0", "0", "2"]
     assert said[3].startswith(
-        "mlp (width 8) on 50 images of digits, 2 epochs, batch 32, regularised: measured: 2 runs on "
+        "MLP (width 8) on 50 images of scikit-learn's digits, 2 epochs, batch 32, regularised: measured: 2 runs on "
     )
     assert said[-1].startswith("3 of 6 runs are to be trained (all by measured costs): ")
     assert "with 2 workers" in said[-1]
@@ -52,7 +53,7 @@ def test_plan_of_the_papers_grids_names_what_is_extrapolated(call, store):
     code, said, _ = call("plan", "--papers", "--workers", "64", "--store", store.path)
     assert code == 0
     for model in ("resnet20", "vgg16", "resnet18", "resnet50"):
-        assert [line for line in said if line.startswith(model) and ": extrapolated: " in line]
+        assert [line for line in said if line.startswith(MODEL_NAMES[model]) and ": extrapolated: " in line]
     assert "(0 by measured costs, the rest extrapolated)" in said[-1]
     assert "with 64 workers" in said[-1]
 

@@ -32,7 +32,7 @@ def test_extrapolated_costs_grow_with_the_arithmetic_and_say_from_what():
     assert found.seconds == pytest.approx(30.0)
     assert not found.measured
     assert found.basis == (
-        "extrapolated: 10 times the arithmetic of mlp (width 8) on 50 images of digits, 2 epochs, batch 32, α = 0 "
+        "extrapolated: 10 times the arithmetic of MLP (width 8) on 50 images of scikit-learn's digits, 2 epochs, batch 32, α = 0 "
         "(1 run on a processor)"
     )
 
@@ -54,7 +54,7 @@ def test_of_other_networks_the_one_with_the_most_similar_steps_counts():
     tiny = RunSpec(model="vgg16", dataset="digits", width=8, batch_size=32, milestones=())
     found = cost_of(paper, [sample(tiny, 1.0), sample(near, 100.0)])
     assert found.seconds == pytest.approx(100.0 * work(paper) / work(near))
-    assert "resnet20" in found.basis
+    assert "ResNet20" in found.basis
 
 
 def test_nothing_measured_is_not_a_number_and_says_so():

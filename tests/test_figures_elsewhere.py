@@ -53,4 +53,4 @@ def test_a_page_can_draw_and_tell_in_its_own_way(no_store):
     (shown,) = figures.elsewhere(study, drawn_by=offset.measures_figure).figures
     assert shown.anchor.endswith("-digits") and shown.caption.startswith("The same, digits. ")
     told = figures.told_elsewhere(study, lambda other: f"{len(other.runs())} runs").data
-    assert told == f"**digits.** {len(gather('offset', profile='digits', on_missing='skip').runs())} runs"
+    assert told == f"**Digits.** {len(gather('offset', profile='digits', on_missing='skip').runs())} runs"

@@ -145,7 +145,27 @@ def test_captions_say_which_bands_there_are():
     assert "95 % t intervals over (three or more) networks as bands" in several
     assert "SD over draws of the noise" in several
     study = made_up_reliance("morcos2", 1)
-    assert "intervals" not in " ".join(caption_of(study.view(study.figure.panels[0])))
+    words = " ".join(caption_of(study.view(study.figure.panels[0])))
+    assert "intervals" not in words
+    assert "Lines: one network each." in words
+    two = made_up_reliance("morcos2", 2)
+    assert "Lines: means over at most two networks." in caption_of(two.view(two.figure.panels[0]))
+
+
+@pytest.mark.parametrize("figure", ["morcos1", "morcos2", "morcosA1"])
+def test_the_line_of_chance_does_not_go_through_the_legend(axes, figure):
+    study = made_up_reliance(figure, 2)
+    panel = study.figure.panels[0]
+    KINDS[panel.kind](axes, study.view(panel))
+    assert axes.get_legend().get_window_extent().y0 > axes.transData.transform((0, 10))[1]
+
+
+def test_captions_speak_of_dropout_where_there_was_some():
+    study = made_up_reliance("morcos5", 2)
+    study.tables.runs = study.tables.runs[study.tables.runs["dropout"] == 0]
+    words = caption_of(study.view(study.figure.panels[0]))
+    assert "No network with dropout was run." in words
+    assert not any("Vertical" in said for said in words)
 
 
 def test_dropout_groups_mark_the_share_dropped(axes):

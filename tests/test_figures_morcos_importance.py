@@ -92,6 +92,7 @@ def test_batch_norm_is_compared_within_seeds():
     tested = contrast(means)
     assert tested.estimate == pytest.approx(-0.1 + 0.015)
     assert tested.n_a == 4
+    assert draw(study).caption.count("Golden tick: the mean index with shuffled labels.") == 1
     words = draw(study).alt
     assert "batch norm 0.300 (0.300 to 0.300) in 4 networks, no batch norm 0.400" in words
     assert "difference −0.100" in words

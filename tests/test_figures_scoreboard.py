@@ -86,7 +86,7 @@ def test_context_is_listed_and_has_no_verdict(page):
 def test_chance_in_words():
     said = chance_in_words("digits", verdicts())
     assert said == (
-        "digits: of 2 claims judged in a direction, 2 hold; were there no effect anywhere, chance alone would let "
+        "Digits: of 2 claims judged in a direction, 2 hold; were there no effect anywhere, chance alone would let "
         "0.05 hold."
     )
 

@@ -186,3 +186,29 @@ def test_nothing_of_runs_that_are_not_enough():
     caption = Nothing(made_up_study(seeds=1)).caption
     assert "Nothing is drawn: its runs are not enough. ResNet18 on digits made up (scaled down; " in caption
     assert caption.endswith(", n = 1.")
+
+
+def test_words_begin_at_the_left_and_intervals_stand_below_their_values():
+    frame = pd.DataFrame(
+        {
+            "network": ["MLP", "–"],
+            "α": ["−1", "0"],
+            "area": ["−0.5 (−0.6 to ∞)", "–"],
+            "n": [3, 4],
+            "of": ["5 of 5", "–"],
+        }
+    )
+    rows = BeautifulSoup(Table(frame, "areas")._repr_html_(), "html.parser").find_all("tr")
+    for row in rows:
+        assert ["selectivity-start" in cell.get("class", []) for cell in row.find_all(["th", "td"])] == [
+            True, False, False, False, False
+        ]  # fmt: skip
+    area = rows[1].find_all("td")[2]
+    assert area.text == "−0.5 (−0.6 to ∞)"
+    assert area.small.text == "(−0.6 to ∞)"
+    assert rows[2].find_all("td")[2].small is None
+
+
+def test_a_table_without_columns_or_rows_is_one():
+    assert "none" in Table(pd.DataFrame(), "none")._repr_html_()
+    assert "none" in Table(pd.DataFrame({"a": []}), "none")._repr_html_()

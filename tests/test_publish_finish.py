@@ -116,14 +116,14 @@ def test_downloads_have_no_outputs_and_keep_the_rest(tmp_path):
 
 def test_numbers_and_their_units_stay_on_one_line():
     page = (
-        '<p title="n = 1">95 % of <b>n = 8</b> at α = −0.4, p = 0.02, p < 0.01; in = 3, 7 of 8</p>'
+        '<p title="n = 1">95 % of <b>n = 8</b> at α = −0.4, p = 0.02, p &lt; 0.01; in = 3, 7 of 8, ≤ 1.18, ≥ 9</p>'
         "<pre>n = 5 % 3</pre><code>n = 5</code><script>n = 5 % 3</script><span>\\(n = 5\\)</span><!-- 5 % -->"
     )
     found = unbroken(page)
     assert found.replace("\u00a0", " ") == page
     assert found.startswith(
-        '<p title="n = 1">95\u00a0% of <b>n\u00a0=\u00a08</b> at α\u00a0=\u00a0−0.4, p\u00a0=\u00a00.02, '
+        '<p title="n = 1">95\u00a0% of <b>n\u00a0=\u00a08</b> at α\u00a0=\u00a0−0.4, p\u00a0=\u00a00.02, p\u00a0&lt;\u00a00.01; '
     )
-    assert "; in = 3, 7 of 8</p>" in found
+    assert "; in = 3, 7 of 8, ≤\u00a01.18, ≥\u00a09</p>" in found
     assert found[found.index("<pre>") :] == page[page.index("<pre>") :]
     assert unbroken(found) == found

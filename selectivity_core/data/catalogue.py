@@ -26,7 +26,7 @@ class Shape:
 
 
 DATASETS: dict[str, Shape] = {
-    "digits": Shape(10, (8, 8, 1), 1000, 797, 300, "digits embedded in scikit-learn", balanced=False),
+    "digits": Shape(10, (8, 8, 1), 1000, 797, 300, "scikit-learn's digits", balanced=False),
     "mnist": Shape(10, (28, 28, 1), 60_000, 10_000, 5_000, "MNIST", balanced=False),
     "fashion-mnist": Shape(10, (28, 28, 1), 60_000, 10_000, 5_000, "Fashion-MNIST"),
     "cifar10": Shape(10, (32, 32, 3), 50_000, 10_000, 5_000, "CIFAR-10"),

@@ -39,8 +39,8 @@ def _floor(runs: pd.DataFrame, value: str) -> float:
     return lowest - 2
 
 
-def _mark_below(axes: Axes, below: Sequence[tuple[float, float, str, str]], floor: float) -> None:
-    """Marks means (place, mean, color, mark of significance) that lie under the axis, at its foot.
+def _mark_below(axes: Axes, below: Sequence[tuple[float, float, str, str]], floor: float, height: float = 6) -> None:
+    """Marks means (place, mean, color, mark of significance) that lie under the axis, at its foot, so many points up.
 
     Called after all else is drawn: setting one limit ends the search for the other.
     """
@@ -52,7 +52,7 @@ def _mark_below(axes: Axes, below: Sequence[tuple[float, float, str, str]], floo
         axes.annotate(
             f"{value:.0f} %{mark and ' '}{mark}",
             (place, floor),
-            (0, 6),
+            (0, height),
             textcoords="offset points",
             ha="center",
             fontsize=7.5,
@@ -170,8 +170,8 @@ def accuracy_against_selectivity(
     if null is not None:
         foot = axes.get_xaxis_transform()  # data across, share of the panel upward
         axes.plot(null, [0.03] * len(null), "|", ms=9, mew=1.6, color=NULL, transform=foot, label="shuffled labels")
-        axes.legend(loc="best")
-    _mark_below(axes, below, floor)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)  # above, where no point is
+    _mark_below(axes, below, floor, 6 if null is None else 12)
     keep_apart(axes, labels)
     axes.set_xlabel(NAMES.get(index, index))
     axes.set_ylabel(NAMES.get(value, value))

@@ -176,8 +176,7 @@ def draw(study: Study) -> Shown | Nothing:
     if not ready:
         return Nothing(study, absent)
     several = len({view.model for _, view in ready}) > 1
-    columns = 1 if len(ready) == 1 else 2 if len(ready) != 3 else 3
-    figure, axes = panels(len(ready), columns=columns, width=3.7 if columns == 3 else 4.4, height=3.0, letters=False)
+    figure, axes = panels(len(ready), columns=min(2, len(ready)), width=4.4, height=3.0, letters=False)
     alts = []
     for axis, (panel, view) in zip(axes, ready, strict=True):
         axis.set_title(panel.letter, loc="left", fontweight="bold")

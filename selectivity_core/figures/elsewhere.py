@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from IPython.display import Markdown
 
+from ..numbers import capital
 from ..profiles import PROFILES, find_profile
 from ..study import VARIED, Study, gather
 from .draw import draw
@@ -66,7 +67,7 @@ def told_elsewhere(study: Study, told_by: Callable[[Study], str]) -> Markdown:
         study: of `gather`.
         told_by: what says it, in Markdown.
     """
-    told = [f"**{find_profile(other.profile).title}.** {told_by(other)}" for other in other_scales(study)]
+    told = [f"**{capital(find_profile(other.profile).title)}.** {told_by(other)}" for other in other_scales(study)]
     return Markdown("\n\n".join(told) or NONE)
 
 

@@ -182,7 +182,7 @@ def _drawing(kind: str) -> Callable[[Axes, View], str]:
         draw_groups(axes, groups, noise=noise, what=maskable(view.model))
         axes.axhline(100 / DATASETS[view.runs()["dataset"].iloc[0]].classes, color=GREY, lw=0.8, ls=":")
         title = "labels corrupted" if GROUPS[kind] is by_corruption else None
-        place: dict[str, Any] = {"loc": "lower left"}
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 0.11)}  # over the line of chance
         if kind == "dropout_curves":  # outside
             place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
         with mpl.rc_context({"legend.fontsize": 7.5, "legend.title_fontsize": 7.5, "legend.frameon": False}):
@@ -214,7 +214,10 @@ def caption_of(view: View) -> list[str]:
     found = network_curves(view)
     words = [*_bands(found), "Horizontal dotted line: chance."]
     if view.panel.kind == "dropout_curves":
-        words.append("Vertical dotted lines: the share dropped in training.")
+        dropped = (found["dropout"] > 0).any()
+        words.append(
+            "Vertical dotted lines: the share dropped in training." if dropped else "No network with dropout was run."
+        )
     apart = found.loc[~found["counts"]].drop_duplicates("run")
     if len(apart):
         words.append(
@@ -239,6 +242,8 @@ def _bands(found: pd.DataFrame) -> Iterator[str]:
     if len(n) and n.max() >= BAND_FROM:
         kind = "bootstrap" if n.min() >= BOOTSTRAP_FROM else "t" if n.max() < BOOTSTRAP_FROM else "t or bootstrap"
         yield f"Lines: means over networks, with 95 % {kind} intervals over (three or more) networks as bands."
+    elif len(n):
+        yield "Lines: one network each." if n.max() == 1 else "Lines: means over at most two networks."
     what = "draws of the noise" if (found["kind"] == "noise").any() else "random orderings"
     yield f"Bars: SD over {what} within a network, averaged over networks."
 

@@ -116,8 +116,11 @@ def norm_table(study: Study) -> Table:
 
 
 def caption_of(view: View) -> list[str]:
-    """What lines and triangles are, a sentence each."""
-    return ["Pale lines: single networks; full ones: their mean; triangles: means.", "Dead units are left out."]
+    """What lines, triangles and the tick are, a sentence each."""
+    words = ["Pale lines: single networks; full ones: their mean; triangles: means.", "Dead units are left out."]
+    if view.panel.kind == "si_by_norm":
+        words.append("Golden tick: the mean index with shuffled labels.")
+    return words
 
 
 KINDS: dict[str, Callable[[Axes, View], str]] = {"si_by_norm": _drawing("si"), "mi_by_norm": _drawing("informed")}

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from ..errors import ParameterError
-from ..numbers import NONE
+from ..numbers import NONE, capital
 from ..paper.claims import CLAIMS, CONTEXT
 from ..paper.figures import find_figure
 from ..profiles import find_profile
@@ -113,7 +113,7 @@ def chance_in_words(profile: str, verdicts: Sequence[Verdict]) -> str:
     held = sum(v.directional and v.status in ("direction holds", "reproduced") for v in verdicts)
     expected = by_chance(verdicts)
     return (
-        f"{find_profile(profile).title}: of {judged} claim{'s' * (judged != 1)} judged in a direction, {held} hold; "
+        f"{capital(find_profile(profile).title)}: of {judged} claim{'s' * (judged != 1)} judged in a direction, {held} hold; "
         f"were there no effect anywhere, chance alone would let {expected:.2g} hold."
     )
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import cycle
 from math import isnan
 
 import matplotlib as mpl
@@ -163,8 +164,14 @@ def _seeds(study: Study, model: str) -> str:
     return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()} seeds"
 
 
+_INTERVAL = re.compile(r"(<td[^>]*>)([^<]+?) (\([−+\d.,∞]+ to [−+\d.,∞]+\))</td>")
+
+
 class Table:
-    """A small table as HTML that scrolls inside itself on a narrow screen."""
+    """A small table as HTML that scrolls inside itself on a narrow screen.
+
+    Columns of words begin at the left; the interval behind a value goes below it, whole.
+    """
 
     def __init__(self, frame: pd.DataFrame, caption: str) -> None:
         self.frame, self.caption = frame, caption
@@ -172,7 +179,17 @@ class Table:
     def _repr_html_(self) -> str:
         body = self.frame.to_html(index=False, escape=True, border=0, classes="selectivity-table")
         table = body.replace("<thead>", f"<caption>{escape(self.caption)}</caption><thead>", 1)
+        words = cycle([_words(self.frame.iloc[:, k]) for k in range(self.frame.shape[1])] or [False])
+        start = ' class="selectivity-start"'
+        table = re.sub("<t([hd])>", lambda cell: f"<t{cell[1]}{start if next(words) else ''}>", table)
+        table = _INTERVAL.sub(r"\1<span>\2 <small>\3</small></span></td>", table)
         return f'<div class="selectivity-scroll" tabindex="0">{table}</div>'
+
+
+def _words(column: pd.Series) -> bool:
+    """Whether a column holds words: each value begins with a letter."""
+    said = [value for value in column if value != NONE]
+    return bool(said) and all(isinstance(value, str) and value[:1].isalpha() for value in said)
 
 
 def effects_table(effects: pd.DataFrame, means: pd.DataFrame) -> Table:

@@ -28,6 +28,7 @@ ENTRIES = (
     ),
     _entry("pwcca", "B5", "Which PWCCA?", "21_which_pwcca", "resnet20", side="negative",
            tables=("pairs",), loads=2),
+    _entry("others", "B6", "How others differ", "22_how_others_differ", "resnet20", side="none", loads=1),
     FigureEntry(
         "t95", BOOK, "B7", "Epochs to 95 % of the best accuracy", "15_learning",
         (
@@ -42,5 +43,4 @@ ENTRIES = (
         grid="estimates", analyses=("ablation-test", "ablation-test-mean", "noise-test"),
     ),
     _entry("live", "B9", "Trained on this machine, just now", "36_live", "resnet18"),
-    _entry("others", "B6", "How others differ", "22_how_others_differ", "resnet20", side="none", loads=1),
 )  # fmt: skip

@@ -30,13 +30,18 @@ class RowTransformer(nn.Module):
         tokens: rows of the image.
         features: pixels of a row.
         classes: logits.
-        width: features of a token inside; a block's hidden layer has twice as many units.
+        width: features of a token inside; a block has twice as many hidden units.
         depth: blocks.
     """
 
     def __init__(
-        self, tokens: int = 8, features: int = 8, classes: int = 10, width: int = 64, depth: int = 3
-    ) -> None:  # fmt: skip
+        self,
+        tokens: int = 8,
+        features: int = 8,
+        classes: int = 10,
+        width: int = 64,
+        depth: int = 3,
+    ) -> None:
         super().__init__()
         self.embed = nn.Linear(features, width)
         self.place = nn.Parameter(torch.randn(tokens, width) * 0.02)
@@ -45,7 +50,7 @@ class RowTransformer(nn.Module):
             nhead=4,
             dim_feedforward=2 * width,
             dropout=0.0,
-            activation=nn.GELU(),  # a module; "gelu" would be a function, and no layer
+            activation=nn.GELU(),  # a module; "gelu" is a function
             batch_first=True,
             norm_first=True,
         )
@@ -55,7 +60,8 @@ class RowTransformer(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Logits (samples, classes) of rows (samples, tokens, features)."""
-        return self.head(self.norm(self.blocks(self.embed(rows) + self.place)).mean(1))
+        tokens = self.blocks(self.embed(rows) + self.place)
+        return self.head(self.norm(tokens).mean(1))
 
 
 def calls(model: nn.Module, inputs: Tensor) -> pd.DataFrame:

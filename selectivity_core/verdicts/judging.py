@@ -82,7 +82,7 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
         except MissingRunsError as error:
             lacking.append(str(error))
     if not parts:
-        reason = "; ".join(dict.fromkeys(lacking)) or f"profile {evidence.profile} has no such network in that figure"
+        reason = "; ".join(dict.fromkeys(lacking)) or "this scale has no such network in that figure"
         return Verdict(claim, evidence.profile, "not run", reason)
     complete = set(judged) == set(claim.models)
     status, reason, decisive = weigh(claim, parts, own and complete)
