@@ -61,7 +61,8 @@ def setting_of(spec: RunSpec) -> Setting:
 def describe_setting(spec: RunSpec) -> str:
     """A setting in words."""
     parts = [
-        f"{MODEL_NAMES[spec.model]} (width {spec.width}) on {spec.train_size:,} images of {DATASETS[spec.dataset].title}",
+        f"{MODEL_NAMES[spec.model]} (width {spec.width}) on {spec.train_size:,} images of "
+        f"{DATASETS[spec.dataset].title}",
         f"{spec.epochs} epochs", f"batch {spec.batch_size}", "regularised" if spec.alpha else "α = 0",
     ]  # fmt: skip
     if not spec.batch_norm:

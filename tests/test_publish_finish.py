@@ -122,7 +122,8 @@ def test_numbers_and_their_units_stay_on_one_line():
     found = unbroken(page)
     assert found.replace("\u00a0", " ") == page
     assert found.startswith(
-        '<p title="n = 1">95\u00a0% of <b>n\u00a0=\u00a08</b> at α\u00a0=\u00a0−0.4, p\u00a0=\u00a00.02, p\u00a0&lt;\u00a00.01; '
+        '<p title="n = 1">95\u00a0% of <b>n\u00a0=\u00a08</b> at α\u00a0=\u00a0−0.4, p\u00a0=\u00a00.02, '
+        "p\u00a0&lt;\u00a00.01; "
     )
     assert "; in = 3, 7 of 8, ≤\u00a01.18, ≥\u00a09</p>" in found
     assert found[found.index("<pre>") :] == page[page.index("<pre>") :]

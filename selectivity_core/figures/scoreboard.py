@@ -109,11 +109,11 @@ class Scoreboard:
 
 def chance_in_words(profile: str, verdicts: Sequence[Verdict]) -> str:
     """How many claims of a profile hold in direction, and how many would by chance alone."""
-    judged = sum(verdict.directional for verdict in verdicts)
+    scale, judged = capital(find_profile(profile).title), sum(verdict.directional for verdict in verdicts)
     held = sum(v.directional and v.status in ("direction holds", "reproduced") for v in verdicts)
     expected = by_chance(verdicts)
     return (
-        f"{capital(find_profile(profile).title)}: of {judged} claim{'s' * (judged != 1)} judged in a direction, {held} hold; "
+        f"{scale}: of {judged} claim{'s' * (judged != 1)} judged in a direction, {held} hold; "
         f"were there no effect anywhere, chance alone would let {expected:.2g} hold."
     )
 

@@ -26,7 +26,7 @@ def _entries() -> Iterator[FigureEntry]:
     yield _entry(
         "1", "Networks that memorise rely on single units", "23_ablation",
         _panel("a", "ablation_curves", "mlp", "training accuracy as units are clamped to zero in random order"),
-        _panel("b", "ablation_curves", "convnet11", "training accuracy as feature maps of the last three layers are clamped to zero in random order"),
+        _panel("b", "ablation_curves", "convnet11", "training accuracy as maps of the last three layers are clamped"),
         variants=corrupted, analyses=("ablation",), note=f"{MEMORISED} {IMAGENET}",
     )  # fmt: skip
     yield _entry(

@@ -40,8 +40,11 @@ _OPEN = """<!DOCTYPE html>
 </html>
 """
 # What no line is broken in: a number and its percent sign, a letter and its value.
-_UNBROKEN = (re.compile(r"(?<=\d) (?=%)"), re.compile(r"(?<=\b[np]) (?=[=&])|(?<=\b[np][\s\u00a0]=) (?=\d)"),
-             re.compile(r"(?<=[≤≥]) (?=\d)|(?<=&lt;) (?=\d)"), re.compile(r"(?<=α) (?==)|(?<=α[\s\u00a0]=) (?=[−\d])"))  # fmt: skip
+_UNBROKEN = (
+    re.compile(r"(?<=\d) (?=%)"),
+    re.compile(r"(?<=\b[np]) (?=[=&])|(?<=\b[np][\s\u00a0]=) (?=\d)|(?<=&lt;) (?=\d)|(?<=[≤≥]) (?=\d)"),
+    re.compile(r"(?<=α) (?==)|(?<=α[\s\u00a0]=) (?=[−\d])"),
+)
 # Tags, and elements whose text is code or data.
 _NOT_PROSE = re.compile(r"(?s)<!--.*?-->|<(pre|code|script|style|title|textarea)\b.*?</\1>|<[^>]*>")
 

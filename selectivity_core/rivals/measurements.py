@@ -41,7 +41,7 @@ class Measurements:
         self.layers = list(unit_layers(self.model))
         self.words: dict[str, Any] = {
             "batch": min(network.spec.batch_size, len(self.labels)), "steps": STEPS,
-            "last": self.layers[-1], "dropped": min(DROPPED, len(self.layers) - 1),
+            "last": f"layer {len(self.layers)}", "dropped": min(DROPPED, len(self.layers) - 1),
         }  # fmt: skip
 
     @cached_property
