@@ -32,8 +32,8 @@ def test_extrapolated_costs_grow_with_the_arithmetic_and_say_from_what():
     assert found.seconds == pytest.approx(30.0)
     assert not found.measured
     assert found.basis == (
-        "extrapolated: 10 times the arithmetic of MLP (width 8) on 50 images of scikit-learn's digits, 2 epochs, batch 32, "
-        "α = 0 (1 run on a processor)"
+        "extrapolated: 10 times the arithmetic of MLP (width 8) on 50 images of scikit-learn's digits, 2 epochs, "
+        "batch 32, α = 0 (1 run on a processor)"
     )
 
 

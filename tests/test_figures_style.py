@@ -106,3 +106,23 @@ def test_a_label_is_nearer_to_its_own_point_than_to_another():
         box = label.get_window_extent()
         away = [np.hypot(*(box.min + box.size / 2 - place)) for place in places]
         assert np.argmin(away) == labels.index(label)
+
+
+@pytest.mark.parametrize(("x", "place"), [(5, (5, 4)), (5.5, (-5, 4))])
+def test_a_label_keeps_off_a_bar_where_there_is_other_room(x, place):
+    axes = panels(1)[1][0]
+    axes.set(xlim=(0, 10), ylim=(0, 10))
+    axes.errorbar([x], [5], [[4], [4]], fmt="none")  # through the point, or to the right of it
+    label = axes.annotate("0.4", (5, 5), (5, 4), textcoords="offset points", fontsize=7.5)
+    keep_apart(axes, [label])
+    assert label.get_position() == place
+    assert label in axes.texts
+
+
+def test_a_label_with_bars_on_every_side_stays():
+    axes = panels(1)[1][0]
+    axes.set(xlim=(0, 10), ylim=(0, 10))
+    axes.errorbar([4.5, 5.5], [5, 5], [4, 4], fmt="none")
+    label = axes.annotate("0.4", (5, 5), (5, 4), textcoords="offset points", fontsize=7.5)
+    keep_apart(axes, [label])
+    assert label in axes.texts

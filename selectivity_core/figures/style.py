@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
@@ -69,24 +71,35 @@ POINT = 3  # pixels from a point's middle to its rim
 
 def keep_apart(axes: Axes, labels: Sequence[Annotation]) -> None:
     """Moves labels around their points: none covers another or a point, none is nearer to another point than to its
-    own. One that has no such room is taken away.
+    own; none lies on an error bar where there is other room. One that has no room at all is taken away.
 
     Call it when all else is drawn: room is measured at the limits that the axes have then.
     """
     axes.autoscale_view()
     points = axes.transData.transform([label.xy for label in labels])
     taken = [Bbox([point - POINT, point + POINT]) for point in points]
+    bars = [
+        Bbox(axes.transData.transform(segment))
+        for lines in axes.collections
+        if isinstance(lines, LineCollection)
+        for segment in lines.get_segments()
+    ]
     for own, label in zip(points, labels, strict=True):
-        for place, side, edge in BESIDE:
+        for avoided, (place, side, edge) in product((taken + bars, taken), BESIDE):
             label.set_position(place)
             label.set(ha=side, va=edge)
             box = label.get_window_extent()
             away = [_distance(box, point) for point in points]
-            if not any(box.overlaps(other) for other in taken) and _distance(box, own) <= min(away):
+            if not any(_meet(box, other) for other in avoided) and _distance(box, own) <= min(away):
                 taken.append(box)
                 break
         else:
             label.remove()
+
+
+def _meet(box: Bbox, other: Bbox) -> bool:
+    """Whether two boxes share a point; of a bar, whose box has no width or no height, too."""
+    return box.x0 < other.xmax and other.xmin < box.x1 and box.y0 < other.ymax and other.ymin < box.y1
 
 
 def _distance(box: Bbox, point: np.ndarray) -> float:
