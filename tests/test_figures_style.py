@@ -126,3 +126,11 @@ def test_a_label_with_bars_on_every_side_stays():
     label = axes.annotate("0.4", (5, 5), (5, 4), textcoords="offset points", fontsize=7.5)
     keep_apart(axes, [label])
     assert label in axes.texts
+
+
+def test_bars_of_one_network_have_no_ends_and_are_in_no_way():
+    axes = panels(1)[1][0]
+    axes.errorbar([1, 2], [1, 2], [[np.nan, 1], [np.nan, 1]], fmt="o")
+    label = axes.annotate("0.4", (1, 1), (5, 4), textcoords="offset points", fontsize=7.5)
+    keep_apart(axes, [label])
+    assert label.get_position() == (5, 4)

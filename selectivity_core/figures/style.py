@@ -83,6 +83,7 @@ def keep_apart(axes: Axes, labels: Sequence[Annotation]) -> None:
         for lines in axes.collections
         if isinstance(lines, LineCollection)
         for segment in lines.get_segments()
+        if len(segment) == 2  # nothing is left of a bar whose ends are not known
     ]
     for own, label in zip(points, labels, strict=True):
         for avoided, (place, side, edge) in product((taken + bars, taken), BESIDE):
