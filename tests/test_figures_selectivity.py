@@ -124,7 +124,7 @@ def test_index_histogram_gives_shares(axes):
     units = pd.DataFrame({"si": [0.01, 0.012, 0.51, 0.99], "si_shuffled": [0.11] * 4})
     index_histogram(axes, units, color="#123456", top=0.6)
     shuffled, true = axes.containers
-    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["shuffled labels", "true labels"]
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["shuffled labels", "true labels", "mean"]
     assert sum(bar.get_height() for bar in true) == pytest.approx(1)
     assert true[0].get_height() == pytest.approx(0.5)
     assert max(bar.get_height() for bar in shuffled) == pytest.approx(1)

@@ -204,8 +204,8 @@ def test_words_begin_at_the_left_and_intervals_stand_below_their_values():
             True, False, False, False, False
         ]  # fmt: skip
     area = rows[1].find_all("td")[2]
-    assert area.text == "−0.5 (−0.6 to ∞)"
-    assert area.small.text == "(−0.6 to ∞)"
+    assert area.text == "−0.5 (−0.6 to\u00a0∞)"
+    assert area.small.text == "(−0.6 to\u00a0∞)"
     assert rows[2].find_all("td")[2].small is None
 
 

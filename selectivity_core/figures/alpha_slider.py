@@ -21,7 +21,7 @@ from ..widgets import frames_slider_with_choice, png_frame
 from .accuracy import accuracy_against_selectivity
 from .selectivity import index_histogram, response_bars
 from .shown import Nothing
-from .style import RC, alpha_color
+from .style import ON_TOP, RC, alpha_color
 
 ALL = "all layers"
 FIT_UPRIGHT = 10  # so many class names stand side by side
@@ -125,7 +125,7 @@ class _Frames:
         words = f"mean selectivity index {units['si'].mean():.3f} (shuffled labels {units['si_shuffled'].mean():.3f}); "
         if self.choice == ALL and alpha in self.paper:
             axes.axvline(self.paper[alpha], color=PAPER, ls="-.", lw=1.4, label=f"paper: {self.paper[alpha]:g}")
-            axes.legend(loc="best")
+            axes.legend(loc="upper right", fontsize=RC["legend.fontsize"], **ON_TOP)
             words = words[:-2] + f", in the paper {self.paper[alpha]:g}; "
         return words
 
@@ -140,7 +140,7 @@ class _Frames:
                 list(self.paper.values()), [0.97] * len(self.paper), "|", ms=10, mew=1.8, color=PAPER, transform=top,
                 label=f"paper's index, α = {', '.join(map(alpha_label, self.paper))}",
             )  # fmt: skip
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7.5, handlelength=1)
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7.5, handlelength=1, frameon=False)
         here = self.runs[self.runs["alpha"] == alpha]
         seeds = here["seed"].nunique()
         return (

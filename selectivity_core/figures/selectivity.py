@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from ..numbers import alpha_label, number
 from ..statistics import interval
-from .style import GREY, NULL, alpha_axis, alpha_color, in_style, layer_axis
+from .style import GREY, NULL, ON_TOP, alpha_axis, alpha_color, in_style, layer_axis
 
 MEASURE_NAMES = {
     "si": "mean selectivity index", "si_living": "mean selectivity index, living units",
@@ -111,13 +111,13 @@ def index_histogram(
         label = "shuffled labels" if column.endswith("shuffled") else "true labels"
         weights = np.full(len(values), 1 / max(len(values), 1))
         axes.hist(values, bins.tolist(), weights=weights, label=label, color=colour, alpha=opacity)
-    axes.axvline(units[value].mean(), color="black", lw=1, ls="--")
+    axes.axvline(units[value].mean(), color="black", lw=1, ls="--", label="mean")
     axes.set_xlim(0, 1)
     if top:
         axes.set_ylim(0, top)
     axes.set_xlabel("selectivity index of a unit")
     axes.set_ylabel("share of units")
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper right", **ON_TOP)
 
 
 @in_style

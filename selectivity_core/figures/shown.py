@@ -164,13 +164,13 @@ def _seeds(study: Study, model: str) -> str:
     return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()} seeds"
 
 
-_INTERVAL = re.compile(r"(<td[^>]*>)([^<]+?) (\([−+\d.,∞]+ to [−+\d.,∞]+\))</td>")
+_INTERVAL = re.compile(r"(<td[^>]*>)([^<]+?) (\([−+\d.,∞]+) to ([−+\d.,∞]+\))</td>")
 
 
 class Table:
     """A small table as HTML that scrolls inside itself on a narrow screen.
 
-    Columns of words begin at the left; the interval behind a value goes below it, whole.
+    Columns of words begin at the left; the interval behind a value goes below it.
     """
 
     def __init__(self, frame: pd.DataFrame, caption: str) -> None:
@@ -182,7 +182,7 @@ class Table:
         words = cycle([_words(self.frame.iloc[:, k]) for k in range(self.frame.shape[1])] or [False])
         start = ' class="selectivity-start"'
         table = re.sub("<t([hd])>", lambda cell: f"<t{cell[1]}{start if next(words) else ''}>", table)
-        table = _INTERVAL.sub(r"\1<span>\2 <small>\3</small></span></td>", table)
+        table = _INTERVAL.sub("\\1<span>\\2 <small>\\3 to\u00a0\\4</small></span></td>", table)
         return f'<div class="selectivity-scroll" tabindex="0">{table}</div>'
 
 

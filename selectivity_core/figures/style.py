@@ -25,6 +25,7 @@ RC: dict[Any, Any] = {
 }  # fmt: skip
 in_style = mpl.rc_context(RC)  # decorates what draws: legends and ticks take their sizes when they are made
 GREY = "#555555"
+ON_TOP: dict[str, Any] = {"frameon": True, "framealpha": 1, "edgecolor": "none"}  # of a legend that lines pass behind
 NULL = "#b8860b"  # what shuffled labels give
 
 
