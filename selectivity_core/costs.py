@@ -79,9 +79,10 @@ def cost_of(spec: RunSpec, samples: Iterable[Sample]) -> Cost:
         return Cost(math.nan, estimated_bytes(spec), False, "nothing measured yet; train one run and ask again")
     same = groups.get(setting_of(spec))
     found = same or min(groups.values(), key=lambda g: _distance(g[0].spec, spec))
-    seconds = median(s.seconds for s in found)
+    seconds = min(s.seconds for s in found)  # the others shared the machine with more
     stored = [s.bytes for s in found if not math.isnan(s.bytes)]
-    where = f"{len(found)} run{'s' * (len(found) > 1)} on {', '.join(sorted({s.processor for s in found}))}"
+    which = f"fastest of {len(found)} runs" if len(found) > 1 else "1 run"
+    where = f"{which} on {', '.join(sorted({s.processor for s in found}))}"
     if same:
         return Cost(seconds, median(stored) if stored else estimated_bytes(spec), True, f"measured: {where}")
     ratio = work(spec) / work(found[0].spec)

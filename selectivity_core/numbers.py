@@ -45,10 +45,17 @@ def span(band: Interval, digits: int = 2, *, scale: float = 1.0, signed: bool = 
     """The bounds of an interval ("0.1 to 0.3"); a dash where there are none."""
     if math.isnan(band.low) or math.isnan(band.high):
         return NONE
+    digits = _digits(band, digits, scale)
     return f"{number(scale * band.low, digits, signed=signed)} to {number(scale * band.high, digits, signed=signed)}"
 
 
 def with_span(band: Interval, digits: int = 2, *, scale: float = 1.0, signed: bool = False) -> str:
     """A mean with its interval in brackets ("0.2 (0.1 to 0.3)"); the mean alone where there is no interval."""
-    mean, bounds = number(scale * band.mean, digits, signed=signed), span(band, digits, scale=scale, signed=signed)
+    bounds = span(band, digits, scale=scale, signed=signed)
+    mean = number(scale * band.mean, _digits(band, digits, scale), signed=signed)
     return mean if NONE in (mean, bounds) else f"{mean} ({bounds})"
+
+
+def _digits(band: Interval, digits: int, scale: float) -> int:
+    """Decimals that say something: none where a bound has four digits before the point."""
+    return 0 if any(1000 <= abs(scale * bound) < math.inf for bound in (band.low, band.high)) else digits

@@ -98,7 +98,7 @@ def test_control_in_words():
     lines = control_in_words(made_up()).splitlines()
     assert len(lines) == 5
     si = next(line for line in lines if line.startswith("* **index SI**"))
-    assert "at α = −1 true labels change it by −0.100, permuted labels by −0.050" in si
+    assert "at α = −1 it changes with true labels by −0.100, with permuted labels by −0.050" in si
     assert "permuted labels bring 50 % (40 to 60) at α = −1" in si
     assert "They differ clearly at α = −1 (−0.050), α = 1 (+0.050) (Holm, 0.05; 2 tested)." in si
 

@@ -139,9 +139,19 @@ def test_the_same_study_twice_is_the_same_bytes():
 
 
 def test_intervals_and_marks_are_explained_where_there_are_some():
-    assert "Bars: 95 % t intervals over seeds." in draw(made_up_study(figure="figA34")).caption
+    assert "Bars and bands: 95 % t intervals over seeds." in draw(made_up_study(figure="figA34")).caption
     assert "One seed: no intervals and no test." in draw(made_up_study(seeds=1, figure="figA34")).caption
-    assert "Marks" not in draw(made_up_study(figure="figA11")).caption
+    other = draw(made_up_study(figure="figA11")).caption
+    assert "Marks" not in other
+    assert other.count("Bars and bands: 95 % t intervals over seeds.") == 1
+    assert "intervals" not in draw(made_up_study(seeds=1, figure="figA11")).caption
+
+
+def test_means_below_the_axis_are_explained_where_there_are_some():
+    said = "Triangles at the foot: means that lie below the axis."
+    assert said not in draw(made_up_study(figure="fig1")).caption
+    fallen = made_up_study(figure="fig1", accuracy=lambda alpha, _: 0.2 if alpha == -1 else 0.9)
+    assert draw(fallen).caption.count(said) == 1
 
 
 def test_a_figure_of_own_drawings_is_not_drawn_from_the_register():

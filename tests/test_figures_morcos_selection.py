@@ -6,7 +6,7 @@ import pytest
 from made_up_reliance import EPOCHS, drop_of, error_of, made_up_reliance
 
 from selectivity_core.figures import draw
-from selectivity_core.figures.morcos_selection import choice_table, choices, ends, fitted, with_areas
+from selectivity_core.figures.morcos_selection import USED, choice_table, choices, ends, fitted, with_areas
 from selectivity_core.figures.morcos_training import through_training
 
 
@@ -41,6 +41,11 @@ def test_ends_are_a_quarter_of_the_networks_at_most(many):
     assert [len(rows) for rows in ends(pd.concat([found] * 4)).values()] == [5, 5]
     assert [len(rows) for rows in ends(found.head(2)).values()] == [1, 1]
     assert list(ends(found.head(1))) == ["best"]
+
+
+def test_one_network_is_neither_the_best_nor_the_worst():
+    assert USED["best_worst"](view(made_up_reliance("morcos3", 1), "best_worst")) == ()
+    assert len(USED["best_worst"](view(made_up_reliance("morcos3", 2), "best_worst"))) == 2
 
 
 def test_figure_3_in_words(many):

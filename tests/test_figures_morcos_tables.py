@@ -41,7 +41,7 @@ def test_clamp_table_compares_zero_with_the_mean():
     assert rows.loc["mean", "area"].startswith("0.790")  # drops 0.1 more
     assert rows.loc["zero", "difference (95 % simultaneous)"] == "–"
     assert rows.loc["mean", "difference (95 % simultaneous)"].startswith("−0.050")
-    assert "control is clamped to: zero" in table.caption
+    assert "differences are taken from “clamped to: zero”" in table.caption
 
 
 def test_norm_table_compares_with_and_without():

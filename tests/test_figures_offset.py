@@ -160,12 +160,12 @@ def test_words_follow_the_numbers():
     assert words.startswith("**ResNet20.** At α = −5 the index, less chance, is 0.20 of its value at α = 0.")
     assert "stand at 0.20 (shifted SI) to 1.00 (d′) of theirs; 4 of 5 are clearly below" in words
     assert "Of the fall of the mean index offset makes up 100 % (100 to 100) at α = −1 and 100 % (100 to 100)" in words
-    assert (
-        "Where the fall itself is clear (2 α), it is clearly more than half of it at 2 and clearly less than" in words
-    )
+    assert "The fall itself is clear at 2 values of α: at 2 of them offset is clearly more than half of it" in words
     classes_only = offset_in_words(made_up(sd=lambda spec: 10 / (1 - SI[spec.alpha])))
     assert "offset makes up 0 % (0 to 0) at α = −1" in classes_only
-    assert "clearly more than half of it at 0 and clearly less than half at 2; at 0 these seeds" in classes_only
+    assert (
+        "at 0 of them offset is clearly more than half of it, at 2 clearly less, and at 0 these seeds" in classes_only
+    )
 
 
 def test_words_of_one_seed_claim_no_interval():

@@ -86,8 +86,8 @@ def test_context_is_listed_and_has_no_verdict(page):
 def test_chance_in_words():
     said = chance_in_words("digits", verdicts())
     assert said == (
-        "Digits: of 2 claims judged in a direction, 2 hold; were there no effect anywhere, chance alone would let "
-        "0.05 hold."
+        "Digits: of 2 claims of a direction judged, 2 hold (claims of no difference apart); were there no effect "
+        "anywhere, chance alone would let 0.05 hold."
     )
 
 

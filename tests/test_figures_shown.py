@@ -150,7 +150,7 @@ def test_panels_that_are_left_out_are_said_with_the_reason():
     )
     study = made_up_study(seeds=1, figure="fig4", profile="cifar10")
     assert shown(study, absent=study.figure.panels[:1]).lacking[0] == (
-        "Not drawn: panel a (ResNet18 is no network of profile cifar10)."
+        "Not drawn: panel a (ResNet18 is not run at this scale)."
     )
     signs = made_up_study((-1.0, 0.0), seeds=1)
     assert shown(signs, absent=signs.figure.panels[:1]).lacking == (

@@ -42,16 +42,25 @@ def test_effects_are_counted_and_the_extremes_named():
     found = effects(seeds=4, accuracy=one_effect)
     words = effects_in_words(found)
     assert words.startswith("Of 2 values of α, 0 raise test accuracy and 1 lower it (Holm-corrected level 0.05); for ")
-    assert "for the other 1 these seeds cannot tell" in words
+    assert "for the other one these seeds cannot tell" in words
     row = found.iloc[2]
     low, high = (f"{abs(100 * row[c]):.1f}" for c in ("difference_low", "difference_high"))
     assert row["difference_high"] < 0
     assert (
         f"Lowest mean: {100 * row['mean']:.1f} % at α = 1, −{abs(100 * row['difference']):.1f} points against α = 0 "
-        f"(95 % simultaneous interval −{low} to −{high})."
+        f"within seeds (95 % simultaneous interval −{low} to −{high})."
     ) in words
     assert "Highest mean" in words
     assert "-" not in words.replace("Holm-corrected", "")  # minus signs are true ones
+
+
+def test_a_value_without_a_test_is_named_all_the_same():
+    found = effects(seeds=4, accuracy=one_effect)
+    found.loc[found["alpha"] == 1, ["p_holm", "mean"]] = np.nan, 0.3
+    words = effects_in_words(found)
+    assert words.startswith("Of 1 values of α, ")
+    assert words.endswith(" Without a test, since no spread between networks is known: α = 1 (30.0 %).")
+    assert "Without a test" not in effects_in_words(effects(seeds=4, accuracy=one_effect))
 
 
 def test_one_seed_is_said_to_test_nothing():

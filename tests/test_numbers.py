@@ -39,4 +39,11 @@ def test_spans():
     assert with_span(band, 1) == "0.2 (−0.1 to 0.5)"
     assert with_span(Interval(0.2, math.nan, math.nan, 1, "t")) == "0.20"
     assert with_span(Interval(math.nan, math.nan, math.nan, 0, "t")) == "–"
+
+
+def test_a_bound_of_thousands_leaves_no_decimals():
+    band = Interval(-36.4, -5170.57, -0.56, 8, "t")
+    assert with_span(band) == "−36 (−5171 to −1)"
+    assert span(Interval(0.0, -999.99, 0.5, 8, "t")) == "−999.99 to 0.50"
+    assert with_span(Interval(1.0, 0.5, math.inf, 8, "t")) == "1.00 (0.50 to ∞)"
     assert span(Interval(0.2, math.nan, math.nan, 1, "t")) == "–"

@@ -74,7 +74,7 @@ def test_the_deficit_is_taken_before_units_fall_silent():
     at = evidence(made)
     (found,) = selectivity.deficit_before(at, "figA10", "resnet18", measure="sparse", below=10.0, share=0.2)
     assert (found.where, found.estimate) == ("α = 5", pytest.approx(-0.2))
-    with pytest.raises(MissingRunsError, match="sparse is at most"):
+    with pytest.raises(MissingRunsError, match="10 % of units or fewer are sparse"):
         selectivity.deficit_before(at, "figA10", "resnet18", measure="sparse", below=10.0, share=0.1)
     (busy,) = selectivity.busy_units(at, "figA10", "resnet18", alpha=1.0)
     assert busy.estimate == pytest.approx(5 / 6)
@@ -159,14 +159,14 @@ def test_evidence_has_one_value_a_network():
         at.values("figA10", "resnet18", "validation_accuracy")
     with pytest.raises(MissingRunsError, match="bounds has no row"):
         at.values("figA10", "resnet18", "bound")
-    with pytest.raises(MissingRunsError, match="no run of vgg16"):
+    with pytest.raises(MissingRunsError, match="no run of VGG16 is finished for Figure A10"):
         at.runs("figA10", "vgg16")
 
 
 def test_evidence_reads_the_store_and_trains_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("SELECTIVITY_RUNS", str(tmp_path / "runs"))
     at = Evidence("digits", seeds=1)
-    with pytest.raises(MissingRunsError, match="no run of resnet18 is finished for fig1"):
+    with pytest.raises(MissingRunsError, match="no run of ResNet18 is finished for Figure 1"):
         at.runs("fig1", "resnet18")
     assert not list(tmp_path.glob("runs/*"))
 

@@ -5,7 +5,7 @@ from .accuracy import accuracy_against_selectivity, accuracy_by_alpha, accuracy_
 from .alpha_slider import alpha_explorer, explore
 from .claims_table import claims_table, headlines
 from .contents import figure_index
-from .draw import KINDS, draw, tested
+from .draw import KINDS, draw
 from .elsewhere import elsewhere, told_elsewhere
 from .explorer import distance_explorer, unit_explorer
 from .morcos_importance import importance_table
@@ -16,6 +16,7 @@ from .pages import distance_table, index_by_hand, index_on_batches, plan_table, 
 from .selectivity import by_alpha, by_layer, index_histogram, measure_in_words, response_bars
 from .shown import Nothing, Shown, Table, effects_table, show, signs_table
 from .style import alpha_color, panels
+from .tested import tested
 from .units import active_share, by_setting, rank_agreement, settings_in_words
 from .words import bands_in_words, effects_in_words, index_in_words, means_in_words, signs_in_words
 

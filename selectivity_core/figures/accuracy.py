@@ -39,6 +39,11 @@ def _floor(runs: pd.DataFrame, value: str) -> float:
     return lowest - 2
 
 
+def collapsed(runs: pd.DataFrame, value: str) -> bool:
+    """Whether the mean of some α lies so far below the others that an axis leaves it out."""
+    return bool((_scaled(runs.groupby("alpha")[value].mean(), value) < _floor(runs, value)).any())
+
+
 def _mark_below(axes: Axes, below: Sequence[tuple[float, float, str, str]], floor: float, height: float = 6) -> None:
     """Marks means (place, mean, color, mark of significance) that lie under the axis, at its foot, so many points up.
 

@@ -34,13 +34,14 @@ class FigureIndex:
 
     def _repr_html_(self) -> str:
         body = "".join(
-            f'<tr><td><a href="{e.notebook}.html#{e.anchor}">Figure&nbsp;{escape(e.number)}</a></td>'
-            f"<td>{escape(e.title)}</td><td>{have} of {wanted}</td>"
-            f"<td><code>make figure NB={e.notebook}</code></td></tr>"
+            f'<tr><td class="selectivity-start">'
+            f'<a href="{e.notebook}.html#{e.anchor}">Figure&nbsp;{escape(e.number)}</a></td>'
+            f'<td class="selectivity-start">{escape(e.title)}</td><td>{have} of {wanted}</td>'
+            f'<td class="selectivity-start"><code>make figure NB={e.notebook}</code></td></tr>'
             for e, have, wanted in self.rows
         )
         titles = ("figure", "what it shows", f"runs at {self.profile}", "to make it again")
-        head = "".join(f"<th>{escape(t)}</th>" for t in titles)
+        head = "".join(f'<th class="selectivity-start">{escape(t)}</th>' for t in titles)
         table = (
             f'<table class="selectivity-table"><caption>{escape(self.title)}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -130,8 +130,8 @@ def _measure_in_words(found: pd.DataFrame, measure: str, control: str) -> str:
     plain, other = NAMES[control]
     ends = [found.loc[found["alpha"].idxmin()], found.loc[found["alpha"].idxmax()]]
     told = "; ".join(
-        f"at α = {alpha_label(row['alpha'])} {plain} change it by "
-        f"{number(scale * row['plain_change'], digits, signed=True)}, {other} by "
+        f"at α = {alpha_label(row['alpha'])} it changes with {plain} by "
+        f"{number(scale * row['plain_change'], digits, signed=True)}, with {other} by "
         f"{number(scale * row['other_change'], digits, signed=True)}"
         for row in {row["alpha"]: row for row in ends}.values()
     )

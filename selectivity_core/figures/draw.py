@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..effects import against_baseline, signs_compared
+from ..effects import signs_compared
 from ..numbers import alpha_label, number
 from ..paper.entries import DERIVED
 from ..representations import distances, in_form, ratios
@@ -19,6 +18,7 @@ from .accuracy import (
     accuracy_against_selectivity,
     accuracy_by_alpha,
     accuracy_violins,
+    collapsed,
     signs_violins,
     time_to_learn,
 )  # fmt: skip
@@ -26,12 +26,20 @@ from .morcos_curves import CAPTIONS as CURVE_CAPTIONS
 from .morcos_curves import KINDS as CURVES
 from .representations import bound_by_alpha, bound_by_layer, cca_by_alpha, cca_layers, forms_in_words
 from .selectivity import MEASURE_NAMES, by_alpha, by_layer, measure_in_words
-from .shown import Nothing, Shown, Table, effects_table, show, signs_table
+from .shown import Nothing, Shown, show
 from .style import panels
 from .units import active_share, by_setting, rank_agreement, settings_in_words
-from .words import bands_in_words, effects_in_words, index_in_words, means_in_words, signs_in_words
+from .words import (
+    bands_in_words,
+    index_in_words,
+    intervals_in_words,
+    means_in_words,
+    signs_in_words,
+)
 
 Drawing = Callable[[Axes, View], str]
+BANDED = ("tradeoff", "by_layer", "by_alpha", "two_networks", "leaky")
+ACCURACIES = ("accuracy", "violins", "signs", "tradeoff")
 
 
 def _accuracy(axes: Axes, view: View) -> str:
@@ -198,6 +206,10 @@ def draw(study: Study) -> Shown | Nothing:
     if any(p.kind == "accuracy" for p, _ in ready):
         effects_of = next(v for p, v in ready if p.kind == "accuracy")
         text += f" {bands_in_words(effects_of.runs())}"
+    elif spread := next((v for p, v in ready if p.kind in BANDED), None):
+        text += f" {intervals_in_words(spread.runs())}".rstrip()
+    if any(p.kind in ACCURACIES and collapsed(v.runs(), p.value or "test_accuracy") for p, v in ready):
+        text += " Triangles at the foot: means that lie below the axis."
     said = [words for p, v in ready if p.kind in CAPTIONS for words in CAPTIONS[p.kind](v)]
     text += "".join(f" {words}" for words in dict.fromkeys(said))
     used = tuple((panel.letter, _used(view)) for panel, view in ready)
@@ -227,34 +239,3 @@ def _used(view: View) -> tuple[str, ...]:
             return ()
     there = set(rows["run"]) | set(rows.get("other", ()))
     return tuple(run for run in runs if run in there)
-
-
-class Tested:
-    """What the tests of a figure say of each network, in words and as a table."""
-
-    def __init__(self, parts: list[tuple[str, Table]]) -> None:
-        self.parts = parts
-
-    def _repr_html_(self) -> str:
-        return "".join(f"<p>{escape(words)}</p>{table._repr_html_()}" for words, table in self.parts)
-
-
-def tested(study: Study) -> Tested:
-    """For each panel of accuracies: the effects against α = 0, or of one sign against the other.
-
-    Args:
-        study: of a figure with panels of accuracy by α.
-    """
-    parts = []
-    for panel in study.figure.panels:
-        view = study.view(panel)
-        if view is None or panel.kind not in ("accuracy", "signs") or panel.value == "test_loss":
-            continue
-        name = f"{MODEL_NAMES[view.model]}. " if len(study.models) > 1 else ""
-        if panel.kind == "signs":
-            compared = signs_compared(view.runs())
-            parts.append((name + signs_in_words(compared), signs_table(compared)))
-        else:
-            effects = against_baseline(view.runs())
-            parts.append((name + effects_in_words(effects), effects_table(effects, view.means("si"))))
-    return Tested(parts)

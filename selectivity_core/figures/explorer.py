@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipywidgets
 import numpy as np
 
-from ..numbers import alpha_label
+from ..numbers import alpha_label, capital
 from ..representations import distances, in_form, ratios
 from ..study import Study
 from ..widgets import frames_slider, frames_slider_with_choice, png_frame
@@ -61,6 +61,7 @@ def unit_explorer(study: Study, model: str, classes: tuple[str, ...], steps: int
     if not len(units):
         return Nothing(study, part="-slider")
     first = units[units["run"] == units["run"].iloc[0]].sort_values("si").reset_index(drop=True)
+    layers = list(units["layer"].unique())
     responses = study.table("responses", model)
     responses = responses[responses["run"] == first["run"].iloc[0]]
     places = np.unique(np.linspace(0, len(first) - 1, steps).round().astype(int))
@@ -70,14 +71,15 @@ def unit_explorer(study: Study, model: str, classes: tuple[str, ...], steps: int
         rows = responses[(responses["layer"] == unit["layer"]) & (responses["unit"] == unit["unit"])]
         figure, (axes,) = panels(1, width=5.2)
         response_bars(axes, rows, classes)
-        axes.set_title(f"unit {unit['unit']} of {unit['layer']}: index {unit['si']:.3f}")
+        name = f"unit {unit['unit']} of layer {layers.index(unit['layer']) + 1}"
+        axes.set_title(f"{name}: index {unit['si']:.3f}")
         axes.set_xlabel("class")
         best = rows.loc[rows["mean"].idxmax()]
         others = rows.loc[rows["class"] != best["class"], "mean"].mean()
         frames.append(png_frame(figure))
         labels.append(f"{place + 1} of {len(first)} ({unit['si']:.2f})")
         alts.append(
-            f"Unit {unit['unit']} of layer {unit['layer']}: mean activity {best['mean']:.3f} for its preferred class "
+            f"{capital(name)}: mean activity {best['mean']:.3f} for its preferred class "
             f"{classes[int(best['class'])]}, {others:.3f} for the mean of the others; index {unit['si']:.3f}."
         )
     return frames_slider(frames, labels, description="rank (index)", alts=alts, selected=len(labels) - 1)

@@ -121,6 +121,6 @@ def live_in_words(kept: Study, fresh: Study) -> str:
     seeds = sorted(fresh.runs()["seed"].unique())
     return (
         f"{len(seconds)} networks with seeds {', '.join(map(str, seeds))} were trained on this machine, in "
-        f"{seconds.sum():.0f} seconds of processor time, when this page was first made. Of their {total} values, "
-        f"{inside} lie in the range in which 95 % of such values are to be expected."
+        f"{seconds.sum():.0f} seconds of processor time, when they were first needed, and are kept. Of their {total} "
+        f"values, {inside} lie in the range in which 95 % of such values are to be expected."
     )

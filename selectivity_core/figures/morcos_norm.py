@@ -112,7 +112,9 @@ def norm_table(study: Study) -> Table:
                 "networks": f"{len(both[0])} and {len(both[1])}",
             }
         )  # fmt: skip
-    return Table(pd.DataFrame(rows), "With batch norm less without, paired by seed; a network's mean is one value")
+    return Table(
+        pd.DataFrame(rows), "Difference: with batch norm minus without, paired by seed; a network's mean is one value"
+    )
 
 
 def caption_of(view: View) -> list[str]:

@@ -191,6 +191,8 @@ def _ablated_runs(view: View) -> tuple[str, ...]:
 
 def _end_runs(view: View) -> tuple[str, ...]:
     chosen = pd.concat(ends(fitted(view)).values())
+    if len(chosen) < 2:  # one network is neither the best nor the worst
+        return ()
     return tuple(run for run in view.runs()["run"] if run in set(chosen["run"]))
 
 

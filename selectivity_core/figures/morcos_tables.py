@@ -11,9 +11,9 @@ from ..reliance import ANALYSES
 from ..robustness import MEMORISED, around, compared, measured, memorised, trend
 from ..statistics import Interval, interval, paired
 from ..study import MODEL_NAMES, Study, View
-from .draw import Tested
 from .morcos_curves import OF_KIND, network_curves, share_label
 from .shown import Table
+from .tested import Tested
 
 NORMALISED = (("none", "area, not normalised"), ("chance", "area, chance taken off"))
 
@@ -75,7 +75,7 @@ def _dropout_rows(networks: pd.DataFrame, rate: float) -> list[dict[str, str]]:
         rows.append(
             {
                 "dropout": f"{rate:g}", "labels corrupted": share_label(float(share)),
-                "memorised": f"{len(mine)} of {len(every)}",
+                "memorised": f"{len(mine)} of {len(every)}" if share else NONE,
                 "accuracy (%), training and test": " and ".join(
                     number(100 * every[c].mean(), 1) for c in ("train_accuracy_last", "test_accuracy")
                 ),
@@ -96,7 +96,9 @@ def _compared(
     for view in _views(study, kind):
         words = f"{MODEL_NAMES[view.model]}: area under the ablation curve, as a share of the unperturbed accuracy."
         table = _table(_measured(view), setting, control, title, label)
-        parts.append((words, Table(table, f"Area under the curve; the control is {title}: {label(control)}")))
+        parts.append(
+            (words, Table(table, f"Area under the curve; differences are taken from “{title}: {label(control)}”"))
+        )
     return Tested(parts)
 
 

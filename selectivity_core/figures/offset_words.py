@@ -110,8 +110,8 @@ def _shares_in_words(found: dict[float, Interval], name: str) -> str:
         return f"{sentence} With one seed there is no interval: these are values, not effects."
     most, least = sum(band.low > 0.5 for band in known), sum(band.high < 0.5 for band in known)
     return (
-        f"{sentence} Where the {name} itself is clear ({len(known)} α), it is clearly more than half of it at {most} "
-        f"and clearly less than half at {least}; at {len(known) - most - least} these seeds cannot tell."
+        f"{sentence} The {name} itself is clear at {len(known)} values of α: at {most} of them offset is clearly "
+        f"more than half of it, at {least} clearly less, and at {len(known) - most - least} these seeds cannot tell."
     )
 
 

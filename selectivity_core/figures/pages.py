@@ -112,5 +112,5 @@ def plan_table(plan: Plan) -> Table:
     """What a sweep will take, a row a setting, with where each cost comes from."""
     shown = plan.frame()
     for name, digits in (("minutes each", 1), ("hours", 0), ("GB", 1)):
-        shown[name] = ["–" if pd.isna(v) else f"{v:,.{digits}f}" for v in shown[name]]
+        shown[name] = ["–" if pd.isna(v) else f"{v:,.{digits if v < 100 else 0}f}" for v in shown[name]]
     return Table(shown, f"Runs, hours and disk; {plan.workers} workers")

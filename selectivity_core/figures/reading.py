@@ -30,10 +30,10 @@ def reading(verdicts: Sequence[Verdict]) -> str:
     parts = [
         _opening(verdicts, judged, len(by_claim)),
         *_section("What holds", _with(agreed, HOLDS), "No claim holds at any scale that was run."),
-        *_section("What the runs contradict", _with(agreed, FAILS), "No claim is contradicted at any scale alone."),
+        *_section("What these runs do not bear out", _with(agreed, FAILS), "Every claim holds or is open."),
         *_section(
             "What scale decides", {n: row for n, row in judged.items() if _mixed(row)},
-            "No claim holds at one scale and is contradicted at another.",
+            "No claim holds at one scale and fails at another.",
         ),
         *_section("What these networks cannot tell", _open(judged), "Every claim that was judged is settled."),
         _not_run(by_claim, judged),
@@ -42,7 +42,7 @@ def reading(verdicts: Sequence[Verdict]) -> str:
 
 
 def _mixed(row: Iterable[Verdict]) -> bool:
-    """Whether a claim holds at one scale and is contradicted at another."""
+    """Whether a claim holds at one scale and fails at another."""
     found = {verdict.status for verdict in row}
     return bool(found & set(HOLDS)) and bool(found & set(FAILS))
 
@@ -60,7 +60,7 @@ def _opening(verdicts: Sequence[Verdict], judged: dict[str, list[Verdict]], ever
     chance = [chance_in_words(p, [v for v in verdicts if v.profile == p]) for p in profiles]
     return (
         f"Of the two papers' {every} findings, {len(judged)} have been judged at one scale or more. At least at one "
-        f"scale {len(_with(judged, HOLDS))} hold and {len(_with(judged, FAILS))} are contradicted; "
+        f"scale {len(_with(judged, HOLDS))} hold and {len(_with(judged, FAILS))} are not borne out; "
         f"{len(_open(judged))} are open wherever they were judged.\n\n" + "\n".join(f"* {line}" for line in chance)
     )
 

@@ -113,8 +113,8 @@ def chance_in_words(profile: str, verdicts: Sequence[Verdict]) -> str:
     held = sum(v.directional and v.status in ("direction holds", "reproduced") for v in verdicts)
     expected = by_chance(verdicts)
     return (
-        f"{scale}: of {judged} claim{'s' * (judged != 1)} judged in a direction, {held} hold; "
-        f"were there no effect anywhere, chance alone would let {expected:.2g} hold."
+        f"{scale}: of {judged} claim{'s' * (judged != 1)} of a direction judged, {held} hold (claims of no difference "
+        f"apart); were there no effect anywhere, chance alone would let {expected:.2g} hold."
     )
 
 

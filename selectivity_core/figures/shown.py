@@ -148,7 +148,7 @@ def _without(study: Study, absent: Sequence[Panel]) -> list[str]:
     for panel in absent:
         name = f"panel {panel.letter}" if panel.letter else "the panel"
         if panel.model not in find_profile(study.profile).models:
-            why.append(f"{name} ({MODEL_NAMES[panel.model]} is no network of profile {study.profile})")
+            why.append(f"{name} ({MODEL_NAMES[panel.model]} is not run at this scale)")
         elif panel.model not in study.models:
             why.append(f"{name} ({MODEL_NAMES[panel.model]} was not asked for)")
         else:
@@ -187,9 +187,9 @@ class Table:
 
 
 def _words(column: pd.Series) -> bool:
-    """Whether a column holds words: each value begins with a letter."""
+    """Whether a column holds words: most values begin with a letter."""
     said = [value for value in column if value != NONE]
-    return bool(said) and all(isinstance(value, str) and value[:1].isalpha() for value in said)
+    return sum(isinstance(value, str) and value[:1].isalpha() for value in said) > len(said) / 2
 
 
 def effects_table(effects: pd.DataFrame, means: pd.DataFrame) -> Table:

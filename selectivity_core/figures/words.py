@@ -32,14 +32,22 @@ def effects_in_words(effects: pd.DataFrame) -> str:
     clear = tested[tested["p_holm"] < 0.05]
     up, down = int((clear["difference"] > 0).sum()), int((clear["difference"] < 0).sum())
     open_ones = len(tested) - up - down
-    rest = f"; for the other {open_ones} these seeds cannot tell" if open_ones and up + down else ""
+    rest = (
+        f"; for the other {open_ones if open_ones > 1 else 'one'} these seeds cannot tell"
+        if open_ones and up + down
+        else ""
+    )
     rest = "; these seeds cannot tell any from α = 0" if not up + down else rest
+    single = [
+        f"α = {alpha_label(r.alpha)} ({r.mean * 100:.1f} %)" for r in others[others["p_holm"].isna()].itertuples()
+    ]
+    untested = f" Without a test, since no spread between networks is known: {', '.join(single)}." if single else ""
     best = tested.loc[tested["mean"].idxmax()]
     worst = tested.loc[tested["mean"].idxmin()]
     return (
         f"Of {len(tested)} values of α, {up} raise test accuracy and {down} lower it (Holm-corrected level 0.05)"
         f"{rest}. {_extreme('Highest', best)} "
-        f"{_extreme('Lowest', worst)}"
+        f"{_extreme('Lowest', worst)}{untested}"
     )
 
 
@@ -48,7 +56,7 @@ def _extreme(which: str, row: pd.Series) -> str:
     low, high = (f"{row[c] * 100:+.1f}".replace("-", "−") for c in ("difference_low", "difference_high"))
     return (
         f"{which} mean: {row['mean'] * 100:.1f} % at α = {alpha_label(row['alpha'])}, {difference} points "
-        f"against α = 0 (95 % simultaneous interval {low} to {high})."
+        f"against α = 0 within seeds (95 % simultaneous interval {low} to {high})."
     )
 
 
@@ -81,11 +89,16 @@ def bands_in_words(runs: pd.DataFrame) -> str:
     n = runs.groupby("alpha").size()
     if n.max() < 2:
         return "One seed: no intervals and no test."
+    return f"{intervals_in_words(runs)} Marks against α = 0: block model over seeds, Holm-corrected; dashed: α = 0."
+
+
+def intervals_in_words(runs: pd.DataFrame) -> str:
+    """What bars and bands over seeds are, given how many there are at each α; nothing where there are none."""
+    n = runs.groupby("alpha").size()
+    if n.max() < 2:
+        return ""
     kind = "bootstrap" if n.min() >= BOOTSTRAP_FROM else "t" if n.max() < BOOTSTRAP_FROM else "t or bootstrap"
-    return (
-        f"Bars: 95 % {kind} intervals over seeds. Marks against α = 0: block model over seeds, Holm-corrected; "
-        "dashed: α = 0."
-    )
+    return f"Bars and bands: 95 % {kind} intervals over seeds."
 
 
 def index_span_in_words(runs: pd.DataFrame) -> str:

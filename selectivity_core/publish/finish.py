@@ -43,7 +43,7 @@ _OPEN = """<!DOCTYPE html>
 _UNBROKEN = (
     re.compile(r"(?<=\d) (?=%)"),
     re.compile(r"(?<=\b[np]) (?=[=&])|(?<=\b[np][\s\u00a0]=) (?=\d)|(?<=&lt;) (?=\d)|(?<=[≤≥]) (?=\d)"),
-    re.compile(r"(?<=α) (?==)|(?<=α[\s\u00a0]=) (?=[−\d])"),
+    re.compile(r"(?<=α) (?=[=&])|(?<=α[\s\u00a0]=) (?=[−\d])|(?<=&gt;) (?=\d)"),
 )
 # Tags, and elements whose text is code or data.
 _NOT_PROSE = re.compile(r"(?s)<!--.*?-->|<(pre|code|script|style|title|textarea)\b.*?</\1>|<[^>]*>")

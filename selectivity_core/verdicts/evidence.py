@@ -12,6 +12,7 @@ from ..derived import FOLDER, Task, derive, ledger_results
 from ..effects import over_units
 from ..errors import MissingRunsError
 from ..ledgers import ledger
+from ..models import MODEL_NAMES
 from ..paper.figures import find_figure, grid
 from ..profiles import find_profile
 from ..reads import record as record_read
@@ -97,7 +98,9 @@ class Evidence:
         """
         runs = self.study(figure).runs(model)
         if not len(runs):
-            raise MissingRunsError(f"no run of {model} is finished for {figure}")
+            raise MissingRunsError(
+                f"no run of {MODEL_NAMES[model]} is finished for Figure {find_figure(figure).number}"
+            )
         return runs
 
     def table(self, name: str, figure: str, model: str) -> pd.DataFrame:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..errors import MissingRunsError
+from ..models import MODEL_NAMES
 from ..numbers import alpha_label
 from ..paper.claim_entries import DATASETS, RECIPES, Claim, Value
 from ..paper.claims import CLAIMS
@@ -77,7 +78,9 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
     for model in models:
         try:
             settings = dict(claim.test.settings)
-            parts += KINDS[claim.test.kind](evidence, claim.figure_of(model), model, **settings)
+            found = KINDS[claim.test.kind](evidence, claim.figure_of(model), model, **settings)
+            named = [", ".join(filter(None, (MODEL_NAMES[model], part.where))) for part in found]
+            parts += [replace(p, where=w) for p, w in zip(found, named, strict=True)] if len(models) > 1 else found
             judged.append(model)
         except MissingRunsError as error:
             lacking.append(str(error))

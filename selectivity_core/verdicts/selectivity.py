@@ -90,7 +90,9 @@ def deficit_before(
     means = evidence.values(figure, model, measure).groupby("alpha")["value"].mean()
     calm = [float(a) for a, v in means.items() if 0 < float(a) < below and v <= share]
     if not calm:
-        raise MissingRunsError(f"no run with 0 < α < {below:g} at which {measure} is at most {share:g}")
+        raise MissingRunsError(
+            f"no run with 0 < α < {below:g} at which {100 * share:g} % of units or fewer are {measure}"
+        )
     return [contrasts(evidence.values(figure, model, ACCURACY), points=True)[max(calm)]]
 
 
