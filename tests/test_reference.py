@@ -151,13 +151,24 @@ def test_every_citation_has_a_source_and_every_source_is_cited():
     assert cited == set(parse_file(str(BOOK / "references.bib")).entries)
 
 
+def test_works_that_would_be_cited_alike_have_a_letter_and_no_others():
+    labels: dict[tuple[str, ...], list[str]] = {}
+    for entry in parse_file(str(BOOK / "references.bib")).entries.values():
+        names = [" ".join(person.last_names) for person in entry.persons["author"]]
+        shown = (*(names if len(names) < 3 else (names[0], "et al.")), entry.fields["year"][:4])
+        labels.setdefault(shown, []).append(entry.fields["year"][4:])
+    for letters in labels.values():
+        assert sorted(letters) == ([""] if len(letters) == 1 else list("abc"[: len(letters)]))
+    assert ["a", "b"] in map(sorted, labels.values())
+
+
 @pytest.mark.parametrize("key", parse_file(str(BOOK / "references.bib")).entries)
 def test_a_source_can_be_found_again(key):
     entry = parse_file(str(BOOK / "references.bib")).entries[key]
     fields = entry.fields
     assert entry.persons["author"]
-    assert re.fullmatch(r"(19|20)\d\d", fields["year"])
-    assert fields["year"] in key and fields["title"]
+    assert re.fullmatch(r"(19|20)\d\d[a-z]?", fields["year"])
+    assert fields["year"][:4] in key and fields["title"]
     where = {"article": "journal", "inproceedings": "booktitle", "book": "publisher", "techreport": "institution"}
     assert fields[where.get(entry.type, "note")]
     assert re.fullmatch(r"10\.\d{4,}/\S+", fields.get("doi", "10.1000/none"))
