@@ -175,7 +175,10 @@ class Study:
         return "\n\n".join([*lines, *self.lacking()])
 
     def cost(self) -> str:
-        """What the missing runs would take, from the time of finished ones of the same network and data."""
+        """What the missing runs would take, by the fastest finished one of the same network and data.
+
+        The others shared the machine with more.
+        """
         known = pd.concat([self.tables.runs, ledger().runs])
         total = 0.0
         for spec in self.missing:
@@ -184,10 +187,9 @@ class Study:
                 return "What they would cost is not known: no such run has been measured."
             # Time grows with the epochs and with the images of each.
             work = same["epochs"].astype(float) * same["train_size"].astype(float)
-            total += float((same["seconds"].astype(float) / work).median()) * spec.epochs * spec.train_size
-        return (
-            f"They would take about {_duration(total)} of one core, by the finished runs of the same network and data."
-        )
+            total += float((same["seconds"].astype(float) / work).min()) * spec.epochs * spec.train_size
+        basis = "by the fastest finished run of the same network and data"
+        return f"They would take about {_duration(total)} of one core, {basis}."
 
     def command(self) -> str:
         """The command that trains this figure's runs."""

@@ -153,6 +153,8 @@ def test_the_cost_follows_epochs_and_images():
     study = made_up_study((-1.0, 0.0), 2, missing=[(-1.0, 1)])
     assert study.cost().startswith("They would take about 10 s of one core")
     runs = study.tables.runs
+    runs.loc[runs.index[0], "seconds"] = 900.0  # one that shared the machine with more changes nothing
+    assert study.cost().startswith("They would take about 10 s of one core")
     runs["epochs"] *= 2  # had they had twice the epochs in 10 s, the missing one would take 5
     assert "about 5 s" in study.cost()
     runs["seconds"] = 10 * 3600.0
