@@ -180,6 +180,7 @@ class Study:
         The others shared the machine with more.
         """
         known = pd.concat([self.tables.runs, ledger().runs])
+        known = known[known["status"] == "complete"]  # one that diverged ended early
         total = 0.0
         for spec in self.missing:
             same = known[(known["model"] == spec.model) & (known["dataset"] == spec.dataset)]

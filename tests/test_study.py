@@ -155,6 +155,8 @@ def test_the_cost_follows_epochs_and_images():
     runs = study.tables.runs
     runs.loc[runs.index[0], "seconds"] = 900.0  # one that shared the machine with more changes nothing
     assert study.cost().startswith("They would take about 10 s of one core")
+    runs.loc[runs.index[0], ["status", "seconds"]] = "diverged", 0.5  # nor does one that ended early
+    assert study.cost().startswith("They would take about 10 s of one core")
     runs["epochs"] *= 2  # had they had twice the epochs in 10 s, the missing one would take 5
     assert "about 5 s" in study.cost()
     runs["seconds"] = 10 * 3600.0
