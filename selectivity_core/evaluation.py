@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from .arithmetic import arithmetic
+
 
 @contextmanager
 def evaluating(model: nn.Module, precision: str = "float32") -> Iterator[None]:
@@ -21,10 +23,7 @@ def evaluating(model: nn.Module, precision: str = "float32") -> Iterator[None]:
     device = next(model.parameters(), torch.zeros(())).device
     model.eval()
     try:
-        with (
-            torch.inference_mode(),
-            torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"),
-        ):
+        with torch.inference_mode(), arithmetic(device, precision):
             yield
     finally:
         for module, training in modes:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .arithmetic import arithmetic
 from .data import Dataset, batch, split
 from .machine import choose_device
 from .models import UnitNetwork, build_model
@@ -171,7 +172,7 @@ class Trainer:
             regularizer = extra = SelectivityRegularizer(self.model, 0.0, layers=spec.layers)
         if regularizer is not None and spec.estimate != "batch":
             regularizer.generator = generator(spec.seed, "estimate", *place)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=spec.precision == "bfloat16"):
+        with arithmetic(self.device, spec.precision):
             logits = self.model(images)
             loss = F.cross_entropy(logits, labels)
         index = regularizer.measure(labels) if regularizer is not None else None

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..arithmetic import arithmetic
 from ..data import batch, split
 from ..evaluation import evaluating
 from ..loaded import LoadedNetwork
@@ -89,7 +90,7 @@ class Measurements:
         for chosen in order.split(spec.batch_size)[:STEPS]:
             images = batch(self.dataset, parts.train[chosen].to(self.dataset.images.device))
             labels = parts.train_labels[chosen].to(images.device)
-            with torch.autocast(images.device.type, torch.bfloat16, enabled=spec.precision == "bfloat16"):
+            with arithmetic(images.device, spec.precision):
                 loss = F.cross_entropy(model(images), labels)
             loss = loss + (scales.flipped_term(regularizer, labels) if flipped else regularizer(labels))
             optimizer.zero_grad()
