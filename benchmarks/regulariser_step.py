@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from selectivity_core import SelectivityRegularizer, build_model
+from selectivity_core.arithmetic import arithmetic
 from selectivity_core.units import unit_layers
 
 from .timing import Paired, in_turn
@@ -51,7 +52,7 @@ def step(
     regularizer = make(model, -1.0)
 
     def run() -> Tensor:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with arithmetic(images.device, "bfloat16"):
             loss = F.cross_entropy(model(images), labels)
         if regularizer is not None:
             loss = loss + regularizer(labels)

@@ -40,8 +40,8 @@ LAYERS = (
     _layer("Changing units", "perturbation ablation areas importance moments noise robustness"),
     _layer("Specs, data, networks, and the register", "spec profiles paper data models tables rows"),
     _layer("Measures and statistics",
-           "units metrics information regularizer evaluation similarity rotation orthonormal statistics correlations "
-           "effects offset choosing numbers"),
+           "units metrics information regularizer arithmetic evaluation similarity rotation orthonormal statistics "
+           "correlations effects offset choosing numbers"),
     _layer("Ground", "errors files locks staging reads seeds progress machine annotations parameters"),
 )  # fmt: skip
 
