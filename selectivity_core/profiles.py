@@ -94,7 +94,7 @@ def _digits() -> Profile:
         grids={
             "layers": (-5.0, -1.0, -0.4, 0.0, 0.4, 1.0, 5.0), "dprime": (-1.0, -0.4, -0.1, 0.0, 0.1, 0.4, 1.0),
             "leaky": (0.0, 0.4, 1.0, 2.0, 5.0), "warm_up": (-30.0, -5.0, -1.0, 0.0, 1.0, 5.0, 30.0),
-            "estimates": few, "resnet50": few,
+            "estimates": few, "resnet50": few, "schedules": few,
         },
         counts={"many": 20, "instances": 4, "settings": 2},
         bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4),
@@ -122,7 +122,8 @@ def _cifar10_short() -> Profile:
     )
     return Profile(
         "CIFAR-10, short", (*base, convnet11), (0.0, -1.0, 1.0, -5.0, -0.4, 0.4, 5.0, -30.0, 0.1), 3, scaled_down=True,
-        grids={"estimates": (0.0, -1.0, 1.0), "vgg16": (0.0, -1.0, 1.0)},
+        grids={"estimates": (0.0, -1.0, 1.0), "vgg16": (0.0, -1.0, 1.0), "schedules": (0.0, -1.0, 1.0)},
+        counts={"schedules": 1},
         bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4),
     )  # fmt: skip
 

@@ -36,7 +36,8 @@ PAPER_DATA = {
 
 # Fields in which the runs of one figure can differ beside α and seed.
 VARIED = (
-    "activation", "estimate", "label_corruption", "dropout", "batch_norm", "lr", "batch_size", "width", "weight_decay",
+    "activation", "estimate", "label_corruption", "dropout", "batch_norm", "epochs", "lr", "batch_size", "width",
+    "weight_decay",
 )  # fmt: skip
 
 # What a grid sets itself; an override would be lost, or fight with it.

@@ -5,7 +5,7 @@ import pytest
 from selectivity_core import RunSpec, grid, profile
 from selectivity_core.errors import SpecError
 from selectivity_core.paper import FIGURES, models_for
-from selectivity_core.paper.figures import PAPER_EPOCHS, baselines, find_figure, on_side, setting
+from selectivity_core.paper.figures import PAPER_EPOCHS, baselines, find_figure, on_side, setting, stretched
 from selectivity_core.profiles import PROFILES, find_profile
 
 
@@ -150,3 +150,16 @@ def test_baselines_are_the_first_networks_at_zero():
     specs = grid("digits", "pwcca")
     assert [(s.alpha, s.seed) for s in baselines(entry, specs)] == [(0, 0), (0, 1)]
     assert baselines(FIGURES["fig1"], grid("digits", "fig1")) == []
+
+
+def test_schedules_are_stretched_with_their_drops():
+    found = {(s.epochs, s.milestones) for s in grid("cifar10-short", "schedules")}
+    assert found == {(4, (2, 3)), (8, (4, 6)), (16, (8, 12))}
+    assert grid("cifar10-short", "schedules")[0].epochs == 8  # the profile's own comes first
+    given = grid("digits", "schedules", alphas=[0], seeds=1, epochs=6, milestones=(2, 3))
+    assert [(s.epochs, s.milestones) for s in given] == [(6, (2, 3)), (3, (1, 2)), (12, (4, 6))]
+
+
+def test_a_schedule_too_short_for_its_drops_has_fewer():
+    assert stretched(profile("digits", epochs=3, milestones=(1, 2)), 0.5).milestones == (1,)  # 0.5 and 1 of 2 epochs
+    assert stretched(profile("digits", epochs=1, milestones=()), 0.5).epochs == 1

@@ -43,4 +43,8 @@ ENTRIES = (
         grid="estimates", analyses=("ablation-test", "ablation-test-mean", "noise-test"),
     ),
     _entry("live", "B9", "Trained on this machine, just now", "36_live", "resnet18"),
+    _entry(
+        "schedules", "B10", "Do the gaps close with longer training?", "38_schedules", "resnet20",
+        stretches=(1.0, 0.5, 2.0), grid="schedules",
+    ),
 )  # fmt: skip

@@ -71,6 +71,8 @@ class FigureEntry:
         setting: fields that its regularised runs have beside the profile's.
         variants: where it compares settings, the fields of each; its grid is made for every one of them. One that
             names a `model` is for that network only.
+        stretches: factors by which the profile's epochs and drops of the learning rate are multiplied; its grid is made
+            for every one of them.
         warm_up: whether α grows over the first five of the paper's epochs (the same share of a shorter schedule).
         grid: which of the profile's sets of α values it takes.
         tables: derived tables that its notebook needs beside those of its panels ("pairs", "bounds").
@@ -88,6 +90,7 @@ class FigureEntry:
     panels: tuple[Panel, ...]
     setting: Mapping[str, Any] = field(default_factory=dict)
     variants: tuple[Mapping[str, Any], ...] = ({},)
+    stretches: tuple[float, ...] = (1.0,)
     warm_up: bool = False
     grid: str = "all"
     tables: tuple[str, ...] = ()

@@ -66,6 +66,17 @@ def setting(entry: FigureEntry, base: RunSpec) -> dict[str, Any]:
     return found
 
 
+def stretched(base: RunSpec, factor: float) -> RunSpec:
+    """A spec with `factor` times the epochs, its learning rate dropping at the same shares of them.
+
+    Of drops that come to lie in one epoch one is left, and none in the last.
+    """
+    epochs = max(1, round(factor * base.epochs))
+    drops = {round(factor * epoch) for epoch in base.milestones}
+    milestones = tuple(sorted(epoch for epoch in drops if 0 < epoch < epochs))
+    return base.replace(milestones=()).replace(epochs=epochs, milestones=milestones)
+
+
 def grid(
     profile_name: str,
     figure: str,
@@ -102,7 +113,8 @@ def grid(
             # An override wins over what the figure sets.
             given = {**setting(entry, base), **variant}
             own = {k: v for k, v in given.items() if k not in (*overrides, "model")}
-            specs += expand(base.replace(**own), alphas=chosen, seeds=numbers)
+            for stretch in entry.stretches:
+                specs += expand(stretched(base.replace(**own), stretch), alphas=chosen, seeds=numbers)
     return list(dict.fromkeys(specs))
 
 

@@ -41,7 +41,7 @@ LAYERS = (
     _layer("Specs, data, networks, and the register", "spec profiles paper data models tables rows"),
     _layer("Measures and statistics",
            "units metrics information regularizer arithmetic evaluation similarity rotation orthonormal statistics "
-           "correlations effects offset choosing numbers"),
+           "correlations effects offset schedules choosing numbers"),
     _layer("Ground", "errors files locks staging reads seeds progress machine annotations parameters"),
 )  # fmt: skip
 
