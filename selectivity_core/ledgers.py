@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .errors import StoreError
 from .files import make_folder, replace
-from .profiles import PROFILES, profile_of
+from .profiles import PROFILES, find_profile, profile_of
 from .reads import record as record_read
 from .spec import field_names
 from .store import RunStore, from_csv, to_csv
@@ -146,7 +146,7 @@ def _export(store: RunStore, runs: list[str], folder: Path) -> int:
             kept = settings
         assert kept is not None
         if table in PER_UNIT:
-            shown = (kept["seed_rank"] < PER_UNIT[table]) & _shown_by_unit(kept)
+            shown = (kept["seed_rank"] < PER_UNIT[table]) & _shown_by_unit(kept, folder.name)
             if table == "responses":
                 shown &= kept["model"].isin(_class_by_class(folder.name))
             new = new[new["run"].isin(kept.loc[shown, "run"])]
@@ -174,10 +174,25 @@ def _without(old: pd.DataFrame, runs: list[str], new: list[pd.DataFrame], table:
     return old[~pd.MultiIndex.from_frame(old[keys]).isin(fresh)]
 
 
-def _shown_by_unit(runs: pd.DataFrame) -> pd.Series:
-    """The settings whose units some figure shows: those of the plain regulariser, without label noise or dropout."""
+def _shown_by_unit(runs: pd.DataFrame, profile: str) -> pd.Series:
+    """The settings whose units some figure shows: those of the plain regulariser, without label noise or dropout.
+
+    Of schedules that only a comparison of schedules asks for, none does.
+    """
     plain = (runs["layers"] == "all") & (runs["warmup_epochs"] == 0) & (runs["index"] == "si")
-    return plain & (runs["activation"] == "relu") & (runs["label_corruption"] == 0) & (runs["dropout"] == 0)
+    plain &= (runs["activation"] == "relu") & (runs["label_corruption"] == 0) & (runs["dropout"] == 0)
+    for model, epochs in _compared_schedules(profile):
+        plain &= (runs["model"] != model) | (runs["epochs"].astype(float) != epochs)
+    return plain
+
+
+def _compared_schedules(profile: str) -> set[tuple[str, int]]:
+    """Networks and epochs of figures that compare schedules, other than the profile's own."""
+    from .paper.figures import FIGURES, grid
+
+    several = [figure for figure, entry in FIGURES.items() if len(entry.stretches) > 1]
+    asked = {(s.model, s.epochs) for figure in several for s in grid(profile, figure, alphas=[0], seeds=1)}
+    return asked - {(base.model, base.epochs) for base in find_profile(profile).base}
 
 
 def _class_by_class(profile: str) -> set[str]:

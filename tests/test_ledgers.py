@@ -70,6 +70,16 @@ def test_unit_tables_are_kept_for_the_first_seeds_of_a_setting(folder, tmp_path,
     assert len(found.layers) == 7 * 19
 
 
+def test_no_units_are_kept_of_schedules_that_are_only_compared(folder, tmp_path, tiny):
+    # Half of the digits profile's 40 epochs is such a schedule for a ResNet20; 3 epochs are for nobody.
+    specs = [tiny.replace(model="resnet20", milestones=(), epochs=epochs) for epochs in (20, 3)]
+    store = RunStore(tmp_path / "s")
+    sweep(specs, store, jobs=1, progress=False)
+    export(store)
+    assert set(ledger().layers["run"]) == {s.id for s in specs}
+    assert set(ledger().units["run"]) == set(ledger().responses["run"]) == {specs[1].id}
+
+
 def test_class_means_are_kept_of_networks_shown_class_by_class(folder, tmp_path, tiny):
     specs = [tiny.replace(epochs=1, model=model) for model in ("resnet20", "mlp")]
     store = RunStore(tmp_path / "s")
