@@ -66,6 +66,20 @@ def test_one_of_several_contradicts_at_a_level_corrected_for_their_number():
     assert status(UP, part(0.05), part(0.05), opposed) == "inconclusive"
 
 
+@pytest.mark.parametrize(("n", "enough"), [(2, False), (5, False), (6, True)])
+def test_networks_that_do_not_differ_must_be_many_enough(n, enough):
+    # Six that agree have p = 2/64 by a sign test, five 2/32: an interval of no width excludes anything.
+    def same(estimate):
+        return part(estimate, 0.0, n - 1, n)
+
+    assert status(UP, same(0.3)) == ("direction holds" if enough else "inconclusive")
+    assert status(UP, same(-0.3)) == ("does not carry over" if enough else "inconclusive")
+    assert status(SAME, same(0.01)) == ("direction holds" if enough else "inconclusive")
+    assert status(SAME, same(0.3)) == ("does not carry over" if enough else "inconclusive")
+    reason = weigh(claim(UP), [part(0.05), same(0.3)], False)[1]
+    assert (reason == f"{n} networks that do not differ are too few to tell that from chance") is not enough
+
+
 def test_what_cannot_be_tested_is_inconclusive_whatever_the_estimate():
     assert status(UP, part(0.5, math.nan, math.nan, 1)) == "inconclusive"
     assert status(UP, part(0.5, reachable=False)) == "inconclusive"
@@ -185,9 +199,10 @@ def test_a_claim_about_several_networks_names_those_that_were_judged():
 
 
 def test_chance_counts_what_could_have_held_in_direction():
-    at = evidence(study(accuracy=steps({-1.0: 0.05})))
+    at = evidence(study(accuracy=steps({-1.0: 0.05}), seeds=6))  # made-up networks do not differ in their index
     verdicts = [judge(CLAIMS[name], at) for name in ("L008", "L010", "L013", "L009")]
     assert [v.directional for v in verdicts] == [True, True, False, False]
     assert by_chance(verdicts) == pytest.approx(0.05)
     alone = judge(CLAIMS["L008"], evidence(study(seeds=1)))
     assert not alone.directional
+    assert not judge(CLAIMS["L010"], evidence(study(seeds=5))).directional

@@ -28,11 +28,12 @@ def gap_by_epochs(axes: Axes, gaps: pd.DataFrame) -> None:
     lengths = sorted(gaps["epochs"].unique())
     alphas = [float(alpha) for alpha in gaps["alpha"].unique()]
     axes.axhline(0, color="black", lw=0.8, ls="--")
-    for alpha in alphas:
+    for k, alpha in enumerate(alphas):
         rows = gaps[gaps["alpha"] == alpha]
+        beside = 1.03 ** (k - (len(alphas) - 1) / 2)  # so that bars do not cover each other
         error = np.nan_to_num([rows["gap"] - rows["low"], rows["high"] - rows["gap"]])
         axes.errorbar(
-            rows["epochs"], percent(rows["gap"]), percent(error), fmt="o-", color=alpha_color(alpha, alphas),
+            beside * rows["epochs"], percent(rows["gap"]), percent(error), fmt="o-", color=alpha_color(alpha, alphas),
             capsize=2, lw=1, label=f"α = {alpha_label(alpha)}",
         )  # fmt: skip
     axes.set_xscale("log")
@@ -41,7 +42,7 @@ def gap_by_epochs(axes: Axes, gaps: pd.DataFrame) -> None:
     axes.set_xlim(lengths[0] / 1.2, lengths[-1] * 1.2)
     axes.set_xlabel("epochs of the schedule")
     axes.set_ylabel("accuracy against α = 0 (points)")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 
 
 @in_style

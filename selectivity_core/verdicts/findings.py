@@ -83,6 +83,14 @@ class Finding:
         distance = _z(self.estimate) - _z(null) if self.fisher else self.estimate - null
         return float(2 * stats.t.sf(abs(distance / self.se), min(self.df, MOST_DF)))
 
+    @property
+    def telling(self) -> bool:
+        """Whether networks that do not differ at all are enough to say so.
+
+        Their interval has no width, however few they are. By a sign test n that agree have a two-sided p of 2^(1−n).
+        """
+        return self.se != 0 or not math.isnan(self.exact) or 2.0 ** (1 - self.n) < LEVEL
+
     def p_corrected(self, null: float = 0.0) -> float:
         """The same corrected for the family."""
         if null == 0 and not math.isnan(self.corrected):

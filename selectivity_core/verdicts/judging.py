@@ -51,7 +51,7 @@ class Verdict:
         """Whether it was judged in a direction, by networks enough that chance alone could have made it hold."""
         if self.claim.test.side not in (1, -1) or self.finding is None:
             return False
-        return self.finding.reachable and not math.isnan(self.finding.bounds()[0])
+        return self.finding.reachable and self.finding.telling and not math.isnan(self.finding.bounds()[0])
 
 
 def judge(claim: Claim, evidence: Evidence) -> Verdict:
@@ -132,6 +132,8 @@ def weigh(claim: Claim, parts: list[Finding], own: bool) -> tuple[Status, str, F
         return "inconclusive", f"with n = {part.n} the test cannot reach its level", decisive
     if math.isnan(decisive.bounds()[0]):
         return "inconclusive", _no_spread(decisive), decisive
+    if not all(part.telling for part in parts):
+        return "inconclusive", _alike(parts), decisive
     if missed:
         return against, "outside the margin around the paper's value", decisive
     if not all(_supports(part, test.side, test.null) for part in parts):
@@ -158,11 +160,13 @@ def _weigh_equivalence(
         low, high = part.bounds(0.90)
         inside.append(null - margin < low and high < null + margin)
         low, high = part.bounds(1 - 0.1 / len(parts))
-        outside.append(low > null + margin or high < null - margin)
+        outside.append(part.telling and (low > null + margin or high < null - margin))
     if any(outside):
         return against, f"outside {around}", parts[outside.index(True)]
     if math.isnan(decisive.bounds(0.90)[0]):
         return "inconclusive", _no_spread(decisive), decisive
+    if not all(part.telling for part in parts):
+        return "inconclusive", _alike(parts), decisive
     if not all(inside):
         return "inconclusive", f"the 90 % interval is not within {around}", decisive
     return (
@@ -180,6 +184,11 @@ def _amount(value: float, part: Finding) -> str:
 
 def _no_spread(part: Finding) -> str:
     return f"with n = {part.n} there is no spread to test against"
+
+
+def _alike(parts: list[Finding]) -> str:
+    part = next(part for part in parts if not part.telling)
+    return f"{part.n} networks that do not differ are too few to tell that from chance"
 
 
 def _doubt(part: Finding, side: int | None, null: float) -> float:
@@ -200,7 +209,7 @@ def _supports(part: Finding, side: int, null: float) -> bool:
 
 def _contradicts(part: Finding, side: int, null: float, parts: int) -> bool:
     low, high = part.bounds()
-    if math.isnan(low) or not part.reachable:
+    if math.isnan(low) or not part.reachable or not part.telling:
         return False
     excludes = high < null if side > 0 else low > null
     p = part.p(null)
