@@ -26,7 +26,7 @@ def multiplies_bf16() -> bool:
 def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
     """Autocast to bf16, or none whatever the caller's, for the body of the `with`.
 
-    On processors that cannot multiply bf16, torch emulates it in convolutions at three times what float32 takes; there
+    On processors that cannot multiply bf16, torch emulates it in convolutions at over twice what float32 takes; there
     the rounded numbers are widened, convolved in float32 and rounded again, which is what the instructions do, up to
     the order of their sums.
 

@@ -1,7 +1,7 @@
 """Whether what α costs depends on how long networks train: at an equal α, and at an equal index that α led to.
 
-A longer schedule also lets the regulariser act for longer. At an equal α its networks may cost less, or be less
-changed; at an equal index only the first is left.
+A longer schedule also lets the regulariser act for longer. At an equal α its networks differ in how far they were moved
+as well as in what that costs them; at an equal index only the cost is left.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ def at_equal_index(runs: pd.DataFrame) -> pd.DataFrame:
     """The same at one index for all schedules of a seed: the least that an α moved it to in any of them.
 
     Accuracy there is read off straight lines through a schedule's networks, from α = 0 on in the order of their index,
-    and no further than to this α. A seed that lacks a schedule which others have at this α is left out, as is one whose
-    networks at α = 0 already lie beyond that index.
+    and no further than to this α. Only the schedule that moved the index least is read at a network of its own: where a
+    cost grows faster and faster with the index, the lines of the others overstate theirs. A seed that lacks a schedule
+    which others have at this α is left out, as is one whose networks at α = 0 already lie beyond that index.
 
     Args:
         runs: as for `at_equal_alpha`.

@@ -152,15 +152,17 @@ class Study:
         if len(diverged):
             where = "; ".join(
                 f"{MODEL_NAMES[str(model)]} at α = {alpha_label(float(str(alpha)))}, "
-                f"seed{'s' * (len(rows) > 1)} {', '.join(map(str, sorted(rows['seed'])))}"
+                f"seed{'s' * (len(rows) > 1)} {', '.join(map(str, sorted(set(rows['seed']))))}"
                 for (model, alpha), rows in diverged.groupby(["model", "alpha"])
             )
             found.append(f"Diverged, so neither drawn nor in any mean: {where}.")
         if self.missing:
             first = self.missing[0]
+            length = f", {first.epochs} epochs" if len(self.figure.stretches) > 1 else ""
             found.append(
                 f"{len(self.missing)} of {len(self.specs)} runs are missing, the first: {MODEL_NAMES[first.model]} at "
-                f"α = {alpha_label(first.alpha)}, seed {first.seed}. {self.cost()} To train them: `{self.command()}`"
+                f"α = {alpha_label(first.alpha)}, seed {first.seed}{length}. {self.cost()} "
+                f"To train them: `{self.command()}`"
             )
         return found
 

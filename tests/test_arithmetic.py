@@ -41,6 +41,7 @@ def test_values_and_gradients_are_those_of_rounded_numbers(
     )  # fmt: skip
     exact.backward(above.double())
     assert y.dtype == torch.bfloat16
+    assert "WidenedConvolution" in y.grad_fn.name()
     assert y.is_contiguous(memory_format=torch.channels_last)
     assert off_by_rounding_at_most(y.detach(), exact.detach(), terms=36)
     for ours, theirs in zip((x, *layer.parameters()), rounded, strict=True):
@@ -51,7 +52,9 @@ def test_values_and_gradients_are_those_of_rounded_numbers(
 def test_only_gradients_that_are_wanted_are_worked_out(without_instructions):
     layer, x = nn.Conv2d(3, 2, 3, bias=False), drawn(2, 3, 5, 5)
     with arithmetic(CPU, "bfloat16"):
-        layer(x).sum().backward()
+        y = layer(x)
+    y.sum().backward()
+    assert "WidenedConvolution" in y.grad_fn.name()
     assert x.grad is None
     assert layer.weight.grad is not None
 

@@ -1,10 +1,15 @@
 """A page's figures at the other scales that the ledger holds."""
 
+import sys
+
 import pytest
+from measured_study import measured_study
 
 from selectivity_core import figures
 from selectivity_core.figures import offset
 from selectivity_core.study import gather
+
+elsewhere = sys.modules["selectivity_core.figures.elsewhere"]  # its function of the same name hides it
 
 
 @pytest.fixture
@@ -54,3 +59,16 @@ def test_a_page_can_draw_and_tell_in_its_own_way(no_store):
     assert shown.anchor.endswith("-digits") and shown.caption.startswith("The same, digits. ")
     told = figures.told_elsewhere(study, lambda other: f"{len(other.runs())} runs").data
     assert told == f"**Digits.** {len(gather('offset', profile='digits', on_missing='skip').runs())} runs"
+
+
+def test_a_list_begins_below_its_title(no_store):
+    study = gather("offset", profile="cifar10-short", seeds=1, on_missing="skip")
+    assert figures.told_elsewhere(study, lambda other: "* one\n* two").data == "**Digits.**\n\n* one\n* two"
+
+
+@pytest.mark.parametrize(("finished", "compared"), [((40,), False), ((40, 80), True)])
+def test_schedules_are_compared_where_there_are_two(finished, compared, monkeypatch):
+    other = measured_study("schedules", (-1.0, 0.0), 1, index=lambda s: 0.5, missing=lambda s: s.epochs not in finished)
+    monkeypatch.setattr(elsewhere, "gather", lambda *_, **__: other)
+    study = measured_study("schedules", (-1.0, 0.0), 1, index=lambda s: 0.5)
+    assert bool(elsewhere.other_scales(study)) is compared

@@ -36,7 +36,9 @@ def test_the_figure():
     shown = schedules(made_up())
     assert shown.anchor == "figure-B10"
     assert "n = 3" in shown.caption
-    assert "95 % t intervals over seeds" in shown.caption
+    assert "Bars: 95 % t intervals over seeds." in shown.caption
+    assert "Bars" not in schedules(made_up(seeds=1)).caption
+    assert "bootstrap in (a) from 10 seeds on, t in (b)" in schedules(made_up(seeds=10)).caption
     assert "20 epochs: −1: 89.1, 0: 89.1, 1: 69.1" in shown.alt
     assert "α = 1, 20 epochs: −20.0 points at an index of 0.500" in shown.alt
     assert "α = 1, 80 epochs: −5.3 points at an index of 0.800" in shown.alt
@@ -73,11 +75,14 @@ def test_gaps_against_the_index_begin_at_zero():
 def test_words_and_table_agree():
     study = made_up()
     minus, plus = schedules_in_words(study).split("\n")
+    assert "a change of 0.0 points, in each of 3 seeds alike." in minus
     assert minus.startswith("* **α = −1**: 0.0 points after 20 epochs (index 0.350), 0.0 points after 40")
     assert "−20.0 points after 20 epochs (index 0.500), −10.3 points after 40 epochs (index 0.600)" in plus
     assert "From 20 to 80 epochs that is a change of +14.7 points (95 %: +13.2 to +16.1; n = 3)" in plus
     # At an index of 0.5: half of the way to α = 1 after 40 epochs, a quarter after 80.
-    assert "At an index of 0.500, which every schedule reaches: −20.0 points after 20 epochs, −5.2 points" in plus
+    assert (
+        "At an index of 0.500, which each of these schedules reaches: −20.0 points after 20 epochs, −5.2 points" in plus
+    )
     table = schedules_table(study).frame
     rows = table[(table["α"] == "1") & (table["compared at"] == "equal index")]
     assert [text.split(" ")[0] for text in rows["against α = 0, points"]] == ["−20.0", "−5.2", "−1.3"]
@@ -99,8 +104,17 @@ def test_a_change_that_seeds_cannot_tell_from_none_is_said_to_be_that():
     assert "which these 3 seeds cannot tell from none" in schedules_in_words(study)
 
 
+def test_seeds_that_lack_an_end_are_said_to():
+    # α = 1 is there after 20 epochs of one seed and after 80 of the other.
+    study = made_up(seeds=2, missing=lambda s: s.alpha > 0 and (s.epochs, s.seed) not in ((20, 0), (80, 1)))
+    plus = schedules_in_words(study).split("\n")[1]
+    assert "No seed has both the shortest and the longest, so that their difference is not known." in plus
+    assert plus.endswith("No seed has networks of all these schedules that reach an index in common.")
+    assert set(schedules_table(study).frame.query("α == '1'")["p, Holm"]) == {""}
+
+
 def test_without_a_common_index_there_is_no_comparison_at_one():
     study = measured_study("schedules", ALPHAS, 2, index=lambda s: 0.2 + s.epochs / 200 + 0.01 * s.alpha)
     text = schedules_in_words(study)
-    assert text.count("No index is reached by all schedules at this α") == 2
+    assert text.count("No seed has networks of all these schedules that reach an index in common.") == 2
     assert set(schedules_table(study).frame["compared at"]) == {"equal α"}

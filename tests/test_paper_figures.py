@@ -163,3 +163,12 @@ def test_schedules_are_stretched_with_their_drops():
 def test_a_schedule_too_short_for_its_drops_has_fewer():
     assert stretched(profile("digits", epochs=3, milestones=(1, 2)), 0.5).milestones == (1,)  # 0.5 and 1 of 2 epochs
     assert stretched(profile("digits", epochs=1, milestones=()), 0.5).epochs == 1
+
+
+def test_a_warm_up_is_stretched_with_its_schedule():
+    assert stretched(profile("digits", alpha=1.0, warmup_epochs=4.0), 0.5).warmup_epochs == 2.0
+
+
+@pytest.mark.parametrize("entry", FIGURES.values(), ids=list(FIGURES))
+def test_a_figures_own_schedule_comes_first(entry):
+    assert entry.stretches[0] == 1.0

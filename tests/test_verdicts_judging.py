@@ -76,8 +76,29 @@ def test_networks_that_do_not_differ_must_be_many_enough(n, enough):
     assert status(UP, same(-0.3)) == ("does not carry over" if enough else "inconclusive")
     assert status(SAME, same(0.01)) == ("direction holds" if enough else "inconclusive")
     assert status(SAME, same(0.3)) == ("does not carry over" if enough else "inconclusive")
-    reason = weigh(claim(UP), [part(0.05), same(0.3)], False)[1]
+    with_spread = part(0.05)
+    _, reason, shown = weigh(claim(UP), [with_spread, same(0.3)], False)
     assert (reason == f"{n} networks that do not differ are too few to tell that from chance") is not enough
+    assert shown == (with_spread if enough else same(0.3))  # the numbers beside a reason are those that it is about
+
+
+def test_agreement_is_corrected_for_the_number_of_tests():
+    # 3/32 with six networks, 3/64 with seven.
+    for n, expected in ((6, "inconclusive"), (7, "does not carry over")):
+        alike = part(-0.3, 0.0, n - 1, n)
+        assert alike.p() == 2.0 ** (1 - n)
+        assert status(UP, part(0.05), part(0.05), alike) == expected
+        assert status(SAME, part(0.0), part(0.0), alike) == expected
+
+
+def test_two_that_agree_are_not_held_against_a_value():
+    level = Test("levels", None, {})
+    value = Value(0.3, margin=0.05)
+    spread, alike = part(0.3, 0.001, 1, 2), part(0.3, 0.0, 1, 2)
+    assert compare(value, None, spread) == "inside"
+    assert status(level, alike, own=True, value=value) == "inconclusive"
+    assert status(level, part(0.6, 0.0, 1, 2), own=True, value=value) == "inconclusive"
+    assert status(level, part(0.3, 0.0, 5, 6), own=True, value=value) == "reproduced"
 
 
 def test_what_cannot_be_tested_is_inconclusive_whatever_the_estimate():

@@ -67,13 +67,18 @@ def told_elsewhere(study: Study, told_by: Callable[[Study], str]) -> Markdown:
         study: of `gather`.
         told_by: what says it, in Markdown.
     """
-    told = [f"**{capital(find_profile(other.profile).title)}.** {told_by(other)}" for other in other_scales(study)]
-    return Markdown("\n\n".join(told) or NONE)
+    told = [(capital(find_profile(other.profile).title), told_by(other)) for other in other_scales(study)]
+    between = {True: "\n\n", False: " "}  # a list begins a paragraph of its own
+    parts = [f"**{title}.**{between[said.startswith('* ')]}{said}" for title, said in told]
+    return Markdown("\n\n".join(parts) or NONE)
 
 
 def _compares(study: Study) -> bool:
-    """Whether two settings of some network have runs, or one where the figure compares none."""
-    names = ["alpha", *VARIED]
+    """Whether two settings of some network have runs, or one where the figure compares none.
+
+    Of a figure that compares schedules, two schedules.
+    """
+    names = ["alpha", *VARIED] if len(study.figure.stretches) == 1 else ["epochs"]
     for model in study.models:
         wanted = {tuple(getattr(s, name) for name in names) for s in study.specs if s.model == model}
         if len(study.runs(model)[names].drop_duplicates()) >= min(FEWEST, len(wanted)):

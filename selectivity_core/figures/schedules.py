@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,11 +12,11 @@ from matplotlib.ticker import NullLocator
 from ..numbers import alpha_label, number, p_value, with_span
 from ..schedules import at_equal_alpha, at_equal_index, closing, over_seeds
 from ..statistics import Interval
+from ..statistics.intervals import BOOTSTRAP_FROM
 from ..study import MODEL_NAMES, Study
 from .shown import Nothing, Shown, Table, show
 from .style import alpha_color, in_style, panels, percent
-from .units import by_setting, settings_in_words
-from .words import intervals_in_words
+from .units import MARKERS, by_setting, settings_in_words
 
 
 @in_style
@@ -55,7 +57,7 @@ def gap_by_index(axes: Axes, groups: dict[str, pd.DataFrame]) -> None:
     """
     axes.axhline(0, color="black", lw=0.8, ls="--")
     shades = np.linspace(0.0, 0.65, max(len(groups), 2))
-    for (name, runs), marker, shade in zip(groups.items(), "osDv", shades, strict=False):
+    for (name, runs), marker, shade in zip(groups.items(), cycle(MARKERS), shades, strict=False):
         gaps = at_equal_alpha(runs)
         base = runs[(runs["alpha"] == 0) & runs["seed"].isin(gaps["seed"])]
         means = gaps.groupby("alpha")[["index", "gap"]].mean()
@@ -97,11 +99,21 @@ def schedules(study: Study, model: str | None = None) -> Shown | Nothing:
     )
     caption = (
         f"{MODEL_NAMES[model]} trained for different numbers of epochs, with the learning rate dropping at the same "
-        "shares of them. (a) Test accuracy by α. (b) The gap to the networks at α = 0 of the same seeds and schedule, "
-        "with t intervals. (c) The same gaps against the index that α led to; small marks are networks, large ones "
-        f"means. {intervals_in_words(max(groups.values(), key=len))}"
+        "shares of them, as far as whole epochs allow. (a) Test accuracy by α. (b) The gap to the networks at α = 0 of "
+        "the same seeds and schedule. (c) The same gaps against the index that α led to, shades and marks as in (a); "
+        f"small marks are networks, large ones means.{_bars_in_words(runs)}"
     )
-    return show(figure, study, caption=caption.rstrip(), alt=alt)
+    return show(figure, study, caption=caption, alt=alt)
+
+
+def _bars_in_words(runs: pd.DataFrame) -> str:
+    """What the bars are: `by_setting` and `over_seeds` draw other intervals from ten seeds on."""
+    n = int(runs.groupby(["alpha", "epochs"]).size().max())
+    if n < 2:
+        return ""
+    if n < BOOTSTRAP_FROM:
+        return " Bars: 95 % t intervals over seeds."
+    return f" Bars: 95 % intervals over seeds, bootstrap in (a) from {BOOTSTRAP_FROM} seeds on, t in (b)."
 
 
 def schedules_in_words(study: Study, model: str | None = None) -> str:
@@ -123,12 +135,10 @@ def schedules_in_words(study: Study, model: str | None = None) -> str:
         level = over_seeds(equal[equal["alpha"] == alpha])
         if len(level) > 1:
             index = number(float(level["index"].mean()), 3)
-            said += (
-                f" At an index of {index}, which every schedule reaches: {_lengths_in_words(level, indexed=False)}. "
-                f"{_closing_in_words(equal, alpha)}"
-            )
+            said += f" At an index of {index}, which each of these schedules reaches: "
+            said += f"{_lengths_in_words(level, indexed=False)}. {_closing_in_words(equal, alpha)}"
         else:
-            said += " No index is reached by all schedules at this α, so that none is compared at an equal one."
+            said += " No seed has networks of all these schedules that reach an index in common."
         lines.append(f"* {said}")
     return (
         "\n".join(lines) or "Two schedules with runs at α = 0 and at another α are needed: there is nothing to compare."
@@ -147,14 +157,19 @@ def _lengths_in_words(rows: pd.DataFrame, *, indexed: bool = True) -> str:
 def _closing_in_words(gaps: pd.DataFrame, alpha: float) -> str:
     """How the gap at one α changes from the shortest schedule to the longest, as far as the seeds can tell."""
     found = closing(gaps)
-    row = found[found["alpha"] == alpha].iloc[0]
+    rows = found[found["alpha"] == alpha]
+    if not len(rows):
+        return "No seed has both the shortest and the longest, so that their difference is not known."
+    row = rows.iloc[0]
     by = f"{number(100 * row['change'], 1, signed=True)} points"
     start = f"From {int(row['shortest'])} to {int(row['longest'])} epochs that is a change of {by}"
-    if np.isnan(row["p"]):
+    if row["n"] < 2:
         return f"{start}, of one seed: whether it is more than chance cannot be told."
+    if np.isnan(row["p"]):
+        return f"{start}, in each of {int(row['n'])} seeds alike."
     bounds = f"95 %: {number(100 * row['low'], 1, signed=True)} to {number(100 * row['high'], 1, signed=True)}"
     if row["p_holm"] >= 0.05:
-        return f"{start} ({bounds}), which these {int(row['n'])} seeds cannot tell from none."
+        return f"{start} ({bounds}), which these {int(row['n'])} seeds cannot tell from none, corrected for all α."
     return f"{start} ({bounds}; n = {int(row['n'])})."
 
 

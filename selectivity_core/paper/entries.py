@@ -71,8 +71,8 @@ class FigureEntry:
         setting: fields that its regularised runs have beside the profile's.
         variants: where it compares settings, the fields of each; its grid is made for every one of them. One that
             names a `model` is for that network only.
-        stretches: factors by which the profile's epochs and drops of the learning rate are multiplied; its grid is made
-            for every one of them.
+        stretches: factors by which the profile's epochs and drops of the learning rate are multiplied, 1 first; its
+            grid is made for every one of them.
         warm_up: whether α grows over the first five of the paper's epochs (the same share of a shorter schedule).
         grid: which of the profile's sets of α values it takes.
         tables: derived tables that its notebook needs beside those of its panels ("pairs", "bounds").

@@ -67,14 +67,16 @@ def setting(entry: FigureEntry, base: RunSpec) -> dict[str, Any]:
 
 
 def stretched(base: RunSpec, factor: float) -> RunSpec:
-    """A spec with `factor` times the epochs, its learning rate dropping at the same shares of them.
+    """A spec with `factor` times the epochs and warm-up, its learning rate dropping at the same shares of them.
 
     Of drops that come to lie in one epoch one is left, and none in the last.
     """
     epochs = max(1, round(factor * base.epochs))
     drops = {round(factor * epoch) for epoch in base.milestones}
     milestones = tuple(sorted(epoch for epoch in drops if 0 < epoch < epochs))
-    return base.replace(milestones=()).replace(epochs=epochs, milestones=milestones)
+    return base.replace(milestones=()).replace(
+        epochs=epochs, milestones=milestones, warmup_epochs=factor * base.warmup_epochs
+    )
 
 
 def grid(

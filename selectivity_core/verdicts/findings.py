@@ -75,21 +75,26 @@ class Finding:
         return math.tanh(_z(self.estimate) - half), math.tanh(_z(self.estimate) + half)
 
     def p(self, null: float = 0.0) -> float:
-        """Two-sided p value against `null`, for this estimate alone; NaN where networks do not differ at all."""
+        """Two-sided p value against `null`, for this estimate alone; NaN where so few networks give none.
+
+        Networks that do not differ at all have that of a sign test, 2^(1−n).
+        """
         if null == 0 and not math.isnan(self.exact):
             return self.exact
-        if math.isnan(self.se) or self.se == 0:
+        if math.isnan(self.se):
             return math.nan
+        if self.se == 0:
+            return 1.0 if self.estimate == null else _agreement(self.n)
         distance = _z(self.estimate) - _z(null) if self.fisher else self.estimate - null
         return float(2 * stats.t.sf(abs(distance / self.se), min(self.df, MOST_DF)))
 
-    @property
-    def telling(self) -> bool:
-        """Whether networks that do not differ at all are enough to say so.
+    def telling(self, tests: int = 1) -> bool:
+        """Whether there is a spread to judge by, or networks enough without one.
 
-        Their interval has no width, however few they are. By a sign test n that agree have a two-sided p of 2^(1−n).
+        The interval of networks that do not differ at all has no width, however few they are: a sign test's p counts,
+        corrected for so many tests.
         """
-        return self.se != 0 or not math.isnan(self.exact) or 2.0 ** (1 - self.n) < LEVEL
+        return self.se != 0 or not math.isnan(self.exact) or tests * _agreement(self.n) < LEVEL
 
     def p_corrected(self, null: float = 0.0) -> float:
         """The same corrected for the family."""
@@ -208,6 +213,11 @@ def contrasts(
             paid = {"limits": (c.low, c.high), "exact": c.p_adjusted, "joint": True} if joint else {}
             results[alpha] = Finding(c.estimate, c.se, c.df, n, name, corrected=c.p_adjusted, **shared, **paid)  # type: ignore[arg-type]
     return results
+
+
+def _agreement(n: int) -> float:
+    """How often n networks would all lie on one side by chance, by a sign test: two-sided."""
+    return 2.0 ** (1 - n)
 
 
 def capped(p: float) -> float:

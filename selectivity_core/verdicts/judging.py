@@ -51,7 +51,7 @@ class Verdict:
         """Whether it was judged in a direction, by networks enough that chance alone could have made it hold."""
         if self.claim.test.side not in (1, -1) or self.finding is None:
             return False
-        return self.finding.reachable and self.finding.telling and not math.isnan(self.finding.bounds()[0])
+        return self.finding.reachable and self.finding.telling() and not math.isnan(self.finding.bounds()[0])
 
 
 def judge(claim: Claim, evidence: Evidence) -> Verdict:
@@ -129,11 +129,11 @@ def weigh(claim: Claim, parts: list[Finding], own: bool) -> tuple[Status, str, F
         return against, "the 95 % interval lies on the other side", worst
     if any(not part.reachable for part in parts):
         part = next(part for part in parts if not part.reachable)
-        return "inconclusive", f"with n = {part.n} the test cannot reach its level", decisive
+        return "inconclusive", f"with n = {part.n} the test cannot reach its level", part
     if math.isnan(decisive.bounds()[0]):
         return "inconclusive", _no_spread(decisive), decisive
-    if not all(part.telling for part in parts):
-        return "inconclusive", _alike(parts), decisive
+    if untelling := [part for part in parts if not part.telling()]:
+        return "inconclusive", _alike(untelling[0]), untelling[0]
     if missed:
         return against, "outside the margin around the paper's value", decisive
     if not all(_supports(part, test.side, test.null) for part in parts):
@@ -160,13 +160,13 @@ def _weigh_equivalence(
         low, high = part.bounds(0.90)
         inside.append(null - margin < low and high < null + margin)
         low, high = part.bounds(1 - 0.1 / len(parts))
-        outside.append(part.telling and (low > null + margin or high < null - margin))
+        outside.append(part.telling(len(parts)) and (low > null + margin or high < null - margin))
     if any(outside):
         return against, f"outside {around}", parts[outside.index(True)]
     if math.isnan(decisive.bounds(0.90)[0]):
         return "inconclusive", _no_spread(decisive), decisive
-    if not all(part.telling for part in parts):
-        return "inconclusive", _alike(parts), decisive
+    if untelling := [part for part in parts if not part.telling()]:
+        return "inconclusive", _alike(untelling[0]), untelling[0]
     if not all(inside):
         return "inconclusive", f"the 90 % interval is not within {around}", decisive
     return (
@@ -186,8 +186,7 @@ def _no_spread(part: Finding) -> str:
     return f"with n = {part.n} there is no spread to test against"
 
 
-def _alike(parts: list[Finding]) -> str:
-    part = next(part for part in parts if not part.telling)
+def _alike(part: Finding) -> str:
     return f"{part.n} networks that do not differ are too few to tell that from chance"
 
 
@@ -209,12 +208,10 @@ def _supports(part: Finding, side: int, null: float) -> bool:
 
 def _contradicts(part: Finding, side: int, null: float, parts: int) -> bool:
     low, high = part.bounds()
-    if math.isnan(low) or not part.reachable or not part.telling:
+    if math.isnan(low) or not part.reachable:
         return False
     excludes = high < null if side > 0 else low > null
-    p = part.p(null)
-    # Without any spread there is an interval of no width and no p value.
-    return excludes and (p * parts < LEVEL or math.isnan(p))
+    return excludes and part.p(null) * parts < LEVEL
 
 
 def compare(value: Value, side: int | None, finding: Finding) -> Literal["inside", "outside", "between"]:
@@ -224,7 +221,7 @@ def compare(value: Value, side: int | None, finding: Finding) -> Literal["inside
     """
     ours = finding.level if value.of == "level" and finding.level is not None else finding
     low, high = ours.bounds(0.90)
-    if math.isnan(low):
+    if math.isnan(low) or not ours.telling():
         return "between"
     difference = ours.estimate - value.number
     theirs = value.half * 1.645 / 1.960
