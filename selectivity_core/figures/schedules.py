@@ -82,7 +82,7 @@ def schedules(study: Study, model: str | None = None) -> Shown | Nothing:
     if gaps["epochs"].nunique() < 2:
         return Nothing(study)
     groups = _by_length(runs)
-    figure, axes = panels(3, width=3.9, height=3.2)
+    figure, axes = panels(3, columns=2, width=4.4, height=3.2)
     by_setting(axes[0], groups, "test_accuracy", "test accuracy (%)", scale=100)
     axes[0].set_ylim(max(axes[0].get_ylim()[0], 0), min(axes[0].get_ylim()[1], 102))  # intervals may pass the bounds
     means = over_seeds(gaps)
