@@ -72,11 +72,14 @@ def test_without_a_control_there_is_no_contrast():
     assert contrasts(PAIRED[PAIRED["alpha"] == 0]) == {}
 
 
-def test_equal_values_give_a_point_and_no_p():
+def test_equal_values_give_a_point_and_the_p_of_a_sign_test():
     found = sample([0.2, 0.2, 0.2])
     assert found.bounds() == pytest.approx((0.2, 0.2))
-    assert math.isnan(found.p())
-    assert math.isnan(found.p_corrected())
+    assert found.p() == found.p_corrected() == 2 * 0.5**3
+    assert found.p(found.estimate) == 1
+    assert not found.telling()
+    assert sample([0.2] * 6).telling()
+    assert not sample([0.2] * 6).telling(2)
     assert math.isnan(found.detectable)
 
 
