@@ -152,7 +152,7 @@ class Study:
         if len(diverged):
             where = "; ".join(
                 f"{MODEL_NAMES[str(model)]} at α = {alpha_label(float(str(alpha)))}, "
-                f"seed{'s' * (len(rows) > 1)} {', '.join(map(str, sorted(set(rows['seed']))))}"
+                f"seed{'s' * (rows['seed'].nunique() > 1)} {', '.join(map(str, sorted(set(rows['seed']))))}"
                 for (model, alpha), rows in diverged.groupby(["model", "alpha"])
             )
             found.append(f"Diverged, so neither drawn nor in any mean: {where}.")
