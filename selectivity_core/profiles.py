@@ -46,7 +46,8 @@ class Profile:
         seeds: how many seeds its grids have.
         scaled_down: whether its data, network or schedule are smaller than the paper's.
         grids: other α values for figures of a kind ("layers", "dprime", …) or for one network.
-        counts: other numbers of seeds for figures of a kind ("many", "instances").
+        counts: other numbers of seeds for figures of a kind ("many", "instances"); "baseline" is how many the first
+            network has at α = 0 of its plain grid, where that is more than at the other α.
         bound: how many α values (the most negative side, 0 among them), seeds and layers the off-axis bound is worked
             out for; None for all that a figure has.
     """
@@ -63,6 +64,10 @@ class Profile:
     def seeds_for(self, kind: str) -> int:
         """How many seeds a figure's kind of grid has."""
         return self.counts.get(kind, self.seeds)
+
+    def baseline_seeds(self, model: str) -> range:
+        """The seeds that a network's plain grid has at α = 0, where they are more than at the other α; else none."""
+        return range(self.counts.get("baseline", 0) if model == self.models[0] else 0)
 
     def alphas_for(self, kind: str, model: str) -> tuple[float, ...]:
         """The α values of a figure's kind of grid for a network."""
@@ -123,7 +128,7 @@ def _cifar10_short() -> Profile:
     return Profile(
         "CIFAR-10, short", (*base, convnet11), (0.0, -1.0, 1.0, -5.0, -0.4, 0.4, 5.0, -30.0, 0.1), 3, scaled_down=True,
         grids={"estimates": (0.0, -1.0, 1.0), "vgg16": (0.0, -1.0, 1.0), "schedules": (0.0, -1.0, 1.0)},
-        counts={"schedules": 1},
+        counts={"schedules": 1, "baseline": 6},
         bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4),
     )  # fmt: skip
 

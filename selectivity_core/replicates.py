@@ -16,6 +16,28 @@ from .tables import Tables
 from .tasks import tasks_by_table
 
 
+def wanted_runs(
+    profile_name: str, figure: str, kept: Tables, *, seeds: int | Sequence[int] = 0, **ask: Any
+) -> list[RunSpec]:
+    """The runs that a figure is drawn from.
+
+    Args:
+        profile_name: a profile.
+        figure: a figure's id.
+        kept: the ledger.
+        seeds: a count or a list; where 0 or empty as many as `seeds_for` says, and those that the profile has at
+            α = 0 alone.
+        ask: α values, networks and overrides as for `paper.figures.grid`.
+
+    Raises:
+        SpecError: as `grid` does.
+    """
+    if seeds:
+        return grid(profile_name, figure, seeds=seeds, **ask)
+    specs = grid(profile_name, figure, seeds=seeds_for(profile_name, figure, kept, **ask), **ask)
+    return list(dict.fromkeys([*specs, *grid(profile_name, figure, **ask)]))
+
+
 def seeds_for(
     profile_name: str,
     figure: str,

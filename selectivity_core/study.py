@@ -18,9 +18,9 @@ from .ledgers import ledger
 from .models import MODEL_NAMES
 from .numbers import alpha_label
 from .paper.entries import FigureEntry, Panel
-from .paper.figures import baselines, find_figure, grid, models_for, setting
+from .paper.figures import baselines, find_figure, models_for, setting
 from .profiles import Bound, find_profile, profile
-from .replicates import seeds_for
+from .replicates import wanted_runs
 from .spec import RunSpec, field_names
 from .store import RunStore
 from .sweeping import OnMissing, sweep
@@ -145,6 +145,18 @@ class Study:
         pairs = {f: (getattr(spec, f), getattr(expected, f)) for f in field_names() if f not in SET_BY_GRID}
         return {f: pair for f, pair in pairs.items() if pair[0] != pair[1]}
 
+    def replicates(self, model: str) -> tuple[str, str]:
+        """How many seeds there are at every α and setting, and in brackets how many more at α = 0."""
+        seeds = self.runs(model).groupby(["alpha", *VARIED])["seed"].nunique()
+        plain = seeds.index.get_level_values("alpha") == 0
+        base, rest = seeds[plain], seeds[~plain]
+        more = ""
+        if len(rest) and len(base) == 1 and base.iloc[0] > rest.max():
+            seeds, more = rest, f" ({base.iloc[0]} at α = 0)"
+        if not len(seeds):
+            return "0", more
+        return f"{seeds.min()}" if seeds.nunique() == 1 else f"{seeds.min()} to {seeds.max()}", more
+
     def lacking(self) -> list[str]:
         """What diverged and what is missing, with its cost and the command that trains it as code; a paragraph each."""
         found = []
@@ -170,11 +182,10 @@ class Study:
         """n, profile, and what is missing or diverged, in Markdown."""
         lines = []
         for model in self.models:
-            seeds = self.runs(model).groupby(["alpha", *VARIED])["seed"].nunique()
-            n = f"{seeds.min()}" if seeds.nunique() == 1 else f"{seeds.min()} to {seeds.max()}" if len(seeds) else "0"
+            n, more = self.replicates(model)
             values = self.runs(model)["alpha"].nunique()
             where = f"each of {values} values of α" if values != 1 else "one value of α"
-            lines.append(f"**{self.setting(model)}**: n = {n} {'seed' if n == '1' else 'seeds'} at {where}.")
+            lines.append(f"**{self.setting(model)}**: n = {n} {'seed' if n == '1' else 'seeds'}{more} at {where}.")
         return "\n\n".join([*lines, *self.lacking()])
 
     def cost(self) -> str:
@@ -239,7 +250,7 @@ def gather(
         profile: at which scale.
         alphas: α values; the profile's where empty.
         seeds: a count or a list; where 0 or empty all that the ledger has of the whole grid, and at least the
-            profile's number.
+            profile's number, with those that it has at α = 0 alone.
         overrides: other values for fields of the specs.
         on_missing: "train", "skip" or "raise".
         models: networks; the figure's own by default.
@@ -252,7 +263,7 @@ def gather(
     changes = check_overrides(overrides or {})
     store, kept = default_store(), ledger()
     ask: dict[str, Any] = {"alphas": alphas or None, "models": models, **changes}
-    specs = grid(profile, figure, seeds=seeds or seeds_for(profile, figure, kept, **ask), **ask)
+    specs = wanted_runs(profile, figure, kept, seeds=seeds, **ask)
     tables = sweep(specs, store, on_missing=on_missing, ledger=kept)
     study = Study(find_figure(figure), profile, specs, tables)
     scale = find_profile(profile)

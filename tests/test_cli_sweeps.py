@@ -66,6 +66,16 @@ def test_plan_refuses_what_a_sweep_refuses(call, tmp_path):
     assert (code, "--workers: '0' given" in said) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("asked", "runs"),
+    [((), 30), (("--figure", "fig4"), 30), (("--seeds", "3"), 27), (("--alphas=-1,0",), 9), (("--alphas=-1",), 3)],
+)
+def test_a_plan_has_the_seeds_that_a_profile_has_at_alpha_0_alone(call, tmp_path, asked, runs):
+    code, said, _ = call("plan", "--profile", "cifar10-short", *asked, "--store", tmp_path)
+    assert code == 0
+    assert any(f"{runs} of {runs} runs are to be trained" in line for line in said)
+
+
 def test_shards_are_the_grid_in_parts(call, tmp_path):
     for part in (3, 1, 2):
         target = tmp_path / str(part)

@@ -43,6 +43,21 @@ def test_overrides_reach_every_spec():
     assert all(isinstance(s, RunSpec) for s in specs)
 
 
+def test_some_profiles_have_more_seeds_at_alpha_0():
+    for figure, alphas in (("fig4", 9), ("fig1", 5)):
+        specs = grid("cifar10-short", figure)
+        assert len(specs) == 3 * alphas + 3
+        assert [(s.alpha, s.seed) for s in specs[-3:]] == [(0, 3), (0, 4), (0, 5)]
+        assert {s.replace(alpha=0.0, seed=0) for s in specs} == {profile("cifar10-short")}
+    assert len(grid("cifar10-short", "fig4", seeds=3)) == 27
+    assert {s.seed for s in grid("cifar10-short", "classes")} == {0, 1, 2}
+    # Only the profile's own network has them.
+    counts = [
+        sum(s.model == m and s.alpha == 0 for s in grid("cifar10-short", "figA16")) for m in ("resnet20", "vgg16")
+    ]
+    assert counts == [6, 3]
+
+
 @pytest.mark.parametrize("figure", FIGURES)
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_figure_has_a_grid_at_every_profile(figure, name):

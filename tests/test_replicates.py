@@ -6,7 +6,7 @@ import pytest
 from selectivity_core.errors import ParameterError, SpecError
 from selectivity_core.paper.figures import find_figure, grid
 from selectivity_core.profiles import find_profile
-from selectivity_core.replicates import new_seeds, seeds_for
+from selectivity_core.replicates import new_seeds, seeds_for, wanted_runs
 from selectivity_core.tables import Tables
 from selectivity_core.tasks import tasks_by_table
 
@@ -38,6 +38,18 @@ def test_a_gap_ends_the_count():
 
 def test_fewer_than_the_profiles_number_are_still_asked_for():
     assert seeds_for("digits", "fig4", kept(grid("digits", "fig4", seeds=1))) == DEFAULT
+
+
+def test_what_is_wanted_has_the_seeds_at_alpha_0_too():
+    def places(ledger, **ask):
+        return [(s.alpha, s.seed) for s in wanted_runs("cifar10-short", "fig1", ledger, alphas=[-1.0], **ask)]
+
+    plain = [(a, s) for s in range(3) for a in (-1, 0)]
+    assert places(Tables()) == [*plain, (0, 3), (0, 4), (0, 5)]
+    assert places(Tables(), seeds=3) == plain
+    assert places(Tables(), seeds=[4]) == [(-1, 4), (0, 4)]
+    wider = kept(grid("cifar10-short", "fig1", alphas=[-1.0], seeds=4))
+    assert places(wider) == [*plain, (-1, 3), (0, 3), (0, 4), (0, 5)]
 
 
 def test_only_the_runs_that_are_asked_for_count():

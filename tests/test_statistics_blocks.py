@@ -105,6 +105,16 @@ def test_a_single_wild_network_has_an_estimate_and_no_error():
     np.testing.assert_array_equal(np.isnan(found.df), [False, False, True])
 
 
+@pytest.mark.parametrize("spreads", [[1, 1, 1], [1, 1, 20]])
+def test_seeds_with_nothing_but_the_control_change_no_contrast(spreads):
+    cells = drawn(4, spreads, seed=3)
+    alone = np.full((3, 3), np.nan)
+    alone[:, 0] = [-7, 2, 30]
+    found, wider = block_contrasts(cells), block_contrasts(np.vstack([cells, alone]))
+    for name in ("estimate", "se", "df", "pooled", "correlation", "pool_df"):
+        np.testing.assert_allclose(getattr(wider, name), getattr(found, name), atol=1e-9)
+
+
 def test_variances_of_all_contrasts_against_drawn_tables():
     spreads = [1, 1, 1, 15]
     missing = (np.array([0, 2, 3]), np.array([1, 3, 2]))

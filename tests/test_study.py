@@ -68,6 +68,15 @@ def test_an_account_of_unequal_numbers():
     assert "n = 1 seed at one value of α" in complete.account()
 
 
+def test_more_seeds_at_alpha_0_are_counted_apart():
+    unequal = made_up_study(missing=[(-1.0, 2), (1.0, 2)])
+    assert "n = 2 seeds (3 at α = 0) at each of 3" in unequal.account()
+    assert made_up_study(missing=[(-1.0, 1), (-1.0, 2), (1.0, 2)]).replicates("resnet18") == ("1 to 2", " (3 at α = 0)")
+    assert made_up_study(missing=[(-1.0, 2)]).replicates("resnet18") == ("2 to 3", "")
+    assert made_up_study(missing=[(0.0, 2)]).replicates("resnet18") == ("2 to 3", "")
+    assert made_up_study((0.0,)).replicates("resnet18") == ("3", "")
+
+
 def test_an_account_of_nothing():
     text = made_up_study((0.0,), 1, missing=[(0.0, 0)]).account()
     assert "**ResNet18 on digits (scaled down; the paper's is ResNet18 on Tiny ImageNet)**: n = 0 seeds" in text

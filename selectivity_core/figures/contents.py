@@ -7,9 +7,9 @@ from html import escape
 from typing import Any
 
 from ..ledgers import ledger
-from ..paper import FIGURES, grid
+from ..paper import FIGURES
 from ..paper.entries import BOOK, LEAVITT_MORCOS, MORCOS, FigureEntry
-from ..replicates import seeds_for
+from ..replicates import wanted_runs
 from ..study import check_overrides, default_store
 from ..sweeping import sweep
 
@@ -70,7 +70,7 @@ def figure_index(
     rows = []
     for entry in (e for e in FIGURES.values() if e.paper == name):
         ask: dict[str, Any] = {"alphas": alphas or None, **changes}
-        specs = grid(profile, entry.id, seeds=seeds or seeds_for(profile, entry.id, kept, **ask), **ask)
+        specs = wanted_runs(profile, entry.id, kept, seeds=seeds, **ask)
         there = sweep(specs, store, on_missing=on_missing, ledger=kept, progress=False).runs  # type: ignore[arg-type]
         rows.append((entry, int((there["status"] == "complete").sum()) if len(there) else 0, len(specs)))
     return FigureIndex(title, rows, profile)

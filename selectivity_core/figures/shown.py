@@ -18,7 +18,7 @@ from ..errors import BookError
 from ..numbers import NONE, alpha_label, number, p_value, percent
 from ..paper.entries import Panel
 from ..profiles import find_profile
-from ..study import MODEL_NAMES, VARIED, Study
+from ..study import MODEL_NAMES, Study
 from ..widgets import picture
 from .style import RC
 
@@ -157,11 +157,8 @@ def _without(study: Study, absent: Sequence[Panel]) -> list[str]:
 
 
 def _seeds(study: Study, model: str) -> str:
-    fields = ["alpha", *VARIED]
-    counts = study.runs(model).groupby(fields)["seed"].nunique()
-    if not len(counts):
-        return "0"
-    return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()} seeds"
+    n, more = study.replicates(model)
+    return f"{n}{' seeds' * (' to ' in n)}{more}"
 
 
 _INTERVAL = re.compile(r"(<td[^>]*>)([^<]+?) (\([−+\d.,∞]+) to ([−+\d.,∞]+\))</td>")

@@ -94,7 +94,7 @@ def grid(
         profile_name: a profile.
         figure: a figure's id.
         alphas: α values; by default the profile's. Those of the other sign are left out where a figure has one side.
-        seeds: a count or a list; by default the profile's.
+        seeds: a count or a list; by default the profile's, with those that it has at α = 0 alone.
         models: networks; by default the figure's own as far as the profile covers them.
         overrides: other values for any field of the specs.
 
@@ -117,6 +117,8 @@ def grid(
             own = {k: v for k, v in given.items() if k not in (*overrides, "model")}
             for stretch in entry.stretches:
                 specs += expand(stretched(base.replace(**own), stretch), alphas=chosen, seeds=numbers)
+        if seeds is None and entry.grid == "all":
+            specs += expand(base, alphas=[0.0], seeds=scale.baseline_seeds(model))
     return list(dict.fromkeys(specs))
 
 

@@ -13,10 +13,10 @@ from ..effects import over_units
 from ..errors import MissingRunsError
 from ..ledgers import ledger
 from ..models import MODEL_NAMES
-from ..paper.figures import find_figure, grid
+from ..paper.figures import find_figure
 from ..profiles import find_profile
 from ..reads import record as record_read
-from ..replicates import seeds_for
+from ..replicates import wanted_runs
 from ..store import RunStore
 from ..study import VARIED, Study, check_overrides, default_store, gather
 from ..sweeping import OnMissing, sweep
@@ -164,8 +164,7 @@ class Evidence:
         if self.on_missing != "skip":
             return gather(figure, profile=self.profile, **ask)  # type: ignore[arg-type]
         store, known, entry = self._store, self._ledger, find_figure(figure)
-        seeds = self.seeds or seeds_for(self.profile, figure, known, **self.overrides)
-        specs = grid(self.profile, figure, seeds=seeds, **self.overrides)
+        specs = wanted_runs(self.profile, figure, known, seeds=self.seeds, **self.overrides)
         study = Study(entry, self.profile, specs, sweep(specs, store, on_missing="skip", ledger=known, progress=False))
         # All that can have been worked out, at whichever α.
         bound, finished = find_profile(self.profile).bound, set(study.runs()["run"])
