@@ -209,10 +209,11 @@ class Study:
     def command(self) -> str:
         """The command that trains this figure's runs."""
         alphas = ",".join(f"{a:g}" for a in sorted({s.alpha for s in self.specs}))
-        numbers = sorted({s.seed for s in self.specs})
-        seeds = ",".join(map(str, numbers)) + ("," if len(numbers) == 1 else "")  # a lone number would be a count
         words = ["selectivity", "sweep", "--profile", self.profile, "--figure", self.figure.id, f"--alphas={alphas}"]
-        words += ["--seeds", seeds]
+        numbers = {s.seed for s in self.specs}
+        if {s.seed for s in self.specs if s.alpha} in (numbers, set()):  # else the profile's own, more at α = 0
+            # A lone number would be a count.
+            words += ["--seeds", ",".join(map(str, sorted(numbers))) + "," * (len(numbers) == 1)]
         if self.models != list(models_for(self.figure, self.profile)) and len(self.models) == 1:
             words += ["--model", self.models[0]]
         changed = {f: ours for model in self.models for f, (ours, _) in self._overridden(model).items()}

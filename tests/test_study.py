@@ -9,8 +9,10 @@ from selectivity_core.cli.arguments import add_grid, grid_of
 from selectivity_core.errors import MissingRunsError, SpecError
 from selectivity_core.figures import Nothing, Shown, distance_explorer, distance_table, draw
 from selectivity_core.ledgers import export
+from selectivity_core.paper.figures import find_figure, grid
 from selectivity_core.rotation import off_axis_scores
-from selectivity_core.study import check_overrides, default_store, gather
+from selectivity_core.study import Study, check_overrides, default_store, gather
+from selectivity_core.tables import Tables
 
 TINY = {"epochs": 1, "milestones": [], "width": 1, "train_size": 40}
 
@@ -66,6 +68,16 @@ def test_an_account_of_unequal_numbers():
     complete = made_up_study((0.0,), 1)
     assert complete.lacking() == []
     assert "n = 1 seed at one value of α" in complete.account()
+
+
+def test_the_command_leaves_seeds_to_a_profile_that_has_more_at_alpha_0():
+    specs = grid("cifar10-short", "fig1", alphas=[-1.0])
+    command = Study(find_figure("fig1"), "cifar10-short", specs, Tables()).command()
+    assert command == "selectivity sweep --profile cifar10-short --figure fig1 --alphas=-1,0"
+    listed = Study(find_figure("fig1"), "cifar10-short", [s for s in specs if s.seed < 3], Tables()).command()
+    assert listed == f"{command} --seeds 0,1,2"
+    alone = Study(find_figure("fig1"), "cifar10-short", [s for s in specs if s.alpha == 0], Tables()).command()
+    assert alone.endswith("--alphas=0 --seeds 0,1,2,3,4,5")
 
 
 def test_more_seeds_at_alpha_0_are_counted_apart():
