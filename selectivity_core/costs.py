@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .data import DATASETS
 from .models import MODEL_NAMES, build_model
 from .spec import RunSpec, field_names
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Fields that hardly change what a run costs. Whether anything is regularised does, and stands beside the others.
 CHEAP = (
@@ -88,6 +91,37 @@ def cost_of(spec: RunSpec, samples: Iterable[Sample]) -> Cost:
     ratio = work(spec) / work(found[0].spec)
     basis = f"extrapolated: {ratio:.3g} times the arithmetic of {describe_setting(found[0].spec)} ({where})"
     return Cost(seconds * ratio, estimated_bytes(spec), False, basis)
+
+
+def cost_in_words(missing: Sequence[RunSpec], known: pd.DataFrame) -> str:
+    """What runs would take on one core, by the fastest finished one of the same network and data.
+
+    The others shared the machine with more.
+
+    Args:
+        missing: the runs.
+        known: rows of finished runs: model, dataset, epochs, train_size, status, seconds.
+
+    Returns:
+        a sentence; that it is not known where no run of such a network and data has finished.
+    """
+    finished = known[known["status"] == "complete"]  # one that diverged ended early
+    total = 0.0
+    for spec in missing:
+        same = finished[(finished["model"] == spec.model) & (finished["dataset"] == spec.dataset)]
+        if not len(same):
+            return "What they would cost is not known: no such run has been measured."
+        # Time grows with the epochs and with the images of each.
+        images = same["epochs"].astype(float) * same["train_size"].astype(float)
+        total += float((same["seconds"].astype(float) / images).min()) * spec.epochs * spec.train_size
+    basis = "by the fastest finished run of the same network and data"
+    return f"They would take about {_duration(total)} of one core, {basis}."
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _distance(one: RunSpec, other: RunSpec) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from .costs import cost_in_words
 from .derived import derive
 from .errors import SpecError
 from .ledgers import ledger
@@ -189,22 +190,8 @@ class Study:
         return "\n\n".join([*lines, *self.lacking()])
 
     def cost(self) -> str:
-        """What the missing runs would take, by the fastest finished one of the same network and data.
-
-        The others shared the machine with more.
-        """
-        known = pd.concat([self.tables.runs, ledger().runs])
-        known = known[known["status"] == "complete"]  # one that diverged ended early
-        total = 0.0
-        for spec in self.missing:
-            same = known[(known["model"] == spec.model) & (known["dataset"] == spec.dataset)]
-            if not len(same):
-                return "What they would cost is not known: no such run has been measured."
-            # Time grows with the epochs and with the images of each.
-            work = same["epochs"].astype(float) * same["train_size"].astype(float)
-            total += float((same["seconds"].astype(float) / work).min()) * spec.epochs * spec.train_size
-        basis = "by the fastest finished run of the same network and data"
-        return f"They would take about {_duration(total)} of one core, {basis}."
+        """What the missing runs would take, in a sentence."""
+        return cost_in_words(self.missing, pd.concat([self.tables.runs, ledger().runs]))
 
     def command(self) -> str:
         """The command that trains this figure's runs."""
@@ -220,12 +207,6 @@ class Study:
         for field, value in changed.items():
             words += ["--set", f"{field}={json.dumps(value)}"]
         return shlex.join(words)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _plain(value: Any) -> str:

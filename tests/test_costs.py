@@ -1,10 +1,11 @@
 import math
 
+import pandas as pd
 import pytest
 from tiny_specs import TINY
 
 from selectivity_core import RunSpec
-from selectivity_core.costs import Sample, cost_of, estimated_bytes, setting_of, work
+from selectivity_core.costs import Sample, cost_in_words, cost_of, estimated_bytes, setting_of, work
 
 
 def sample(spec: RunSpec, seconds: float, size: float = math.nan) -> Sample:
@@ -86,3 +87,25 @@ def test_no_memory_or_random_state_is_spent_on_counting():
     huge = RunSpec(model="vgg16", width=1024, dataset="tiny-imagenet", epochs=1, milestones=())
     assert estimated_bytes(huge) > 10e9  # weights that no machine here would hold
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_cost_in_words_follows_epochs_and_images():
+    """Two finished runs took 10 s each."""
+    specs = [TINY.replace(seed=k) for k in range(3)]
+    runs = pd.DataFrame([s.as_dict() | {"status": "complete", "seconds": 10.0} for s in specs[:2]])
+    said = "They would take about 10 s of one core, by the fastest finished run of the same network and data."
+    assert cost_in_words(specs[2:], runs) == said
+    runs.loc[0, "seconds"] = 900.0  # one that shared the machine with more changes nothing
+    assert cost_in_words(specs[2:], runs) == said
+    runs.loc[0, ["status", "seconds"]] = "diverged", 0.5  # nor does one that ended early
+    assert cost_in_words(specs[2:], runs) == said
+    runs["epochs"] *= 2  # had they had twice the epochs in 10 s, the missing one would take 5
+    assert "about 5 s" in cost_in_words(specs[2:], runs)
+    more = specs[2].replace(train_size=3 * specs[2].train_size)
+    assert "about 20 s" in cost_in_words([specs[2], more], runs)
+    runs["seconds"] = 10 * 3600.0
+    assert "about 5.0 hours" in cost_in_words(specs[2:], runs)
+    runs["seconds"] = 1200.0
+    assert "about 10 minutes" in cost_in_words(specs[2:], runs)
+    runs["model"] = "no such"
+    assert cost_in_words(specs[2:], runs) == "What they would cost is not known: no such run has been measured."

