@@ -36,9 +36,10 @@ def measured_study(
     accuracy: Measure = lambda spec: 0.9,
     missing: Callable[[RunSpec], bool] = lambda spec: False,
     models: Sequence[str] = ("resnet20",),
+    **overrides: object,
 ) -> Study:
     """All units of a run have the index `index(spec)`; d′ and η² are worked out of it, the rest are equal to it."""
-    specs = grid("digits", figure, alphas=list(alphas), seeds=seeds, models=models)
+    specs = grid("digits", figure, alphas=list(alphas), seeds=seeds, models=models, **overrides)
     runs, layers, units, responses = [], [], [], []
     for spec in specs:
         if missing(spec):

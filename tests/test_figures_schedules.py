@@ -45,6 +45,13 @@ def test_the_figure():
     assert {"a", "b", "c"} <= set(re.findall(r"<!-- ([a-z]) -->", re.sub(r"\s+", " ", shown.svg)))
 
 
+def test_a_schedule_of_one_epoch():
+    tiny = made_up(epochs=2, milestones=())
+    assert "α = 1, 1 epoch: " in schedules(tiny).alt
+    assert "α = 1, 4 epochs: " in schedules(tiny).alt
+    assert " points after 1 epoch (index " in schedules_in_words(tiny)
+
+
 def test_one_schedule_or_no_baseline_is_nothing():
     for missing in (lambda s: s.epochs != 40, lambda s: s.alpha == 0, lambda s: s.alpha, lambda s: True):
         study = made_up(missing=missing)

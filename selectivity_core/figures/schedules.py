@@ -89,7 +89,7 @@ def schedules(study: Study, model: str | None = None) -> Shown | Nothing:
     gap_by_epochs(axes[1], means)
     gap_by_index(axes[2], groups)
     told = "; ".join(
-        f"α = {alpha_label(row['alpha'])}, {int(row['epochs'])} epochs: {number(100 * row['gap'], 1, signed=True)} "
+        f"α = {alpha_label(row['alpha'])}, {_length(row['epochs'])}: {number(100 * row['gap'], 1, signed=True)} "
         f"points at an index of {number(row['index'], 3)}"
         for _, row in means.iterrows()
     )
@@ -147,7 +147,7 @@ def schedules_in_words(study: Study, model: str | None = None) -> str:
 
 def _lengths_in_words(rows: pd.DataFrame, *, indexed: bool = True) -> str:
     parts = [
-        f"{number(100 * row['gap'], 1, signed=True)} points after {int(row['epochs'])} epochs"
+        f"{number(100 * row['gap'], 1, signed=True)} points after {_length(row['epochs'])}"
         + (f" (index {number(row['index'], 3)})" if indexed else "")
         for _, row in rows.iterrows()
     ]
@@ -209,4 +209,8 @@ def _points(row: pd.Series, value: str) -> str:
 
 def _by_length(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Runs of each schedule under its name, the shortest first."""
-    return {f"{epochs} epochs": rows for epochs, rows in runs.groupby("epochs")}
+    return {_length(epochs): rows for epochs, rows in runs.groupby("epochs")}
+
+
+def _length(epochs: float) -> str:
+    return "1 epoch" if epochs == 1 else f"{epochs:g} epochs"
