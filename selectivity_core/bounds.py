@@ -66,7 +66,7 @@ def bound_tasks(specs: Sequence[RunSpec], limit: Bound | None, chosen: bool = Fa
     if limit is None:
         yield from (Task(analysis(0), (spec,)) for spec in specs)
         return
-    seeds = sorted({spec.seed for spec in specs})[: limit.seeds]
+    seeds = sorted({spec.seed for spec in specs}, key=lambda seed: (seed < limit.first, seed))[: limit.seeds]
     for spec in specs:
         if spec.seed in seeds and spec.alpha <= 0 and (chosen or spec.alpha in limit.alphas):
             yield Task(analysis(limit.layers), (spec,))

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +251,7 @@ def gather(
     scale = find_profile(profile)
     limit = scale.bound
     if bound_layers:
-        limit = Bound(limit.alphas if limit else scale.alphas, limit.seeds if limit else scale.seeds, bound_layers)
+        limit = replace(limit or Bound(scale.alphas, scale.seeds, 0), layers=bound_layers)
     wanted = tasks_by_table(study.figure, specs, set(study.runs()["run"]), limit, chosen=bool(alphas))
     for table, tasks in wanted.items():
         setattr(tables, table, derive(tasks, store, ledger=kept, on_missing=on_missing))

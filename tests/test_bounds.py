@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -106,6 +107,12 @@ def test_without_a_limit_every_run_has_every_layer():
 
 def test_the_profiles_limit_takes_its_alphas_and_the_first_seeds():
     assert chosen(bound_tasks(SPECS, LIMIT)) == [(1, -5, 4), (1, 0, 4), (2, -5, 4), (2, 0, 4)]
+
+
+@pytest.mark.parametrize(("first", "seeds"), [(2, [2, 3]), (3, [1, 3]), (9, [1, 2])])
+def test_seeds_may_begin_later_where_there_are_any(first, seeds):
+    found = chosen(bound_tasks(SPECS, replace(LIMIT, first=first)))
+    assert sorted({seed for seed, _, _ in found}) == seeds
 
 
 def test_values_that_were_asked_for_are_fitted_but_for_positive_ones():
