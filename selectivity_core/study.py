@@ -152,7 +152,7 @@ class Study:
         plain = seeds.index.get_level_values("alpha") == 0
         base, rest = seeds[plain], seeds[~plain]
         more = ""
-        if len(rest) and len(base) == 1 and base.iloc[0] > rest.max():
+        if len(rest) and base.nunique() == 1 and base.iloc[0] > rest.max():
             seeds, more = rest, f" ({base.iloc[0]} at α = 0)"
         if not len(seeds):
             return "0", more
