@@ -15,7 +15,7 @@ from .profiles import PROFILES, expand
 from .rows import spec_of
 from .spec import RunSpec
 from .store import RunStore
-from .sweeping import data_digests, ledger_runs
+from .sweeping import data_digests, ledger_runs, runs_are
 from .tables import Tables
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ class Plan:
         if not left:
             return f"All {wanted} runs are there: nothing is to be trained."
         if math.isnan(self.hours):
-            return f"{left} of {wanted} runs are to be trained; how long that takes is not known."
+            return f"{runs_are(left, wanted)} to be trained; how long that takes is not known."
         measured = sum(x.to_train for x in self.lines if x.cost.measured)
         how = "all by measured costs" if measured == left else f"{measured} by measured costs, the rest extrapolated"
         return (
-            f"{left} of {wanted} runs are to be trained ({how}): {_round(self.hours)} hours of work "
+            f"{runs_are(left, wanted)} to be trained ({how}): {_round(self.hours)} hours of work "
             f"and {_round(self.bytes / 1e9)} GB; with {self.workers} workers the last one ends after "
             f"{_round(self.makespan)} hours."
         )

@@ -1,10 +1,12 @@
-"""How many seeds a figure is drawn from where nobody says: all that the ledger has of its whole grid."""
+"""The seeds of a figure: how many are wanted where nobody says, and which of them stand at α = 0 alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
+
+import pandas as pd
 
 from .derived import ledger_results
 from .errors import ParameterError
@@ -99,3 +101,31 @@ def new_seeds(specs: Sequence[RunSpec], kept: Tables, count: int) -> list[int]:
     known = [spec_of(row) for row in rows.to_dict("records")]
     last = max([*(s.seed for s in specs), *(s.seed for s in known if s.replace(seed=0) in like)], default=-1)
     return list(range(last + 1, last + 1 + count))
+
+
+def alone(runs: pd.DataFrame) -> pd.Series:
+    """Which runs stand at α = 0 with a seed that no other α of their network has, where others have some of its seeds.
+
+    A mean at α = 0 over more seeds than elsewhere would show the seeds' differences as if α had made them: the same
+    seeds give the same initial weights and batches at every α.
+
+    Args:
+        runs: model, alpha, seed.
+
+    Returns:
+        true for these; of a network that has α = 0 only, or no seed there that another α has, none.
+    """
+    plain = runs["alpha"] == 0
+    shared = set(zip(runs.loc[~plain, "model"], runs.loc[~plain, "seed"], strict=True))
+    places = zip(runs["model"], runs["seed"], strict=True)
+    there = pd.Series([place in shared for place in places], index=runs.index, dtype=bool)
+    matched = set(runs.loc[plain & there, "model"])
+    return plain & ~there & runs["model"].isin(matched)
+
+
+def further_in_words(runs: pd.DataFrame) -> str:
+    """What a caption says behind n of the runs that are `alone`; nothing where there is none."""
+    if not len(runs):
+        return ""
+    are, whose = ("is", "its seed") if len(runs) == 1 else ("are", "their seeds")
+    return f" ({len(runs)} more at α = 0 {are} in no mean: no other α has {whose})"

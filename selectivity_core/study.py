@@ -14,17 +14,17 @@ import pandas as pd
 
 from .costs import cost_in_words
 from .derived import derive
-from .errors import SpecError
 from .ledgers import ledger
 from .models import MODEL_NAMES
 from .numbers import alpha_label
+from .overrides import SET_BY_GRID, check_overrides
 from .paper.entries import FigureEntry, Panel
 from .paper.figures import baselines, find_figure, models_for, setting
 from .profiles import Bound, find_profile, profile
-from .replicates import wanted_runs
+from .replicates import alone, further_in_words, wanted_runs
 from .spec import RunSpec, field_names
 from .store import RunStore
-from .sweeping import OnMissing, sweep
+from .sweeping import OnMissing, runs_are, sweep
 from .tables import Tables
 from .tasks import tasks_by_table
 from .view import View
@@ -40,24 +40,6 @@ VARIED = (
     "activation", "estimate", "label_corruption", "dropout", "batch_norm", "epochs", "lr", "batch_size", "width",
     "weight_decay",
 )  # fmt: skip
-
-# What a grid sets itself; an override would be lost, or fight with it.
-SET_BY_GRID = {"model": "the figure or --model", "alpha": "alphas", "seed": "seeds"}
-
-
-def check_overrides(overrides: dict[str, Any]) -> dict[str, Any]:
-    """Overrides as they were given; their values are checked by the spec.
-
-    Raises:
-        SpecError: a name that is no field of a run, or a field that the grid sets itself.
-    """
-    for name in overrides:
-        if name in SET_BY_GRID:
-            raise SpecError(f"overrides: {name} given; it is set by {SET_BY_GRID[name]}, not by an override")
-        if name not in field_names():
-            allowed = ", ".join(f for f in field_names() if f not in SET_BY_GRID)
-            raise SpecError(f"overrides: {name!r} given, which is no field of a run; allowed: {allowed}")
-    return overrides
 
 
 def default_store() -> RunStore:
@@ -109,15 +91,26 @@ class Study:
         return view if len(view.runs()) else None
 
     def runs(self, model: str | None = None) -> pd.DataFrame:
-        """Completed runs (of one network); those that diverged are left out and counted by `account`."""
+        """Completed runs (of one network), the same seeds at α = 0 as elsewhere: `further` has those beyond.
+
+        Those that diverged are left out and counted by `account`.
+        """
+        runs = self._complete(model)
+        return runs[~alone(runs)]
+
+    def further(self, model: str) -> pd.DataFrame:
+        """Completed runs at α = 0 whose seeds no other α has: beside means of other seeds theirs would mislead."""
+        runs = self._complete(model)
+        return runs[alone(runs)]
+
+    def _complete(self, model: str | None) -> pd.DataFrame:
         runs = self.tables.runs
-        keep = runs["status"] == "complete"
-        return runs[keep & (runs["model"] == model)] if model else runs[keep]
+        return runs[(runs["status"] == "complete") & ((runs["model"] == model) | (model is None))]
 
     def table(self, name: str, model: str | None = None) -> pd.DataFrame:
-        """A table of the completed runs (of one network), with model, α and seed joined on."""
+        """A table of the same runs as `runs`, with model, α and seed joined on."""
         frame = self.tables.with_spec(name, "model", "alpha", "seed", *VARIED)
-        return frame[frame["model"] == model] if model else frame
+        return frame[frame["run"].isin(self.runs(model)["run"])]
 
     def setting(self, model: str) -> str:
         """Network and data in words, and whose place they take where they are not the paper's."""
@@ -146,17 +139,12 @@ class Study:
         pairs = {f: (getattr(spec, f), getattr(expected, f)) for f in field_names() if f not in SET_BY_GRID}
         return {f: pair for f, pair in pairs.items() if pair[0] != pair[1]}
 
-    def replicates(self, model: str) -> tuple[str, str]:
-        """How many seeds there are at every α and setting, and in brackets how many more at α = 0."""
+    def replicates(self, model: str) -> str:
+        """How many seeds there are at every α and setting: "3", or "2 to 3"."""
         seeds = self.runs(model).groupby(["alpha", *VARIED])["seed"].nunique()
-        plain = seeds.index.get_level_values("alpha") == 0
-        base, rest = seeds[plain], seeds[~plain]
-        more = ""
-        if len(rest) and base.nunique() == 1 and base.iloc[0] > rest.max():
-            seeds, more = rest, f" ({base.iloc[0]} at α = 0)"
         if not len(seeds):
-            return "0", more
-        return f"{seeds.min()}" if seeds.nunique() == 1 else f"{seeds.min()} to {seeds.max()}", more
+            return "0"
+        return f"{seeds.min()}" if seeds.nunique() == 1 else f"{seeds.min()} to {seeds.max()}"
 
     def lacking(self) -> list[str]:
         """What diverged and what is missing, with its cost and the command that trains it as code; a paragraph each."""
@@ -173,7 +161,7 @@ class Study:
             first = self.missing[0]
             length = f", {first.epochs} epochs" if len(self.figure.stretches) > 1 else ""
             found.append(
-                f"{len(self.missing)} of {len(self.specs)} runs are missing, the first: {MODEL_NAMES[first.model]} at "
+                f"{runs_are(len(self.missing), len(self.specs))} missing, the first: {MODEL_NAMES[first.model]} at "
                 f"α = {alpha_label(first.alpha)}, seed {first.seed}{length}. {self.cost()} "
                 f"To train them: `{self.command()}`"
             )
@@ -183,10 +171,11 @@ class Study:
         """n, profile, and what is missing or diverged, in Markdown."""
         lines = []
         for model in self.models:
-            n, more = self.replicates(model)
+            n = self.replicates(model)
             values = self.runs(model)["alpha"].nunique()
             where = f"each of {values} values of α" if values != 1 else "one value of α"
-            lines.append(f"**{self.setting(model)}**: n = {n} {'seed' if n == '1' else 'seeds'}{more} at {where}.")
+            more = further_in_words(self.further(model))
+            lines.append(f"**{self.setting(model)}**: n = {n} {'seed' if n == '1' else 'seeds'} at {where}{more}.")
         return "\n\n".join([*lines, *self.lacking()])
 
     def cost(self) -> str:

@@ -72,7 +72,7 @@ def sweep(
     missing = [s for s in wanted if s.id not in held and s.id not in known]
     if missing and on_missing == "raise":
         raise MissingRunsError(
-            f"{len(missing)} of {len(wanted)} runs are missing from {store.path}, the first: {describe(missing[0])}"
+            f"{runs_are(len(missing), len(wanted))} missing from {store.path}, the first: {describe(missing[0])}"
         )
     if on_missing == "train":
         store.remove_leftovers(held)
@@ -169,3 +169,8 @@ def _train_missing(specs: list[RunSpec], store: RunStore, progress: bool, **how:
             f"{len(errors)} of {len(specs)} runs failed, the first: {describe(spec)}: {kind}{message}"
         ) from error
     return finished
+
+
+def runs_are(some: int, every: int) -> str:
+    """The subject and verb of a sentence on some of a number of runs: "1 of 30 runs is", "2 of 30 runs are"."""
+    return f"{some} of {every} runs {'is' if some == 1 else 'are'}"

@@ -22,6 +22,9 @@ class Runs(Protocol):
     def runs(self, model: str | None = None) -> pd.DataFrame:
         """Completed runs of a network."""
 
+    def further(self, model: str) -> pd.DataFrame:
+        """Completed runs at α = 0 whose seeds no other α has."""
+
     def table(self, name: str, model: str | None = None) -> pd.DataFrame:
         """A table of these runs, with α and seed joined on."""
 
@@ -49,6 +52,10 @@ class View:
     def runs(self) -> pd.DataFrame:
         """Completed runs."""
         return self._chosen(self.study.runs(self.model))
+
+    def further(self) -> pd.DataFrame:
+        """Completed runs at α = 0 that are in no mean, since no other α has their seeds."""
+        return self._chosen(self.study.further(self.model))
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of these runs, with α and seed joined on."""

@@ -7,6 +7,7 @@ from selectivity_core.figures.accuracy import (
     accuracy_against_selectivity,
     accuracy_by_alpha,
     accuracy_violins,
+    further_networks,
     signs_violins,
     time_to_learn,
 )
@@ -47,6 +48,22 @@ def test_means_stand_at_their_place_in_their_colour():
     assert [t.get_text() for t in axes.get_xticklabels()] == ["−1", "0", "1"]
     dashed = [line for line in axes.get_lines() if line.get_linestyle() == "--"]
     assert [line.get_ydata()[0] for line in dashed] == pytest.approx([means[1]])
+
+
+@pytest.mark.parametrize("function", [accuracy_by_alpha, accuracy_violins])
+def test_further_networks_are_hollow_beside_alpha_0_and_move_no_mean(function):
+    study = made_up_study(missing=[(-1.0, 2), (1.0, 2)])
+    axes, _ = drawn(function, study)
+    before = [list(line.get_ydata()) for line in axes.get_lines()]
+    further_networks(axes, study.further("resnet18"), ALPHAS)
+    *others, added = axes.get_lines()
+    assert [list(line.get_ydata()) for line in others] == before
+    assert added.get_ydata() == pytest.approx([100 * accuracy_of(0.0, 2)])
+    assert (added.get_markerfacecolor(), added.get_markeredgecolor()) == ("none", GREY)
+    assert 1 < added.get_xdata()[0] < 1.5
+    if function is accuracy_by_alpha:
+        (dashed,) = [line for line in axes.get_lines() if line.get_linestyle() == "--"]
+        assert dashed.get_ydata()[0] == pytest.approx(100 * np.mean([accuracy_of(0.0, s) for s in range(2)]))
 
 
 def test_a_mark_stands_where_the_effect_says_so_and_nowhere_else():

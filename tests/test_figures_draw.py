@@ -147,6 +147,22 @@ def test_intervals_and_marks_are_explained_where_there_are_some():
     assert "intervals" not in draw(made_up_study(seeds=1, figure="figA11")).caption
 
 
+def test_networks_in_no_mean_are_shown_and_said():
+    study = made_up_study((-1.0, 0.0), 3, figure="fig1", missing=[(-1.0, 2)])
+    shown, without = draw(study), draw(made_up_study((-1.0, 0.0), 2, figure="fig1"))
+    assert "Hollow: networks at α = 0 that are in no mean." in shown.caption
+    assert "Hollow" not in without.caption + without.alt
+    said = f" Hollow, further networks at α = 0: {100 * accuracy_of(0.0, 2):.1f} %."
+    assert said in shown.alt
+    means = re.compile(r"mean test accuracy by α: [^.]*\.[^.]*\.\d %\.")
+    assert means.search(shown.alt)[0] == means.search(without.alt)[0]
+    (further,) = study.further("resnet18")["run"]
+    used = dict(shown.used)
+    assert {p.letter for p in study.figure.panels if further in used[p.letter]} == {
+        p.letter for p in study.figure.panels if p.kind in ("accuracy", "violins")
+    }
+
+
 def test_means_below_the_axis_are_explained_where_there_are_some():
     said = "Triangles at the foot: means that lie below the axis."
     assert said not in draw(made_up_study(figure="fig1")).caption

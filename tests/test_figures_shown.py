@@ -52,7 +52,7 @@ def test_a_figure_of_this_book_is_not_given_to_the_paper():
 def test_unequal_numbers_of_seeds_are_said():
     assert "n = 2 to 3 seeds" in shown(made_up_study(missing=[(1.0, 2)])).caption
     assert "n = 2 to 3 seeds" in shown(made_up_study(diverged=[(1.0, 2)])).caption
-    assert "n = 2 (3 at α = 0)" in shown(made_up_study(missing=[(-1.0, 2), (1.0, 2)])).caption
+    assert "n = 2 (1 more at α = 0 is in no mean" in shown(made_up_study(missing=[(-1.0, 2), (1.0, 2)])).caption
 
 
 def test_what_overrides_changed_stands_in_the_caption():

@@ -7,6 +7,7 @@ from selectivity_core.effects import against_baseline, signs_compared
 from selectivity_core.figures.words import (
     bands_in_words,
     effects_in_words,
+    further_values_in_words,
     index_in_words,
     index_span_in_words,
     means_in_words,
@@ -29,6 +30,12 @@ def one_effect(alpha, seed):
 def test_means():
     means = {a: f"{100 * np.mean([accuracy_of(a, s) for s in range(3)]):.1f} %" for a in (-1, 0, 1)}
     assert means_in_words(effects()) == f"mean test accuracy by α: −1: {means[-1]}, 0: {means[0]}, 1: {means[1]}."
+
+
+def test_further_values():
+    runs = pd.DataFrame({"test_accuracy": [0.7487, 0.741], "test_loss": [0.7214, 1.0]})
+    assert further_values_in_words(runs) == "Hollow, further networks at α = 0: 74.9 %, 74.1 %."
+    assert further_values_in_words(runs, "test_loss") == "Hollow, further networks at α = 0: 0.721, 1.000."
 
 
 def test_index():

@@ -79,13 +79,13 @@ def test_the_ledger_counts_and_costs(finished, tmp_path, monkeypatch):
     assert (unused.lines[0].in_ledger, unused.lines[0].to_train) == (2, 2)
     assert unused.lines[0].cost.measured
     more = plan([TINY.replace(epochs=20)], empty, ledger=ledger())
-    assert "1 of 1 runs are to be trained (0 by measured costs, the rest extrapolated)" in more.summary()
+    assert "1 of 1 runs is to be trained (0 by measured costs, the rest extrapolated)" in more.summary()
 
 
 def test_nothing_measured_says_so(tmp_path):
     found = plan([TINY], RunStore(tmp_path))
     assert math.isnan(found.hours)
-    assert found.summary() == "1 of 1 runs are to be trained; how long that takes is not known."
+    assert found.summary() == "1 of 1 runs is to be trained; how long that takes is not known."
 
 
 def test_runs_that_are_begun_are_counted(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from selectivity_core.errors import ParameterError, SpecError
 from selectivity_core.paper.figures import find_figure, grid
 from selectivity_core.profiles import find_profile
-from selectivity_core.replicates import new_seeds, seeds_for, wanted_runs
+from selectivity_core.replicates import alone, further_in_words, new_seeds, seeds_for, wanted_runs
 from selectivity_core.tables import Tables
 from selectivity_core.tasks import tasks_by_table
 
@@ -87,3 +87,26 @@ def test_unknown_names_are_refused():
         seeds_for("bits", "fig4", Tables())
     with pytest.raises(SpecError, match="figure: 'fig99' given"):
         seeds_for("digits", "fig99", Tables())
+
+
+def runs(*places):
+    return pd.DataFrame(places, columns=["model", "alpha", "seed"])
+
+
+def test_alone_are_seeds_of_alpha_0_that_no_other_alpha_has():
+    of = runs(("a", 0, 0), ("a", 0, 1), ("a", 1, 0), ("a", 1, 2), ("b", 0, 1), ("b", 0, 0), ("b", -1, 1))
+    assert alone(of).tolist() == [False, True, False, False, False, True, False]
+    assert alone(of.iloc[::-1]).sum() == 2
+
+
+@pytest.mark.parametrize(
+    "of", [runs(), runs(("a", 0, 0), ("a", 0, 1)), runs(("a", 0, 0), ("a", 1, 1)), runs(("a", 1, 1), ("b", 0, 0))]
+)
+def test_where_no_seed_is_shared_none_is_alone(of):
+    assert alone(of).tolist() == [False] * len(of)
+
+
+def test_further_networks_in_words():
+    assert further_in_words(runs()) == ""
+    assert further_in_words(runs(("a", 0, 3))) == " (1 more at α = 0 is in no mean: no other α has its seed)"
+    assert further_in_words(runs(*[("a", 0, s) for s in (3, 4)])).startswith(" (2 more at α = 0 are in no mean")

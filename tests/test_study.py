@@ -11,7 +11,7 @@ from selectivity_core.figures import Nothing, Shown, distance_explorer, distance
 from selectivity_core.ledgers import export
 from selectivity_core.paper.figures import find_figure, grid
 from selectivity_core.rotation import off_axis_scores
-from selectivity_core.study import Study, check_overrides, default_store, gather
+from selectivity_core.study import Study, default_store, gather
 from selectivity_core.tables import Tables
 
 TINY = {"epochs": 1, "milestones": [], "width": 1, "train_size": 40}
@@ -55,10 +55,10 @@ def test_the_account_says_n_place_missing_and_diverged(study):
     assert "n = 2 seeds at each of 2 values of α" in text
     assert f"ResNet18 on {DATA} (scaled down; the paper's is ResNet18 on Tiny ImageNet)" in text
     assert "Diverged, so neither drawn nor in any mean: ResNet18 at α = 30, seed 0." in text
-    assert "1 of 6 runs are missing, the first: ResNet18 at α = 30, seed 1." in text
+    assert "1 of 6 runs is missing, the first: ResNet18 at α = 30, seed 1." in text
     command = "selectivity sweep --profile digits --figure fig4 --alphas=-1,0,30 --seeds 0,1"
     assert text.endswith(f"To train them: `{command}`")
-    assert [p.split(":")[0].split(",")[0] for p in study.lacking()] == ["Diverged", "1 of 6 runs are missing"]
+    assert [p.split(":")[0].split(",")[0] for p in study.lacking()] == ["Diverged", "1 of 6 runs is missing"]
 
 
 def test_an_account_of_unequal_numbers():
@@ -80,13 +80,24 @@ def test_the_command_leaves_seeds_to_a_profile_that_has_more_at_alpha_0():
     assert alone.endswith("--alphas=0 --seeds 0,1,2,3,4,5")
 
 
-def test_more_seeds_at_alpha_0_are_counted_apart():
+def test_seeds_that_alpha_0_alone_has_are_in_no_mean():
     unequal = made_up_study(missing=[(-1.0, 2), (1.0, 2)])
-    assert "n = 2 seeds (3 at α = 0) at each of 3" in unequal.account()
-    assert made_up_study(missing=[(-1.0, 1), (-1.0, 2), (1.0, 2)]).replicates("resnet18") == ("1 to 2", " (3 at α = 0)")
-    assert made_up_study(missing=[(-1.0, 2)]).replicates("resnet18") == ("2 to 3", "")
-    assert made_up_study(missing=[(0.0, 2)]).replicates("resnet18") == ("2 to 3", "")
-    assert made_up_study((0.0,)).replicates("resnet18") == ("3", "")
+    assert unequal.runs("resnet18").groupby("alpha")["seed"].agg(list).tolist() == [[0, 1]] * 3
+    assert unequal.further("resnet18")[["alpha", "seed"]].to_numpy().tolist() == [[0, 2]]
+    assert sorted(set(unequal.table("layers")["seed"])) == [0, 1]
+    assert unequal.missing == [s for s in unequal.specs if s.seed == 2 and s.alpha]
+    said = "n = 2 seeds at each of 3 values of α (1 more at α = 0 is in no mean: no other α has its seed)."
+    assert said in unequal.account()
+
+
+def test_seeds_that_some_other_alpha_has_are_in_the_means():
+    for place, n in (((-1.0, 2), "2 to 3"), ((0.0, 2), "2 to 3")):
+        study = made_up_study(missing=[place])
+        assert (study.replicates("resnet18"), len(study.further("resnet18"))) == (n, 0)
+    ragged = made_up_study(missing=[(-1.0, 1), (-1.0, 2), (1.0, 2)])
+    assert (ragged.replicates("resnet18"), len(ragged.further("resnet18"))) == ("1 to 2", 1)
+    alone = made_up_study((0.0,))
+    assert (alone.replicates("resnet18"), len(alone.further("resnet18"))) == ("3", 0)
 
 
 def test_an_account_of_nothing():
@@ -243,13 +254,6 @@ def test_a_figure_without_runs_has_no_distances(alone):
 def test_gather_refuses_before_any_training(options, words):
     with pytest.raises(SpecError, match=words):
         gather("fig1", **({"profile": "digits"} | options))
-
-
-def test_overrides_of_what_the_grid_sets_are_refused():
-    assert check_overrides({"lr": 0.1}) == {"lr": 0.1}
-    for name, other in (("model", "the figure or --model"), ("alpha", "alphas"), ("seed", "seeds")):
-        with pytest.raises(SpecError, match=f"overrides: {name} given; it is set by {other}"):
-            check_overrides({name: 1})
 
 
 def test_diverged_runs_alone_are_nothing_to_draw():

@@ -9,6 +9,7 @@ from sweep_workers import count_trainings, same
 from selectivity_core import RunStore, run, sweep, train
 from selectivity_core.errors import MissingRunsError, SelectivityError, StoreError
 from selectivity_core.ledgers import export, ledger
+from selectivity_core.sweeping import runs_are
 from selectivity_core.tables import COLUMNS, NAMES
 
 
@@ -48,7 +49,7 @@ def test_on_missing(tmp_path, tiny, finished, trained):
     wanted = [tiny.replace(seed=77), specs[2], specs[0]]
     assert sweep(wanted, store, on_missing="skip").runs["run"].tolist() == [specs[2].id, specs[0].id]
     with pytest.raises(
-        MissingRunsError, match=rf"1 of 3 runs are missing from .*mlp on digits, α = 0, seed 77 \({wanted[0].id}"
+        MissingRunsError, match=rf"1 of 3 runs is missing from .*mlp on digits, α = 0, seed 77 \({wanted[0].id}"
     ):
         sweep(wanted, store, on_missing="raise")
     with pytest.raises(ValueError, match="on_missing: 'maybe' given"):
@@ -211,3 +212,7 @@ def test_data_that_are_not_at_hand_follow_the_store(tmp_path, tiny, monkeypatch)
     assert len(sweep(specs, store, on_missing="skip", ledger=kept).runs) == 2
     kept.runs["provenance_digest"] = "0" * 64
     assert len(sweep(specs, store, on_missing="skip", ledger=kept).runs) == 1
+
+
+def test_some_runs_of_every_run():
+    assert [runs_are(n, 3) for n in (0, 1, 2)] == ["0 of 3 runs are", "1 of 3 runs is", "2 of 3 runs are"]

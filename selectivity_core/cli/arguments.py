@@ -100,7 +100,7 @@ def overrides(options: argparse.Namespace) -> dict[str, Any]:
     """Values of `--set`."""
     import yaml
 
-    from ..study import check_overrides
+    from ..overrides import check_overrides
 
     found = {}
     for item in options.set:

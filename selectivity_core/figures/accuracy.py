@@ -121,6 +121,20 @@ def accuracy_violins(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy
     axes.set_ylabel(NAMES.get(value, value))
 
 
+@in_style
+def further_networks(axes: Axes, runs: pd.DataFrame, alphas: Sequence[float], value: str = "test_accuracy") -> None:
+    """Hollow dots over α = 0, beside its mean: networks that are in no mean.
+
+    Args:
+        axes: of `accuracy_by_alpha` or `accuracy_violins`.
+        runs: completed runs at α = 0 (`Study.further`).
+        alphas: what stands on the axis, ascending.
+        value: the column that goes up the page.
+    """
+    place = list(alphas).index(0.0) + 0.22
+    axes.plot([place] * len(runs), _scaled(runs[value], value), "o", ms=3.5, mfc="none", mec=GREY, mew=0.8)
+
+
 def _violin(axes: Axes, place: float, values: np.ndarray, color: str, width: float = 0.7) -> None:
     if len(values) >= 5 and np.ptp(values) > 0:
         body = axes.violinplot(values, [place], widths=width, showextrema=False)["bodies"][0]  # type: ignore[index]

@@ -7,10 +7,11 @@ from html import escape
 from typing import Any
 
 from ..ledgers import ledger
+from ..overrides import check_overrides
 from ..paper import FIGURES
 from ..paper.entries import BOOK, LEAVITT_MORCOS, MORCOS, FigureEntry
 from ..replicates import wanted_runs
-from ..study import check_overrides, default_store
+from ..study import default_store
 from ..sweeping import sweep
 
 PAPERS = {

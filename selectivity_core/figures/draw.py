@@ -19,6 +19,7 @@ from .accuracy import (
     accuracy_by_alpha,
     accuracy_violins,
     collapsed,
+    further_networks,
     signs_violins,
     time_to_learn,
 )  # fmt: skip
@@ -31,6 +32,7 @@ from .style import panels
 from .units import active_share, by_setting, rank_agreement, settings_in_words
 from .words import (
     bands_in_words,
+    further_values_in_words,
     index_in_words,
     intervals_in_words,
     means_in_words,
@@ -39,21 +41,32 @@ from .words import (
 
 Drawing = Callable[[Axes, View], str]
 BANDED = ("tradeoff", "by_layer", "by_alpha", "two_networks", "leaky")
+WITH_FURTHER = ("accuracy", "violins")
 ACCURACIES = ("accuracy", "violins", "signs", "tradeoff")
 
 
 def _accuracy(axes: Axes, view: View) -> str:
     value = view.panel.value or "test_accuracy"
     effects = accuracy_by_alpha(axes, view.runs(), value)
-    return means_in_words(effects, value)
+    return means_in_words(effects, value) + _further(axes, view, value)
 
 
 def _violins(axes: Axes, view: View) -> str:
     accuracy_violins(axes, view.runs())
+    further = _further(axes, view, "test_accuracy")
     spread = view.runs().groupby("alpha")["test_accuracy"].std()
     if not np.isfinite(spread).any():
-        return "one network at each α."
-    return f"spread over networks (SD) from {spread.min() * 100:.1f} to {spread.max() * 100:.1f} points."
+        return f"one network at each α.{further}"
+    return f"spread over networks (SD) from {spread.min() * 100:.1f} to {spread.max() * 100:.1f} points.{further}"
+
+
+def _further(axes: Axes, view: View, value: str) -> str:
+    """Draws the networks that are in no mean, and says what they give; nothing where there is none."""
+    runs = view.further()
+    if not len(runs):
+        return ""
+    further_networks(axes, runs, sorted(view.runs()["alpha"].unique()), value)
+    return f" {further_values_in_words(runs, value)}"
 
 
 def _tradeoff(axes: Axes, view: View) -> str:
@@ -210,6 +223,8 @@ def draw(study: Study) -> Shown | Nothing:
         text += f" {intervals_in_words(spread.runs())}".rstrip()
     if any(p.kind in ACCURACIES and collapsed(v.runs(), p.value or "test_accuracy") for p, v in ready):
         text += " Triangles at the foot: means that lie below the axis."
+    if any(p.kind in WITH_FURTHER and len(v.further()) for p, v in ready):
+        text += " Hollow: networks at α = 0 that are in no mean."
     said = [words for p, v in ready if p.kind in CAPTIONS for words in CAPTIONS[p.kind](v)]
     text += "".join(f" {words}" for words in dict.fromkeys(said))
     used = tuple((panel.letter, _used(view)) for panel, view in ready)
@@ -231,7 +246,8 @@ def _used(view: View) -> tuple[str, ...]:
         return morcos.USED[kind](view)
     table = DERIVED.get(kind, "units" if kind in ("active", "rank_agreement") else "runs")
     if table == "runs":
-        return (*runs, *(view.other().runs()["run"] if view.panel.also else ()))
+        beyond = view.further() if kind in WITH_FURTHER else view.other().runs() if view.panel.also else None
+        return (*runs, *(() if beyond is None else beyond["run"]))
     rows = getattr(view.study.tables, table)
     if table == "pairs":
         rows = _pairs(view)

@@ -18,6 +18,7 @@ from ..errors import BookError
 from ..numbers import NONE, alpha_label, number, p_value, percent
 from ..paper.entries import Panel
 from ..profiles import find_profile
+from ..replicates import further_in_words
 from ..study import MODEL_NAMES, Study
 from ..widgets import picture
 from .style import RC
@@ -157,8 +158,8 @@ def _without(study: Study, absent: Sequence[Panel]) -> list[str]:
 
 
 def _seeds(study: Study, model: str) -> str:
-    n, more = study.replicates(model)
-    return f"{n}{' seeds' * (' to ' in n)}{more}"
+    n = study.replicates(model)
+    return f"{n}{' seeds' * (' to ' in n)}{further_in_words(study.further(model))}"
 
 
 _INTERVAL = re.compile(r"(<td[^>]*>)([^<]+?) (\([−+\d.,∞]+) to ([−+\d.,∞]+\))</td>")

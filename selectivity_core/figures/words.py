@@ -17,6 +17,12 @@ def means_in_words(effects: pd.DataFrame, value: str = "test_accuracy") -> str:
     return "mean test cross-entropy by α: " + ", ".join(parts) + "."
 
 
+def further_values_in_words(runs: pd.DataFrame, value: str = "test_accuracy") -> str:
+    """The networks at α = 0 that are in no mean, with their values, for alternative texts."""
+    each = (f"{v * 100:.1f} %" if value.endswith("accuracy") else f"{v:.3f}" for v in runs[value])
+    return f"Hollow, further networks at α = 0: {', '.join(each)}."
+
+
 def effects_in_words(effects: pd.DataFrame) -> str:
     """How many α values raise and lower accuracy, which does best, and what the data cannot tell."""
     others = effects[effects["alpha"] != 0]

@@ -31,7 +31,7 @@ def _layer(title: str, rooms: str) -> Layer:
 LAYERS = (
     _layer("Commands and the book", "cli publish"),
     _layer("Figures and verdicts", "summary figures verdicts tutorials widgets"),
-    _layer("What a figure asks for", "study view tasks replicates controls"),
+    _layer("What a figure asks for", "study view tasks replicates controls overrides"),
     _layer("Worked out of trained networks",
            "trained loaded derived bounds reliance representations forms rivals ledgers verification retraining"),
     _layer("Runs on disk, and many of them",
