@@ -11,7 +11,7 @@ import pandas as pd
 from .derived import ledger_results
 from .errors import ParameterError
 from .paper.figures import find_figure, grid
-from .profiles import find_profile
+from .profiles import PLAIN, VARIED, find_profile
 from .rows import spec_of
 from .spec import RunSpec
 from .tables import Tables
@@ -104,23 +104,23 @@ def new_seeds(specs: Sequence[RunSpec], kept: Tables, count: int) -> list[int]:
 
 
 def alone(runs: pd.DataFrame) -> pd.Series:
-    """Which runs stand at α = 0 with a seed that no other α of their network has, where others have some of its seeds.
+    """Which runs stand at α = 0 with a seed that no other α has, where others have some of the seeds there.
 
     A mean at α = 0 over more seeds than elsewhere would show the seeds' differences as if α had made them: the same
     seeds give the same initial weights and batches at every α.
 
     Args:
-        runs: model, alpha, seed.
+        runs: model, alpha, seed; and the fields of `VARIED`, as far as they are there. Runs of another network or
+            setting do not count; what only the regulariser reads is no setting at α = 0.
 
     Returns:
-        true for these; of a network that has α = 0 only, or no seed there that another α has, none.
+        true for these; none where α = 0 was run only, or shares no seed with another α.
     """
+    setting = ["model", *(f for f in VARIED if f in runs and f not in PLAIN)]
     plain = runs["alpha"] == 0
-    shared = set(zip(runs.loc[~plain, "model"], runs.loc[~plain, "seed"], strict=True))
-    places = zip(runs["model"], runs["seed"], strict=True)
-    there = pd.Series([place in shared for place in places], index=runs.index, dtype=bool)
-    matched = set(runs.loc[plain & there, "model"])
-    return plain & ~there & runs["model"].isin(matched)
+    elsewhere = (~plain).groupby([runs[f] for f in (*setting, "seed")]).transform("any")
+    matched = (plain & elsewhere).groupby([runs[f] for f in setting]).transform("any")
+    return plain & ~elsewhere & matched
 
 
 def further_in_words(runs: pd.DataFrame) -> str:

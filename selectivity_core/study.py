@@ -20,7 +20,7 @@ from .numbers import alpha_label
 from .overrides import SET_BY_GRID, check_overrides
 from .paper.entries import FigureEntry, Panel
 from .paper.figures import baselines, find_figure, models_for, setting
-from .profiles import Bound, find_profile, profile
+from .profiles import VARIED, Bound, find_profile, profile
 from .replicates import alone, further_in_words, wanted_runs
 from .spec import RunSpec, field_names
 from .store import RunStore
@@ -33,13 +33,6 @@ PAPER_DATA = {
     "resnet18": "Tiny ImageNet", "resnet50": "Tiny ImageNet", "resnet20": "CIFAR-10", "vgg16": "CIFAR-10",
     "mlp": "MNIST", "convnet11": "CIFAR-10",
 }  # fmt: skip
-
-
-# Fields in which the runs of one figure can differ beside α and seed.
-VARIED = (
-    "activation", "estimate", "label_corruption", "dropout", "batch_norm", "epochs", "lr", "batch_size", "width",
-    "weight_decay",
-)  # fmt: skip
 
 
 def default_store() -> RunStore:
@@ -91,19 +84,17 @@ class Study:
         return view if len(view.runs()) else None
 
     def runs(self, model: str | None = None) -> pd.DataFrame:
-        """Completed runs (of one network), the same seeds at α = 0 as elsewhere: `further` has those beyond.
-
-        Those that diverged are left out and counted by `account`.
-        """
-        runs = self._complete(model)
+        """Completed runs (of one network), at α = 0 of seeds that another α has too: `further` has those beyond."""
+        runs = self.complete(model)
         return runs[~alone(runs)]
 
     def further(self, model: str) -> pd.DataFrame:
         """Completed runs at α = 0 whose seeds no other α has: beside means of other seeds theirs would mislead."""
-        runs = self._complete(model)
+        runs = self.complete(model)
         return runs[alone(runs)]
 
-    def _complete(self, model: str | None) -> pd.DataFrame:
+    def complete(self, model: str | None = None) -> pd.DataFrame:
+        """All completed runs (of one network); those that diverged are left out and counted by `account`."""
         runs = self.tables.runs
         return runs[(runs["status"] == "complete") & ((runs["model"] == model) | (model is None))]
 

@@ -202,7 +202,7 @@ def test_with_some_runs_it_draws_them_and_says_the_rest(entry):
     lacking = len(entry.models) * len(entry.variants)
     (said,) = shown.lacking
     assert re.match(
-        rf"{lacking} of \d+ runs (is|are) missing, the first: "
+        rf"{lacking} of \d+ runs {'is' if lacking == 1 else 'are'} missing, the first: "
         rf"{MODEL_NAMES[entry.models[0]]} at α = {alpha_label(alpha)}",
         said,
     )

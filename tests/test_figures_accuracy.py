@@ -7,7 +7,6 @@ from selectivity_core.figures.accuracy import (
     accuracy_against_selectivity,
     accuracy_by_alpha,
     accuracy_violins,
-    further_networks,
     signs_violins,
     time_to_learn,
 )
@@ -50,20 +49,36 @@ def test_means_stand_at_their_place_in_their_colour():
     assert [line.get_ydata()[0] for line in dashed] == pytest.approx([means[1]])
 
 
+def with_further(function, accuracy=accuracy_of, alphas=ALPHAS):
+    """Drawn with a third seed at α = 0 alone; and the hollow dots."""
+    study = made_up_study(alphas, missing=[(a, 2) for a in alphas if a], accuracy=accuracy)
+    axes, _ = drawn(function, study, further=study.further("resnet18"))
+    (hollow,) = [line for line in axes.get_lines() if line.get_markerfacecolor() == "none"]
+    return axes, hollow
+
+
 @pytest.mark.parametrize("function", [accuracy_by_alpha, accuracy_violins])
 def test_further_networks_are_hollow_beside_alpha_0_and_move_no_mean(function):
-    study = made_up_study(missing=[(-1.0, 2), (1.0, 2)])
-    axes, _ = drawn(function, study)
-    before = [list(line.get_ydata()) for line in axes.get_lines()]
-    further_networks(axes, study.further("resnet18"), ALPHAS)
-    *others, added = axes.get_lines()
-    assert [list(line.get_ydata()) for line in others] == before
-    assert added.get_ydata() == pytest.approx([100 * accuracy_of(0.0, 2)])
-    assert (added.get_markerfacecolor(), added.get_markeredgecolor()) == ("none", GREY)
-    assert 1 < added.get_xdata()[0] < 1.5
-    if function is accuracy_by_alpha:
-        (dashed,) = [line for line in axes.get_lines() if line.get_linestyle() == "--"]
-        assert dashed.get_ydata()[0] == pytest.approx(100 * np.mean([accuracy_of(0.0, s) for s in range(2)]))
+    axes, hollow = with_further(function)
+    without, _ = drawn(function, made_up_study(seeds=2))
+    assert hollow.get_ydata() == pytest.approx([100 * accuracy_of(0.0, 2)])
+    assert hollow.get_markeredgecolor() == GREY
+    assert 1 < hollow.get_xdata()[0] < 1.5
+    others = [list(line.get_ydata()) for line in axes.get_lines() if line is not hollow]
+    assert others == [list(line.get_ydata()) for line in without.get_lines()]
+
+
+@pytest.mark.parametrize("function", [accuracy_by_alpha, accuracy_violins])
+@pytest.mark.parametrize("extra", [0.99, 0.5])
+def test_further_networks_are_inside_the_axes_where_others_collapse(function, extra):
+    def accuracy(alpha, seed):
+        return extra if (alpha, seed) == (0, 2) else collapsing(alpha, seed)
+
+    axes, hollow = with_further(function, accuracy, (-30.0, -1.0, 0.0))
+    bottom, top = axes.get_ylim()
+    assert hollow.get_ydata() == pytest.approx([100 * extra])
+    assert bottom + 1 < 100 * extra < top
+    assert texts(axes)[-1].startswith("10 %")
 
 
 def test_a_mark_stands_where_the_effect_says_so_and_nowhere_else():

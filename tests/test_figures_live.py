@@ -63,3 +63,10 @@ def test_one_kept_network_promises_nothing():
     assert isinstance(live(kept, fresh), Shown)
     assert set(live_table(kept, fresh).frame["expected, 95 %"]) == {"– to –"}
     assert "Of their 12 values, 0 lie" in live_in_words(kept, fresh)
+
+
+def test_networks_at_alpha_0_alone_count_too():
+    kept = made_up_study(ALPHAS, 3, figure="live", missing=[(a, 2) for a in ALPHAS if a])
+    table = live_table(kept, studies()[1]).frame
+    assert table.loc[table["α"] == "0", "kept"].tolist() == [3, 3]
+    assert set(table.loc[table["α"] != "0", "kept"]) == {2}

@@ -34,8 +34,9 @@ def test_means():
 
 def test_further_values():
     runs = pd.DataFrame({"test_accuracy": [0.7487, 0.741], "test_loss": [0.7214, 1.0]})
-    assert further_values_in_words(runs) == "Hollow, further networks at α = 0: 74.9 %, 74.1 %."
-    assert further_values_in_words(runs, "test_loss") == "Hollow, further networks at α = 0: 0.721, 1.000."
+    assert further_values_in_words(runs[:0]) == ""
+    assert further_values_in_words(runs) == " Hollow, further networks at α = 0: 74.9 %, 74.1 %."
+    assert further_values_in_words(runs, "test_loss") == " Hollow, further networks at α = 0: 0.721, 1.000."
 
 
 def test_index():

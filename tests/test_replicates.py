@@ -89,14 +89,25 @@ def test_unknown_names_are_refused():
         seeds_for("digits", "fig99", Tables())
 
 
-def runs(*places):
-    return pd.DataFrame(places, columns=["model", "alpha", "seed"])
+def runs(*places, **settings):
+    return pd.DataFrame(places, columns=["model", "alpha", "seed", *settings.get("fields", ())])
 
 
 def test_alone_are_seeds_of_alpha_0_that_no_other_alpha_has():
     of = runs(("a", 0, 0), ("a", 0, 1), ("a", 1, 0), ("a", 1, 2), ("b", 0, 1), ("b", 0, 0), ("b", -1, 1))
     assert alone(of).tolist() == [False, True, False, False, False, True, False]
-    assert alone(of.iloc[::-1]).sum() == 2
+    assert alone(of.iloc[::-1]).tolist() == [False, True, False, False, False, True, False]
+
+
+def test_runs_of_another_setting_do_not_count():
+    places = [("a", a, s, epochs) for epochs in (8, 16) for a in (0, 1) for s in (0, 1)]
+    of = runs(*places[:-1], fields=["epochs"])  # without α = 1 of seed 1 at 16 epochs
+    assert of[alone(of)].to_numpy().tolist() == [["a", 0, 1, 16]]
+
+
+def test_at_alpha_0_what_the_regulariser_alone_reads_is_no_setting():
+    of = runs(("a", 0, 0, "batch"), ("a", 0, 1, "batch"), ("a", 1, 1, "shuffled"), fields=["estimate"])
+    assert alone(of).tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,11 @@ def _scaled(values: object, column: str) -> np.ndarray:
     return percent(values) if column.endswith("accuracy") else np.asarray(values, dtype=float)
 
 
-def _floor(runs: pd.DataFrame, value: str) -> float:
+def _floor(runs: pd.DataFrame, value: str, further: pd.DataFrame | None = None) -> float:
     """Where the accuracy axis begins: collapsed networks, far below α = 0, are marked at its foot with their value.
 
-    Otherwise a network at chance would squeeze everything that differs by a few points into one line.
+    Otherwise a network at chance would squeeze everything that differs by a few points into one line. Networks that
+    are in no mean are `further`: the axis has room for them.
     """
     if not value.endswith("accuracy"):
         return -np.inf
@@ -36,12 +37,12 @@ def _floor(runs: pd.DataFrame, value: str) -> float:
     middle = float(values.mean()) if len(values) else float(_scaled(runs[value], value).max())
     near = [v for v in _scaled(runs.groupby("alpha")[value].mean(), value) if v >= middle - 15]
     lowest = min((v for v in _scaled(runs[value], value) if v >= min(near, default=middle) - 8), default=middle)
-    return lowest - 2
+    return min([lowest, *_scaled([] if further is None else further[value], value)]) - 2
 
 
-def collapsed(runs: pd.DataFrame, value: str) -> bool:
+def collapsed(runs: pd.DataFrame, value: str, further: pd.DataFrame | None = None) -> bool:
     """Whether the mean of some α lies so far below the others that an axis leaves it out."""
-    return bool((_scaled(runs.groupby("alpha")[value].mean(), value) < _floor(runs, value)).any())
+    return bool((_scaled(runs.groupby("alpha")[value].mean(), value) < _floor(runs, value, further)).any())
 
 
 def _mark_below(axes: Axes, below: Sequence[tuple[float, float, str, str]], floor: float, height: float = 6) -> None:
@@ -66,19 +67,22 @@ def _mark_below(axes: Axes, below: Sequence[tuple[float, float, str, str]], floo
 
 
 @in_style
-def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
+def accuracy_by_alpha(
+    axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy", *, further: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Mean and 95 % interval at each α, marks against α = 0; returns the effects drawn.
 
     Args:
         axes: where to draw.
         runs: completed runs of one network.
         value: a column of `runs`.
+        further: runs at α = 0 that are in no mean (`Study.further`): hollow dots beside it.
     """
     effects = against_baseline(runs, value)
     alphas = effects["alpha"].tolist()
     places = alpha_axis(axes, alphas)
     mean, low, high = (_scaled(effects[c], value) for c in ("mean", "low", "high"))
-    floor = _floor(runs, value)
+    floor = _floor(runs, value, further)
     shown = [k for k in range(len(alphas)) if mean[k] >= floor]
     axes.plot(shown, mean[shown], color="#bbbbbb", zorder=1)
     baseline = effects.loc[effects["alpha"] == 0]
@@ -99,6 +103,7 @@ def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accurac
                 effects["mark"].iloc[k], (places[alpha], top), (0, 2), textcoords="offset points", ha="center",
                 fontsize=8, color=color,
             )  # fmt: skip
+    _further_networks(axes, further, places.get(0.0, 0), value)
     _mark_below(axes, below, floor)
     if value.endswith("loss") and np.nanmin(low, initial=0) < 0:
         axes.set_ylim(bottom=0)  # an interval of few seeds may reach where no loss can be
@@ -107,32 +112,30 @@ def accuracy_by_alpha(axes: Axes, runs: pd.DataFrame, value: str = "test_accurac
 
 
 @in_style
-def accuracy_violins(axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy") -> None:
-    """The runs behind each α: every seed a dot, a violin with quartiles where there are at least five."""
+def accuracy_violins(
+    axes: Axes, runs: pd.DataFrame, value: str = "test_accuracy", *, further: pd.DataFrame | None = None
+) -> None:
+    """The runs behind each α: every seed a dot, a violin with quartiles where there are at least five.
+
+    Arguments are those of `accuracy_by_alpha`.
+    """
     groups = {float(a): _scaled(g[value], value) for a, g in runs.groupby("alpha")}
     places = alpha_axis(axes, list(groups))
-    floor, below = _floor(runs, value), []
+    floor, below = _floor(runs, value, further), []
     for alpha, values in groups.items():
         if values.mean() < floor:
             below.append((places[alpha], values.mean(), alpha_color(alpha, groups), ""))
         else:
             _violin(axes, places[alpha], values, alpha_color(alpha, groups))
+    _further_networks(axes, further, places.get(0.0, 0), value)
     _mark_below(axes, below, floor)
     axes.set_ylabel(NAMES.get(value, value))
 
 
-@in_style
-def further_networks(axes: Axes, runs: pd.DataFrame, alphas: Sequence[float], value: str = "test_accuracy") -> None:
-    """Hollow dots over α = 0, beside its mean: networks that are in no mean.
-
-    Args:
-        axes: of `accuracy_by_alpha` or `accuracy_violins`.
-        runs: completed runs at α = 0 (`Study.further`).
-        alphas: what stands on the axis, ascending.
-        value: the column that goes up the page.
-    """
-    place = list(alphas).index(0.0) + 0.22
-    axes.plot([place] * len(runs), _scaled(runs[value], value), "o", ms=3.5, mfc="none", mec=GREY, mew=0.8)
+def _further_networks(axes: Axes, runs: pd.DataFrame | None, place: float, value: str) -> None:
+    """Hollow dots beside the mean at α = 0: networks that are in no mean."""
+    if runs is not None and len(runs):
+        axes.plot([place + 0.22] * len(runs), _scaled(runs[value], value), "o", ms=3.5, mfc="none", mec=GREY, mew=0.8)
 
 
 def _violin(axes: Axes, place: float, values: np.ndarray, color: str, width: float = 0.7) -> None:

@@ -19,7 +19,6 @@ from .accuracy import (
     accuracy_by_alpha,
     accuracy_violins,
     collapsed,
-    further_networks,
     signs_violins,
     time_to_learn,
 )  # fmt: skip
@@ -47,26 +46,17 @@ ACCURACIES = ("accuracy", "violins", "signs", "tradeoff")
 
 def _accuracy(axes: Axes, view: View) -> str:
     value = view.panel.value or "test_accuracy"
-    effects = accuracy_by_alpha(axes, view.runs(), value)
-    return means_in_words(effects, value) + _further(axes, view, value)
+    effects = accuracy_by_alpha(axes, view.runs(), value, further=view.further())
+    return means_in_words(effects, value) + further_values_in_words(view.further(), value)
 
 
 def _violins(axes: Axes, view: View) -> str:
-    accuracy_violins(axes, view.runs())
-    further = _further(axes, view, "test_accuracy")
+    accuracy_violins(axes, view.runs(), further=view.further())
+    further = further_values_in_words(view.further())
     spread = view.runs().groupby("alpha")["test_accuracy"].std()
     if not np.isfinite(spread).any():
         return f"one network at each α.{further}"
     return f"spread over networks (SD) from {spread.min() * 100:.1f} to {spread.max() * 100:.1f} points.{further}"
-
-
-def _further(axes: Axes, view: View, value: str) -> str:
-    """Draws the networks that are in no mean, and says what they give; nothing where there is none."""
-    runs = view.further()
-    if not len(runs):
-        return ""
-    further_networks(axes, runs, sorted(view.runs()["alpha"].unique()), value)
-    return f" {further_values_in_words(runs, value)}"
 
 
 def _tradeoff(axes: Axes, view: View) -> str:
@@ -221,7 +211,7 @@ def draw(study: Study) -> Shown | Nothing:
         text += f" {bands_in_words(effects_of.runs())}"
     elif spread := next((v for p, v in ready if p.kind in BANDED), None):
         text += f" {intervals_in_words(spread.runs())}".rstrip()
-    if any(p.kind in ACCURACIES and collapsed(v.runs(), p.value or "test_accuracy") for p, v in ready):
+    if any(_below_the_axis(v) for p, v in ready if p.kind in ACCURACIES):
         text += " Triangles at the foot: means that lie below the axis."
     if any(p.kind in WITH_FURTHER and len(v.further()) for p, v in ready):
         text += " Hollow: networks at α = 0 that are in no mean."
@@ -235,6 +225,11 @@ def draw(study: Study) -> Shown | Nothing:
     ]
     text += f" From some of the networks only: {', '.join(some)}." if some else ""
     return show(figure, study, caption=text, alt=" ".join(alts), absent=absent, used=used)
+
+
+def _below_the_axis(view: View) -> bool:
+    further = view.further() if view.panel.kind in WITH_FURTHER else None
+    return collapsed(view.runs(), view.panel.value or "test_accuracy", further)
 
 
 def _used(view: View) -> tuple[str, ...]:

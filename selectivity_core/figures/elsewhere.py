@@ -8,8 +8,8 @@ from dataclasses import replace
 from IPython.display import Markdown
 
 from ..numbers import capital
-from ..profiles import PROFILES, find_profile
-from ..study import VARIED, Study, gather
+from ..profiles import PROFILES, VARIED, find_profile
+from ..study import Study, gather
 from .draw import draw
 from .shown import Nothing, Shown
 

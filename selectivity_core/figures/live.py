@@ -36,7 +36,7 @@ class _Set:
 
 def _sets(kept: Study, fresh: Study, measure: str) -> Iterator[_Set]:
     scale = MEASURES[measure][1]
-    old, new = (s.runs(s.models[0]) for s in (kept, fresh))
+    old, new = (s.complete(s.models[0]) for s in (kept, fresh))
     for alpha in sorted(set(old["alpha"]) | set(new["alpha"])):
         known, now = ((scale * runs.loc[runs["alpha"] == alpha, measure]).tolist() for runs in (old, new))
         interval = prediction_interval(known)
@@ -73,7 +73,7 @@ def live(kept: Study, fresh: Study) -> Shown | Nothing:
         kept: the runs of the ledger.
         fresh: runs of the same settings with other seeds.
     """
-    if not len(kept.runs()) or not len(fresh.runs()):
+    if not len(kept.complete()) or not len(fresh.complete()):
         return Nothing(fresh)
     figure, axes = panels(len(MEASURES), width=4.0, height=3.1)
     alts = []
@@ -117,8 +117,8 @@ def live_in_words(kept: Study, fresh: Study) -> str:
     total, inside = sum(len(s.fresh) for s in sets), sum(s.inside for s in sets)
     if not total:
         return "No network has been trained here: there is nothing to compare."
-    seconds = fresh.runs()["seconds"].astype(float)
-    seeds = sorted(fresh.runs()["seed"].unique())
+    seconds = fresh.complete()["seconds"].astype(float)
+    seeds = sorted(fresh.complete()["seed"].unique())
     return (
         f"{len(seconds)} networks with seeds {', '.join(map(str, seeds))} were trained on this machine, in "
         f"{seconds.sum():.0f} seconds of processor time, when they were first needed, and are kept. Of their {total} "

@@ -18,9 +18,11 @@ def means_in_words(effects: pd.DataFrame, value: str = "test_accuracy") -> str:
 
 
 def further_values_in_words(runs: pd.DataFrame, value: str = "test_accuracy") -> str:
-    """The networks at α = 0 that are in no mean, with their values, for alternative texts."""
+    """The networks at α = 0 that are in no mean, with their values, behind an alternative text."""
+    if not len(runs):
+        return ""
     each = (f"{v * 100:.1f} %" if value.endswith("accuracy") else f"{v:.3f}" for v in runs[value])
-    return f"Hollow, further networks at α = 0: {', '.join(each)}."
+    return f" Hollow, further networks at α = 0: {', '.join(each)}."
 
 
 def effects_in_words(effects: pd.DataFrame) -> str:

@@ -15,11 +15,11 @@ from ..ledgers import ledger
 from ..models import MODEL_NAMES
 from ..overrides import check_overrides
 from ..paper.figures import find_figure
-from ..profiles import find_profile
+from ..profiles import VARIED, find_profile
 from ..reads import record as record_read
 from ..replicates import wanted_runs
 from ..store import RunStore
-from ..study import VARIED, Study, default_store, gather
+from ..study import Study, default_store, gather
 from ..sweeping import OnMissing, sweep
 from ..tables import RUN_FIGURES, Tables
 from ..tasks import tasks_by_table
