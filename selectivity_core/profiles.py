@@ -19,12 +19,6 @@ PAPER_ALPHAS = (
 # What only the regulariser reads, as every run at α = 0 has it.
 PLAIN = {"index": "si", "layers": "all", "warmup_epochs": 0.0, "estimate": "batch"}
 
-# Fields in which the runs of one figure can differ beside α and seed.
-VARIED = (
-    "activation", "estimate", "label_corruption", "dropout", "batch_norm", "epochs", "lr", "batch_size", "width",
-    "weight_decay",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Bound:

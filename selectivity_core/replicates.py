@@ -11,9 +11,9 @@ import pandas as pd
 from .derived import ledger_results
 from .errors import ParameterError
 from .paper.figures import find_figure, grid
-from .profiles import PLAIN, VARIED, find_profile
+from .profiles import PLAIN, find_profile
 from .rows import spec_of
-from .spec import RunSpec
+from .spec import VARIED, RunSpec
 from .tables import Tables
 from .tasks import tasks_by_table
 

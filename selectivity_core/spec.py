@@ -34,6 +34,12 @@ RANGES: dict[str, tuple[float, float, bool, bool]] = {
     "threads": (1, 1024, True, True),
 }
 
+# Fields in which the runs of one figure can differ beside α and seed.
+VARIED = (
+    "activation", "estimate", "label_corruption", "dropout", "batch_norm", "epochs", "lr", "batch_size", "width",
+    "weight_decay",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class RunSpec:

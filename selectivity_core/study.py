@@ -20,9 +20,9 @@ from .numbers import alpha_label
 from .overrides import SET_BY_GRID, check_overrides
 from .paper.entries import FigureEntry, Panel
 from .paper.figures import baselines, find_figure, models_for, setting
-from .profiles import VARIED, Bound, find_profile, profile
+from .profiles import Bound, find_profile, profile
 from .replicates import alone, further_in_words, wanted_runs
-from .spec import RunSpec, field_names
+from .spec import VARIED, RunSpec, field_names
 from .store import RunStore
 from .sweeping import OnMissing, runs_are, sweep
 from .tables import Tables

@@ -8,7 +8,6 @@ from selectivity_core.figures.accuracy import (
     accuracy_by_alpha,
     accuracy_violins,
     signs_violins,
-    time_to_learn,
 )
 from selectivity_core.figures.style import GREY, alpha_color, panels
 
@@ -218,20 +217,6 @@ def test_shuffled_labels_stand_at_the_foot_where_they_are_given():
     assert axes.get_legend().get_window_extent().y0 >= axes.bbox.y1  # above the panel, where no point is
     plain, _ = drawn(accuracy_against_selectivity, study)
     assert plain.get_legend() is None
-
-
-def test_time_to_learn_shows_every_seed_and_the_median():
-    rows = [(0.0, 4.0), (0.0, 6.0), (0.0, 20.0), (5.0, np.nan), (5.0, np.nan), (-1.0, 8.0), (-1.0, np.nan)]
-    _, (axes,) = panels(1)
-    medians = time_to_learn(axes, pd.DataFrame(rows, columns=["alpha", "t95"]))
-    assert medians.to_dict() == {-1.0: 8.0, 0.0: 6.0}  # 5 never got there
-    (never,) = axes.texts
-    assert (never.get_text(), never.xy[0]) == ("never", 2)
-    dots = [line for line in axes.get_lines() if line.get_marker() == "o"]
-    assert [line.get_ydata().tolist() for line in dots] == [[8], [4, 6, 20]]
-    spans = [collection.get_segments()[0][:, 1].tolist() for collection in axes.collections]
-    assert spans == [[8, 8], [5, 13]]  # from quartile to quartile
-    assert axes.get_ylim()[0] == 0
 
 
 def test_with_a_ring_only_its_alpha_and_the_outermost_are_named():

@@ -20,8 +20,8 @@ from .accuracy import (
     accuracy_violins,
     collapsed,
     signs_violins,
-    time_to_learn,
 )  # fmt: skip
+from .learning import time_to_learn
 from .morcos_curves import CAPTIONS as CURVE_CAPTIONS
 from .morcos_curves import KINDS as CURVES
 from .representations import bound_by_alpha, bound_by_layer, cca_by_alpha, cca_layers, forms_in_words

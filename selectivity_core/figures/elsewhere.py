@@ -8,7 +8,8 @@ from dataclasses import replace
 from IPython.display import Markdown
 
 from ..numbers import capital
-from ..profiles import PROFILES, VARIED, find_profile
+from ..profiles import PROFILES, find_profile
+from ..spec import VARIED
 from ..study import Study, gather
 from .draw import draw
 from .shown import Nothing, Shown

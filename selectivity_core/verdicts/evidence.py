@@ -15,9 +15,10 @@ from ..ledgers import ledger
 from ..models import MODEL_NAMES
 from ..overrides import check_overrides
 from ..paper.figures import find_figure
-from ..profiles import VARIED, find_profile
+from ..profiles import find_profile
 from ..reads import record as record_read
 from ..replicates import wanted_runs
+from ..spec import VARIED
 from ..store import RunStore
 from ..study import Study, default_store, gather
 from ..sweeping import OnMissing, sweep
