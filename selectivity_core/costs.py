@@ -110,12 +110,12 @@ def cost_in_words(missing: Sequence[RunSpec], known: pd.DataFrame) -> str:
     for spec in missing:
         same = finished[(finished["model"] == spec.model) & (finished["dataset"] == spec.dataset)]
         if not len(same):
-            return "What they would cost is not known: no such run has been measured."
+            return "What that would cost is not known: no such run has been measured."
         # Time grows with the epochs and with the images of each.
         images = same["epochs"].astype(float) * same["train_size"].astype(float)
         total += float((same["seconds"].astype(float) / images).min()) * spec.epochs * spec.train_size
     basis = "by the fastest finished run of the same network and data"
-    return f"They would take about {_duration(total)} of one core, {basis}."
+    return f"That would take about {_duration(total)} of one core, {basis}."
 
 
 def _duration(seconds: float) -> str:

@@ -93,7 +93,7 @@ def test_a_cost_in_words_follows_epochs_and_images():
     """Two finished runs took 10 s each."""
     specs = [TINY.replace(seed=k) for k in range(3)]
     runs = pd.DataFrame([s.as_dict() | {"status": "complete", "seconds": 10.0} for s in specs[:2]])
-    said = "They would take about 10 s of one core, by the fastest finished run of the same network and data."
+    said = "That would take about 10 s of one core, by the fastest finished run of the same network and data."
     assert cost_in_words(specs[2:], runs) == said
     runs.loc[0, "seconds"] = 900.0  # one that shared the machine with more changes nothing
     assert cost_in_words(specs[2:], runs) == said
@@ -108,4 +108,4 @@ def test_a_cost_in_words_follows_epochs_and_images():
     runs["seconds"] = 1200.0
     assert "about 10 minutes" in cost_in_words(specs[2:], runs)
     runs["model"] = "no such"
-    assert cost_in_words(specs[2:], runs) == "What they would cost is not known: no such run has been measured."
+    assert cost_in_words(specs[2:], runs) == "What that would cost is not known: no such run has been measured."

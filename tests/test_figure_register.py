@@ -184,7 +184,7 @@ def test_without_any_run_it_says_what_it_lacks(entry):
     said = " ".join(nothing.lacking)
     total = len(study.specs)
     assert f"{total} of {total} runs are missing, the first: {MODEL_NAMES[study.specs[0].model]} at α = " in said
-    assert "What they would cost is not known: no such run has been measured." in said
+    assert "What that would cost is not known: no such run has been measured." in said
     assert f"To train them: `selectivity sweep --profile digits --figure {entry.id} --alphas=" in said
     html = nothing._repr_html_()
     assert "<img" not in html

@@ -110,7 +110,7 @@ def test_other_alphas_and_missing_runs_draw_what_is_there_and_say_what_is_not(pl
     assert "2 of 6 runs are missing, the first: ResNet18 at α = 7, seed 0." in said
     command = "selectivity sweep --profile digits --figure fig4 --alphas=-1,0,7 --seeds 0,1 --set epochs=2"
     assert f"{command} --set 'milestones=[1]' --set width=2 --set train_size=50" in said
-    assert re.search(r"They would take about \d+ s of one core", said)
+    assert re.search(r"That would take about \d+ s of one core", said)
     assert "No size of α was run with both signs" in said
     assert "Figure 4 (Leavitt & Morcos)" in said
     before, after = pictures(places / "out" / FIGURE_4.name), pictures(done.out)

@@ -182,7 +182,7 @@ def test_the_command_for_one_seed_and_one_network():
 
 def test_the_cost_is_that_of_what_is_missing():
     study = made_up_study((-1.0, 0.0), 2, missing=[(-1.0, 1)])
-    assert study.cost().startswith("They would take about 10 s of one core")
+    assert study.cost().startswith("That would take about 10 s of one core")
     study.tables.runs["seconds"] = 1200.0
     assert "about 20 minutes" in study.cost()
 
@@ -207,7 +207,7 @@ def test_gather_trains_reads_and_skips(alone, monkeypatch):
     again = gather("fig1", **(options | {"seeds": [1, 0]}), on_missing="skip")
     assert [s.seed for s in again.missing] == [1, 1]
     assert again.runs()["test_loss"].tolist() == study.runs()["test_loss"].tolist()
-    assert "They would take about" in again.cost()
+    assert "That would take about" in again.cost()
     assert not (alone / "empty").exists()
 
 
