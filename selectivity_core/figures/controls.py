@@ -9,7 +9,7 @@ from ..controls import PLAIN, against_control, by_run, control_of
 from ..numbers import alpha_label, number, p_value
 from ..study import MODEL_NAMES, Study
 from .shown import Nothing, Shown, Table, show
-from .style import in_style, panels, percent, remove_legend
+from .style import in_style, keep_apart, panels, percent, remove_legend
 from .units import by_setting, settings_in_words
 
 # Control -> how the paper's estimate and the control are called beside each other.
@@ -36,15 +36,17 @@ def accuracy_at_selectivity(axes: Axes, groups: dict[str, pd.DataFrame]) -> None
         axes: where to draw.
         groups: name -> rows of `controls.by_run`.
     """
+    labels = []
     for (name, rows), marker, color in zip(groups.items(), "os", SHADES, strict=True):
         axes.plot(rows["si"], percent(rows["test_accuracy"]), marker, ms=3, color=color, alpha=0.5, mew=0)
         means = rows.groupby("alpha")[["si", "test_accuracy"]].mean()
         axes.plot(means["si"], percent(means["test_accuracy"]), f"{marker}-", color=color, lw=1, label=name)
         for alpha, mean in means.iterrows():
-            axes.annotate(
-                alpha_label(alpha), (mean["si"], 100 * mean["test_accuracy"]), (2, 5 if marker == "o" else -11),
-                textcoords="offset points", fontsize=7, color="black" if marker == "o" else "0.4",
-            )  # fmt: skip
+            labels.append(axes.annotate(
+                alpha_label(alpha), (mean["si"], 100 * mean["test_accuracy"]), (5, 4), textcoords="offset points",
+                fontsize=7, color="black" if marker == "o" else "0.4",
+            ))  # fmt: skip
+    keep_apart(axes, labels)
     axes.set_xlabel("index SI, less chance")
     axes.set_ylabel("test accuracy (%)")
 
