@@ -146,7 +146,8 @@ def _export(store: RunStore, runs: list[str], folder: Path) -> int:
             kept = settings
         assert kept is not None
         if table in PER_UNIT:
-            shown = (kept["seed_rank"] < PER_UNIT[table]) & _shown_by_unit(kept, folder.name)
+            most = min(PER_UNIT[table], find_profile(folder.name).counts.get("by_unit", PER_UNIT[table]))
+            shown = (kept["seed_rank"] < most) & _shown_by_unit(kept, folder.name)
             if table == "responses":
                 shown &= kept["model"].isin(_class_by_class(folder.name))
             new = new[new["run"].isin(kept.loc[shown, "run"])]

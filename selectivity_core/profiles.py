@@ -49,7 +49,8 @@ class Profile:
         scaled_down: whether its data, network or schedule are smaller than the paper's.
         grids: other α values for figures of a kind ("layers", "dprime", …) or for one network.
         counts: other numbers of seeds for figures of a kind ("many", "instances"); "baseline" is how many the first
-            network has at α = 0 of its plain grid, where that is more than at the other α.
+            network has at α = 0 of its plain grid, where that is more than at the other α; "by_unit" of how many the
+            ledger keeps tables of units, where that is fewer than of others.
         bound: how many α values (the most negative side, 0 among them), seeds and layers the off-axis bound is worked
             out for; None for all that a figure has.
     """
@@ -154,6 +155,7 @@ def _tiny_imagenet_short() -> Profile:
     base = (resnet18, resnet18.replace(model="resnet50", width=16))
     return Profile(
         "Tiny ImageNet, 20 classes, 6 epochs", base, (0.0, -1.0, 1.0), 1, scaled_down=True,
+        counts={"by_unit": 1},  # wide layers and many classes
         bound=Bound((0.0, -1.0), seeds=1, layers=4),
     )  # fmt: skip
 

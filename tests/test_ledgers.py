@@ -1,3 +1,4 @@
+import dataclasses
 import gzip
 
 import pandas as pd
@@ -6,6 +7,7 @@ import pytest
 from selectivity_core import RunStore, ledger, reads, sweep
 from selectivity_core.errors import StoreError
 from selectivity_core.ledgers import export, ledger_folder
+from selectivity_core.profiles import PROFILES, find_profile
 
 
 @pytest.fixture
@@ -68,6 +70,16 @@ def test_unit_tables_are_kept_for_the_first_seeds_of_a_setting(folder, tmp_path,
     assert set(found.units["run"]) == {s.id for s in specs if s.seed != 12}
     assert set(found.responses["run"]) == {s.id for s in specs if s.seed in (1, 2, 4, 8)}
     assert len(found.layers) == 7 * 19
+
+
+def test_unit_tables_are_kept_for_no_more_seeds_than_the_profile_says(folder, tmp_path, tiny, monkeypatch):
+    specs = [tiny.replace(model="resnet20", epochs=1, seed=s) for s in (0, 1, 2)]
+    monkeypatch.setitem(PROFILES, "digits", dataclasses.replace(find_profile("digits"), counts={"by_unit": 2}))
+    store = RunStore(tmp_path / "s")
+    sweep(specs, store, jobs=1, progress=False)
+    export(store)
+    assert len(ledger().runs) == 3
+    assert set(ledger().units["run"]) == set(ledger().responses["run"]) == {s.id for s in specs[:2]}
 
 
 def test_no_units_are_kept_of_schedules_that_are_only_compared(folder, tmp_path, tiny):
