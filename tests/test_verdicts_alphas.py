@@ -39,7 +39,7 @@ def test_runs_that_diverged_are_in_no_mean():
 def test_every_alpha_of_a_range_is_a_part():
     at = evidence(study(alphas=(-5, -1, -0.4, 0)))
     assert [f.where for f in alphas.every(at, *FIG, low=-1.0)] == ["α = −1", "α = −0.4"]
-    assert [f.where for f in alphas.every(at, *FIG, but=(-2.0, 1.0))] == ["α = −5"]
+    assert [f.where for f in alphas.every(at, *FIG, but=(-2.0, 1.0))] == ["α = −5, the only one run"]
     assert {f.family for f in alphas.every(at, *FIG)} == {3}
 
 
@@ -94,6 +94,8 @@ def test_monotone_has_a_part_for_every_step():
     assert [f.estimate for f in parts] == pytest.approx([0.1, 0.1])
     expected = stats.ttest_rel([0.2, 0.21, 0.19], [0.1, 0.1, 0.1]).pvalue
     assert parts[0].p() == pytest.approx(expected)
+    (alone,) = alphas.monotone(evidence(made), *FIG, low=-1.0)
+    assert (alone.where, alone.p()) == ("α from −1 to 0, the only step run", parts[1].p())
 
 
 WOBBLE_AT = {-2.0: (0, 0, 0), -1.0: (0, 1, -1), 0.0: (0, 0, 0)}

@@ -67,7 +67,12 @@ def every(
     kept = [f for alpha, f in found.items() if low <= alpha <= high and not but[0] <= alpha <= but[1]]
     if not kept:
         raise MissingRunsError(f"no run with {range_text(low, high)}")
-    return kept
+    return _only(kept, "one")
+
+
+def _only(kept: list[Finding], what: str) -> list[Finding]:
+    """The same; of a claim on all of a range, that one value of it was run is said."""
+    return kept if len(kept) > 1 else [replace(f, where=f"{f.where}, the only {what} run") for f in kept]
 
 
 def best(evidence: Evidence, figure: str, model: str, *, low: float, high: float) -> list[Finding]:
@@ -153,7 +158,7 @@ def monotone(
     measure: str = "si_units",
 ) -> list[Finding]:  # fmt: skip
     """Every step of the grid from one α to the next: the claim needs all of them, so that the weakest decides."""
-    return _steps(between(evidence.values(figure, model, measure), low, high), measure)
+    return _only(_steps(between(evidence.values(figure, model, measure), low, high), measure), "step")
 
 
 def irregular(evidence: Evidence, figure: str, model: str, *, low: float, measure: str = "si_units") -> list[Finding]:
