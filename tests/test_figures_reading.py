@@ -1,7 +1,9 @@
+from verdict_studies import evidence, study
+
 from selectivity_core.figures.reading import reading
 from selectivity_core.paper.claims import CLAIMS
 from selectivity_core.paper.figures import find_figure
-from selectivity_core.verdicts import Verdict
+from selectivity_core.verdicts import Verdict, alphas
 from selectivity_core.verdicts.findings import Finding
 from selectivity_core.verdicts.wording import detectable, estimate
 
@@ -52,6 +54,12 @@ def test_numbers_are_the_verdicts_own():
     assert f"**inconclusive** (digits: {estimate(row)}, n = 5; {detectable(row)} would show)" in text
     held = verdict(FIRST, "digits", "direction holds", finding(n=7))
     assert f"**direction holds** (digits: {estimate(held)}, n = 7)." in reading([held])
+
+
+def test_a_range_of_which_one_alpha_was_run_says_so():
+    (part,) = alphas.every(evidence(study(alphas=(-1, 0))), "fig1", "resnet18", low=-2.5)
+    row = verdict("L007", "digits", "direction holds", part)
+    assert f"(digits: {estimate(row)}, n = 3, α = −1, the only one run)." in reading([row])
 
 
 def test_empty_sections_say_so():

@@ -12,7 +12,7 @@ from ..paper.figures import find_figure
 from ..profiles import find_profile
 from ..study import Study
 from ..verdicts import Evidence, Verdict, judge
-from ..verdicts.wording import detectable, estimate
+from ..verdicts.wording import alone, detectable, estimate
 
 SCOREBOARD = "32_scoreboard.html"
 
@@ -100,7 +100,7 @@ def _power(verdict: Verdict) -> str:
         return ""
     least = detectable(verdict)
     power = "" if least == NONE else f"; {least} would be found with 80 % power"
-    return f"<small>n = {verdict.finding.n}{escape(power)}</small>"
+    return f"<small>n = {verdict.finding.n}{escape(alone(verdict) + power)}</small>"
 
 
 def _across(claim: Claim, verdicts: Sequence[Verdict]) -> str:
@@ -108,7 +108,11 @@ def _across(claim: Claim, verdicts: Sequence[Verdict]) -> str:
     cells = []
     for verdict in verdicts:
         found = verdict.finding
-        numbers = "" if found is None else f"<small>{escape(estimate(verdict))}, n = {found.n}</small>"
+        numbers = (
+            ""
+            if found is None
+            else f"<small>{escape(estimate(verdict))}, n = {found.n}{escape(alone(verdict))}</small>"
+        )
         cells.append(f'<td class="selectivity-words"><strong>{verdict.status}</strong>{numbers}</td>')
     return (
         f'<tr><td class="selectivity-words">{escape(claim.statement)} '

@@ -8,7 +8,7 @@ from ..numbers import NONE
 from ..paper.figures import find_figure
 from ..profiles import find_profile
 from ..verdicts import Verdict
-from ..verdicts.wording import detectable, estimate
+from ..verdicts.wording import alone, detectable, estimate
 from .scoreboard import chance_in_words
 
 HOLDS = ("reproduced", "direction holds")
@@ -91,7 +91,7 @@ def _here(verdict: Verdict) -> str:
         return f"**{verdict.status}** ({scale}: {verdict.reason})"
     least = detectable(verdict)
     power = f"; {least} would show" if verdict.status == "inconclusive" and least != NONE else ""
-    return f"**{verdict.status}** ({scale}: {estimate(verdict)}, n = {found.n}{power})"
+    return f"**{verdict.status}** ({scale}: {estimate(verdict)}, n = {found.n}{alone(verdict)}{power})"
 
 
 def _not_run(by_claim: dict[str, list[Verdict]], judged: dict[str, list[Verdict]]) -> str:

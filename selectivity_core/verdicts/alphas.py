@@ -25,6 +25,7 @@ from .findings import (
 )  # fmt: skip
 
 ACCURACY = "test_accuracy"
+ONLY = ", the only "  # behind the place of a finding on a range of α of which one value was run
 
 
 def is_accuracy(measure: str) -> bool:
@@ -72,7 +73,7 @@ def every(
 
 def _only(kept: list[Finding], what: str) -> list[Finding]:
     """The same; of a claim on all of a range, that one value of it was run is said."""
-    return kept if len(kept) > 1 else [replace(f, where=f"{f.where}, the only {what} run") for f in kept]
+    return kept if len(kept) > 1 else [replace(f, where=f"{f.where}{ONLY}{what} run") for f in kept]
 
 
 def best(evidence: Evidence, figure: str, model: str, *, low: float, high: float) -> list[Finding]:

@@ -6,6 +6,7 @@ import math
 
 from .. import numbers
 from ..numbers import NONE, number, percent
+from .alphas import ONLY
 from .findings import Finding
 from .judging import Verdict
 
@@ -20,6 +21,12 @@ def estimate(verdict: Verdict) -> str:
     unit = " points" if found.points else ""
     mean = f"{_scaled(found.estimate, found)}{unit}"
     return mean if NONE in (low, high) else f"{mean} ({low} to {high}; {coverage:.0%})".replace("%", " %")
+
+
+def alone(verdict: Verdict) -> str:
+    """Of a claim on a range of α the one value that was run, where there is no other: ", α = −1, the only one run"."""
+    where = "" if verdict.finding is None else verdict.finding.where
+    return f", {where}" if ONLY in where else ""
 
 
 def detectable(verdict: Verdict) -> str:
