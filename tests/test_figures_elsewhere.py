@@ -7,6 +7,8 @@ from measured_study import measured_study
 
 from selectivity_core import figures
 from selectivity_core.figures import offset
+from selectivity_core.numbers import capital
+from selectivity_core.profiles import find_profile
 from selectivity_core.study import gather
 
 elsewhere = sys.modules["selectivity_core.figures.elsewhere"]  # its function of the same name hides it
@@ -55,15 +57,20 @@ def test_a_figure_of_one_setting_needs_no_other(no_store):
 
 def test_a_page_can_draw_and_tell_in_its_own_way(no_store):
     study = gather("offset", profile="cifar10-short", seeds=1, on_missing="skip")
-    (shown,) = figures.elsewhere(study, drawn_by=offset.measures_figure).figures
-    assert shown.anchor.endswith("-digits") and shown.caption.startswith("The same, digits. ")
-    told = figures.told_elsewhere(study, lambda other: f"{len(other.runs())} runs").data
-    assert told == f"**Digits.** {len(gather('offset', profile='digits', on_missing='skip').runs())} runs"
+    shown = figures.elsewhere(study, drawn_by=offset.measures_figure).figures
+    (digits,) = [one for one in shown if one.anchor.endswith("-digits")]
+    assert digits.caption.startswith("The same, digits. ")
+    told = figures.told_elsewhere(study, lambda other: f"{len(other.runs())} runs").data.split("\n\n")
+    assert f"**Digits.** {len(gather('offset', profile='digits', on_missing='skip').runs())} runs" in told
+    assert len(told) == len(shown) == len(elsewhere.other_scales(study))
 
 
 def test_a_list_begins_below_its_title(no_store):
     study = gather("offset", profile="cifar10-short", seeds=1, on_missing="skip")
-    assert figures.told_elsewhere(study, lambda other: "* one\n* two").data == "**Digits.**\n\n* one\n* two"
+    told = figures.told_elsewhere(study, lambda other: "* one\n* two").data
+    assert told.startswith("**Digits.**\n\n* one\n* two")
+    titles = [find_profile(other.profile).title for other in elsewhere.other_scales(study)]
+    assert told.split("\n\n") == [part for title in titles for part in (f"**{capital(title)}.**", "* one\n* two")]
 
 
 @pytest.mark.parametrize(("finished", "compared"), [((40,), False), ((40, 80), True)])
