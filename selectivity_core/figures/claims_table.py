@@ -108,11 +108,8 @@ def _across(claim: Claim, verdicts: Sequence[Verdict]) -> str:
     cells = []
     for verdict in verdicts:
         found = verdict.finding
-        numbers = (
-            ""
-            if found is None
-            else f"<small>{escape(estimate(verdict))}, n = {found.n}{escape(alone(verdict))}</small>"
-        )
+        said = "" if found is None else escape(f"{estimate(verdict)}, n = {found.n}{alone(verdict)}")
+        numbers = said and f"<small>{said}</small>"
         cells.append(f'<td class="selectivity-words"><strong>{verdict.status}</strong>{numbers}</td>')
     return (
         f'<tr><td class="selectivity-words">{escape(claim.statement)} '
