@@ -17,7 +17,7 @@ PAPER_ALPHAS = (
 
 
 # What only the regulariser reads, as every run at α = 0 has it.
-PLAIN = {"index": "si", "layers": "all", "warmup_epochs": 0.0, "estimate": "batch"}
+PLAIN = {"index": "si", "layers": "all", "warmup_epochs": 0.0, "estimate": "batch", "window": None}
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,13 @@ from .spec import RunSpec, field_names
 
 
 def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row's spec fields as a spec takes them: milestones are text in a table. Fields it lacks are left out."""
+    """A row's spec fields as a spec takes them: lists are text in a table. Fields it lacks are left out."""
     found = {name: row[name] for name in field_names() if name in row}
-    if "milestones" in found:
-        found["milestones"] = [int(epoch) for epoch in str(found["milestones"]).split()]
+    for name in ("milestones", "window"):
+        if name in found:
+            found[name] = [int(epoch) for epoch in str(found[name]).split()]
+    if not found.get("window"):
+        found["window"] = None
     return {name: value.item() if hasattr(value, "item") else value for name, value in found.items()}
 
 

@@ -105,7 +105,7 @@ def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Che
             )
             shown.update()
     row: dict[str, Any] = {"run": spec.id, **spec.as_dict()}
-    row["milestones"] = " ".join(map(str, spec.milestones))
+    row |= {name: " ".join(map(str, getattr(spec, name) or ())) for name in ("milestones", "window")}
     row |= _diverged_row(diverged) if diverged else _complete_row(trainer)
     frames, weights = ({}, {}) if diverged else _measure(trainer, row)
     row["seconds"] = time.perf_counter() - clock

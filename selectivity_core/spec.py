@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from .errors import SpecError
 
-SCHEMA = 1  # raised when a field is added or changes meaning, together with a migration
+SCHEMA = 1  # raised when a field changes meaning; a field that is added goes into LATER instead
 
 DatasetName = Literal["digits", "mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "tiny-imagenet-20"]
 
@@ -32,7 +32,12 @@ RANGES: dict[str, tuple[float, float, bool, bool]] = {
     "width": (1, 65_536, True, True),
     "train_size": (2, 100_000_000, True, True),  # a batch of one has no variance
     "threads": (1, 1024, True, True),
+    "min_map": (1, 1024, True, True),
 }
+
+# Fields that came after schema 1's 24, each with the value that all earlier runs have. A run with that value is hashed
+# without the field, so that no finished run changes its id; the values here never change.
+LATER: dict[str, Any] = {"schedule": "steps", "window": None, "nesterov": False, "min_map": 1}
 
 # Fields in which the runs of one figure can differ beside α and seed.
 VARIED = (
@@ -63,6 +68,12 @@ class RunSpec:
         estimate: how the index is estimated on a batch; see `SelectivityRegularizer`.
         precision: of the network's arithmetic; indices are computed in float32 either way.
         threads: CPU threads of the run (another number can round differently).
+        schedule: "steps" drops the rate at the milestones; "onecycle" raises it linearly from 0 to `lr` over the first
+            fifth of the steps and lowers it linearly to 0 over the rest.
+        window: first and last epoch, counted from 0 and both included, in which α acts; None for all of them. Warm-up
+            counts from the window's start.
+        nesterov: Nesterov's momentum.
+        min_map: smallest side that a feature map may have: strides and pools that would go below it are left out.
 
     Raises:
         SpecError: a value of the wrong type or out of range, naming the field.
@@ -91,6 +102,10 @@ class RunSpec:
     estimate: Literal["batch", "unbiased", "shuffled"] = "batch"
     precision: Literal["float32", "bfloat16"] = "float32"
     threads: int = 1
+    schedule: Literal["steps", "onecycle"] = "steps"
+    window: tuple[int, int] | None = None
+    nesterov: bool = False
+    min_map: int = 1
 
     def __post_init__(self) -> None:
         for name, kind in _kinds().items():
@@ -102,6 +117,16 @@ class RunSpec:
                     f"milestones: {self.milestones} given; ascending epochs between 1 and {self.epochs - 1} are allowed"
                 )
             previous = milestone
+        if self.schedule == "onecycle" and self.milestones:
+            raise SpecError(f'milestones: {self.milestones} given with schedule "onecycle", which has none; pass ()')
+        if self.window is not None and not (
+            len(self.window) == 2 and 0 <= self.window[0] <= self.window[1] < self.epochs
+        ):
+            raise SpecError(
+                f"window: {self.window} given; a first and a last epoch between 0 and {self.epochs - 1} are needed"
+            )
+        if self.nesterov and not self.momentum:
+            raise SpecError("nesterov: True given with momentum 0; Nesterov's momentum needs one above 0")
         # Here, so that reading this module does not load torch.
         from .models import find_model
         from .units import parse_activation
@@ -113,27 +138,28 @@ class RunSpec:
 
     @cached_property
     def id(self) -> str:
-        """The hash of the full content and the schema version, 16 hexadecimal digits."""
-        content = {"schema": SCHEMA, **self.as_dict()}
+        """The hash of the content and the schema version, 16 hexadecimal digits; see `LATER` for what is left out."""
+        fields = {k: v for k, v in self.as_dict().items() if k not in LATER or v != LATER[k]}
+        content = {"schema": SCHEMA, **fields}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON can hold them (milestones as a list)."""
+        """The fields as JSON can hold them (tuples as lists)."""
         return {
             name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in field_names()
         }
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> RunSpec:
-        """A spec from `as_dict`'s content; every field must be there and no other.
+        """A spec from `as_dict`'s content; every field must be there and no other, but for those of `LATER`.
 
         Raises:
             SpecError: fields missing or unknown, or values that are not allowed.
         """
         expected = set(field_names())
-        if set(content) != expected:
-            odd = sorted(set(content) ^ expected)
+        if set(content) | set(LATER) != expected:
+            odd = sorted((set(content) | set(LATER)) ^ expected)
             raise SpecError(f"spec: fields missing or unknown: {', '.join(odd)}")
         return cls(**content)
 
@@ -177,6 +203,8 @@ def _value(name: str, kind: Any, given: Any) -> Any:
         return given
     if kind in (int, float):
         return _number(name, kind, given)
+    if given is None and type(None) in typing.get_args(kind):
+        return None
     if not isinstance(given, list | tuple):
         raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; a list of whole numbers is needed")
     return tuple(_number(name, int, item) for item in given)

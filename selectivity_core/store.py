@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import secrets
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -17,9 +18,9 @@ from .files import flush_folder, make_folder, sha256, write
 from .locks import is_locked, lock, try_lock
 from .manifests import TABLES, make_manifest, parse_manifest
 from .reads import record as record_read
-from .spec import RunSpec
+from .spec import LATER, RunSpec
 from .staging import remove_leftovers, staged
-from .tables import PROVENANCE, Tables, concat, empty
+from .tables import COLUMNS, PROVENANCE, Tables, concat, empty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 TEXT = ("run", "other", "analysis", "layer", "form", "kind")
 RUN_TEXT = (
-    "run", "model", "dataset", "index", "milestones", "layers", "activation", "estimate", "precision", "status",
-    "started", *(f"provenance_{name}" for name in PROVENANCE),
+    "run", "model", "dataset", "index", "milestones", "window", "schedule", "layers", "activation", "estimate",
+    "precision", "status", "started", *(f"provenance_{name}" for name in PROVENANCE),
 )  # fmt: skip
 
 
@@ -44,7 +45,12 @@ def from_csv(content: bytes, name: str) -> pd.DataFrame:
     import pandas as pd
 
     text = dict.fromkeys(RUN_TEXT if name == "runs" else TEXT, str)
-    return pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=["nan"])
+    found = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=["nan"])
+    if name == "runs" and "run" in found:  # written before those fields came
+        absent = {field: "" if value is None else value for field, value in LATER.items() if field not in found}
+        found = found.assign(**absent)
+        found = found[sorted(found, key=lambda c: COLUMNS["runs"].index(c) if c in COLUMNS["runs"] else math.inf)]
+    return found
 
 
 class RunStore:

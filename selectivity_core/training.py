@@ -76,6 +76,7 @@ def build(spec: RunSpec, dataset: Dataset) -> UnitNetwork:
     return build_model(
         spec.model, channels=dataset.channels, image_size=dataset.image_size, classes=len(dataset.classes),
         width=spec.width, activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout,
+        min_map=spec.min_map,
     )  # fmt: skip
 
 
@@ -97,9 +98,10 @@ class Trainer:
         torch.manual_seed(derive(spec.seed, "init"))
         self.model = build(spec, dataset).placed(self.device)
         self.optimizer = torch.optim.SGD(
-            self.model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay, fused=True
-        )
-        self.regularizer = self._regularizer() if spec.alpha else None
+            self.model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay,
+            nesterov=spec.nesterov, fused=True,
+        )  # fmt: skip
+        self.regularizer: SelectivityRegularizer | None = None  # that of the current epoch
         self.epoch, self.step = 0, 0  # epochs finished; steps taken in the current one
         self.history: list[dict[str, float]] = []
         self.best = Best()
@@ -128,8 +130,23 @@ class Trainer:
         return self.epoch >= self.spec.epochs
 
     def learning_rate(self) -> float:
-        """The current epoch's, after the drops of the schedule."""
-        return self.spec.lr * 0.1 ** sum(self.epoch >= m for m in self.spec.milestones)
+        """The coming step's."""
+        spec = self.spec
+        if spec.schedule == "steps":
+            return spec.lr * 0.1 ** sum(self.epoch >= m for m in spec.milestones)
+        total = spec.epochs * self.steps_per_epoch
+        rise, done = max(1, total // 5), self.epoch * self.steps_per_epoch + self.step
+        return spec.lr * ((done + 1) / rise if done < rise else (total - done) / (total - rise))
+
+    def _place_regularizer(self) -> None:
+        """The regulariser of the current epoch: none at α = 0 or outside the window."""
+        first, last = self.spec.window or (0, self.spec.epochs - 1)
+        acts = self.spec.alpha != 0 and first <= self.epoch <= last
+        if self.regularizer is not None and not acts:
+            self.regularizer.remove()
+            self.regularizer = None
+        elif self.regularizer is None and acts:
+            self.regularizer = self._regularizer()
 
     def run_epoch(self, after_step: Callable[[Trainer], None] | None = None) -> None:
         """Trains to the end of the current epoch, from wherever in it the run stands, and measures it.
@@ -142,8 +159,7 @@ class Trainer:
         order = torch.randperm(self.spec.train_size, generator=generator(self.spec.seed, "order", self.epoch)).to(
             self.device
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+        self._place_regularizer()
         self.model.train()
         size = self.spec.batch_size
         while self.step < self.steps_per_epoch:
@@ -168,7 +184,7 @@ class Trainer:
             torch.manual_seed(derive(spec.seed, "dropout", *place))
         regularizer, extra = self.regularizer, None
         if regularizer is None and self.step == self.steps_per_epoch - 1:
-            # At α = 0 the batch's index is only looked at, once an epoch.
+            # Where α does not act the batch's index is only looked at, once an epoch.
             regularizer = extra = SelectivityRegularizer(self.model, 0.0, layers=spec.layers)
         if regularizer is not None and spec.estimate != "batch":
             regularizer.generator = generator(spec.seed, "estimate", *place)
@@ -179,6 +195,8 @@ class Trainer:
         total = loss if index is None or extra is not None else loss - self._scale() * index
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
         self.optimizer.step()
         with torch.no_grad():
             self.sums[0] += loss.double() * len(labels)
@@ -192,7 +210,8 @@ class Trainer:
 
     def _scale(self) -> float:
         assert self.regularizer is not None
-        self.regularizer.steps = self.epoch * self.steps_per_epoch + self.step
+        first = self.spec.window[0] if self.spec.window else 0
+        self.regularizer.steps = (self.epoch - first) * self.steps_per_epoch + self.step
         return self.regularizer.scale
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from ..errors import SpecError
 from .network import Chain, Stage, Units, drop, initialise, rows
 from .registry import register
 
@@ -11,9 +12,11 @@ from .registry import register
 @register("mlp", title="MLP")
 def mlp(
     *, channels: int, image_size: int, classes: int, width: int = 512,
-    activation: str = "relu", batch_norm: bool = False, dropout: float = 0.0,
+    activation: str = "relu", batch_norm: bool = False, dropout: float = 0.0, min_map: int = 1,
 ) -> Chain:  # fmt: skip
     """Two hidden layers of `width` units. Batch norm, where asked for, stands before each non-linearity."""
+    if min_map != 1:
+        raise SpecError(f"min_map: {min_map} given; a perceptron has no feature maps")
     parts: dict[str, Stage] = {"rows": rows}
     inputs = channels * image_size * image_size
     for k in (1, 2):

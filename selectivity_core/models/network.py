@@ -105,6 +105,12 @@ def drop(share: float) -> nn.Module:
     return nn.Dropout(share) if share else nn.Identity()
 
 
+def halving(side: int, min_map: int) -> tuple[int, int]:
+    """Stride 2 and the map's side after it, or stride 1 and the same side where that would be below `min_map`."""
+    half = -(-side // 2)
+    return (2, half) if half >= min_map else (1, side)
+
+
 def conv3x3(inputs: int, outputs: int, stride: int = 1, *, bias: bool = False) -> nn.Conv2d:
     """A 3x3 convolution with padding 1."""
     return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=bias)
@@ -137,6 +143,6 @@ def need_no_dropout(name: str, dropout: float) -> None:
 
 
 __all__ = [
-    "Chain", "Stage", "UnitNetwork", "Units", "conv3x3", "drop", "initialise", "mean_over_positions", "need_batch_norm",
-    "need_no_dropout", "norm", "rows",
+    "Chain", "Stage", "UnitNetwork", "Units", "conv3x3", "drop", "halving", "initialise", "mean_over_positions",
+    "need_batch_norm", "need_no_dropout", "norm", "rows",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ class Builder(Protocol):
 
     def __call__(
         self, *, channels: int, image_size: int, classes: int, width: int, activation: str, batch_norm: bool,
-        dropout: float,
+        dropout: float, min_map: int,
     ) -> UnitNetwork:  # fmt: skip
         """A network; see `build_model` for the arguments."""
 
@@ -66,6 +66,7 @@ def build_model(
     activation: str = "relu",
     batch_norm: bool = True,
     dropout: float = 0.0,
+    min_map: int = 1,
 ) -> UnitNetwork:
     """A freshly initialised network, drawn from torch's global generator.
 
@@ -78,6 +79,7 @@ def build_model(
         activation: "relu" or "leaky_relu:b".
         batch_norm: normalise after each convolution.
         dropout: share of units dropped after each hidden layer.
+        min_map: smallest side that a feature map may have; strides and pools that would go below it are left out.
 
     Returns:
         a module that gives logits (samples, classes) of images (samples, channels, H, W).
@@ -85,7 +87,10 @@ def build_model(
     Raises:
         SpecError: an unknown name, or options that this network does not have.
     """
-    return find_model(name)(
+    builder = find_model(name)
+    if min_map > image_size:
+        raise SpecError(f"min_map: {min_map} given; images of {image_size}x{image_size} pixels have no larger maps")
+    return builder(
         channels=channels, image_size=image_size, classes=classes, width=width,
-        activation=activation, batch_norm=batch_norm, dropout=dropout,
+        activation=activation, batch_norm=batch_norm, dropout=dropout, min_map=min_map,
     )  # fmt: skip

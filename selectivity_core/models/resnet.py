@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from torch import nn
 
-from .network import Stage, UnitNetwork, Units, initialise, mean_over_positions, need_batch_norm, need_no_dropout
+from ..errors import SpecError
+from .network import (
+    Stage,
+    UnitNetwork,
+    Units,
+    halving,
+    initialise,
+    mean_over_positions,
+    need_batch_norm,
+    need_no_dropout,
+)
 
 
 class Block(nn.Module):
@@ -34,7 +44,7 @@ class ResNet(UnitNetwork):
 
     def __init__(
         self, *, channels: int, image_size: int, classes: int, width: int,
-        activation: str = "relu", batch_norm: bool = True, dropout: float = 0.0,
+        activation: str = "relu", batch_norm: bool = True, dropout: float = 0.0, min_map: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
         need_batch_norm(self.name, batch_norm)
@@ -43,12 +53,14 @@ class ResNet(UnitNetwork):
         self.bn = nn.BatchNorm2d(width)
         self.units = Units(activation)
         self.unit_filters["units"] = "conv"
-        inputs = width
+        inputs, side = width, -(-image_size // self.conv.stride[0])
+        if side < min_map:
+            raise SpecError(f"min_map: {min_map} given; the stem of {self.name} leaves maps of {side}x{side}")
         for stage, depth in enumerate(self.depths, 1):
             blocks = []
+            first, side = halving(side, min_map) if stage > 1 else (1, side)
             for k in range(depth):
-                stride = 2 if stage > 1 and not k else 1
-                blocks.append(self.block(inputs, width * 2 ** (stage - 1), stride, activation))
+                blocks.append(self.block(inputs, width * 2 ** (stage - 1), 1 if k else first, activation))
                 inputs = width * 2 ** (stage - 1) * self.block.expansion
                 for c in range(1, self.block.convolutions + 1):
                     self.unit_filters[f"stage{stage}.{k}.units{c}"] = f"stage{stage}.{k}.conv{c}"

@@ -13,12 +13,12 @@ STAGES = (2, 2, 3, 3, 3)  # convolutions before each pool
 @register("vgg16", title="VGG16")
 def vgg16(
     *, channels: int, image_size: int, classes: int, width: int = 64,
-    activation: str = "relu", batch_norm: bool = True, dropout: float = 0.0,
+    activation: str = "relu", batch_norm: bool = True, dropout: float = 0.0, min_map: int = 1,
 ) -> Chain:  # fmt: skip
     """Thirteen 3x3 convolutions in five pooled stages, then a hidden layer: 14 layers of units.
 
     `width` is the first stage's channels (64 in the paper); the hidden layer has 8 · width units. A pool that would
-    shrink the map below 1x1 is left out.
+    shrink the map below `min_map` is left out.
     """
     parts: dict[str, Stage] = {}
     inputs, size = channels, image_size
@@ -29,7 +29,7 @@ def vgg16(
             stack.add_module(f"bn{k}", norm(outputs, batch_norm))
             stack.add_module(f"units{k}", Units(activation))
             inputs = outputs
-        if size >= 2:
+        if size // 2 >= min_map:
             stack.add_module("pool", nn.MaxPool2d(2))
             size //= 2
         parts[f"stage{stage}"] = stack
