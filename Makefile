@@ -26,13 +26,13 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 book: env ## train what is missing, run the notebooks, render the book into _build/html
-	$(BIN)/python -m selectivity_core.publish build
+	$(BIN)/python -m selectivity_core.book.publish build
 
 serve: env ## open the rendered book in a browser
-	$(BIN)/python -m selectivity_core.publish serve
+	$(BIN)/python -m selectivity_core.book.publish serve
 
 watch: env ## rerun one notebook and its page whenever a file changes: make watch NB=05_figure_4
-	$(BIN)/python -m selectivity_core.publish watch --notebook $(NB)
+	$(BIN)/python -m selectivity_core.book.publish watch --notebook $(NB)
 
 test: env ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile

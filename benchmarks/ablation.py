@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from selectivity_core import ablate, build_model
 from selectivity_core.ablation import cumulative_ablation
-from selectivity_core.importance import unit_importance
+from selectivity_core.ablation.importance import unit_importance
 
 from .timing import Paired, compare
 

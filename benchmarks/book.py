@@ -6,10 +6,10 @@ import json
 import subprocess
 import sys
 
+from selectivity_core.book.publish import staleness
+from selectivity_core.book.publish.__main__ import ROOT, full_build
+from selectivity_core.book.publish.job import prepare
 from selectivity_core.errors import SelectivityError
-from selectivity_core.publish import staleness
-from selectivity_core.publish.__main__ import ROOT, full_build
-from selectivity_core.publish.job import prepare
 
 from .timing import Paired, timed
 
@@ -51,7 +51,7 @@ def build() -> None:
     Raises:
         SelectivityError: it fails.
     """
-    command = [sys.executable, "-m", "selectivity_core.publish", "build"]
+    command = [sys.executable, "-m", "selectivity_core.book.publish", "build"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SelectivityError(f"book: exit code {done.returncode}: {done.stderr.strip()[-500:]}")

@@ -17,9 +17,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from selectivity_core import build_model, profile, sweep
-from selectivity_core.metrics import class_means, index_of_means
-from selectivity_core.numbers import number
-from selectivity_core.profiles import expand
+from selectivity_core.book.numbers import number
+from selectivity_core.indices import class_means, index_of_means
+from selectivity_core.runs.profiles import expand
 from selectivity_core.units import record
 
 from .memory import measured

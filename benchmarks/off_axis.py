@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import orthogonal
 
 from selectivity_core import selectivity_index
-from selectivity_core.orthonormal import ShiftedIndex, fit_projections, starting_projections
+from selectivity_core.rotation import ShiftedIndex, fit_projections, starting_projections
 from selectivity_core.seeds import generator
 
 from .timing import Paired, compare

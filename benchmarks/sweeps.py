@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from selectivity_core import RunSpec, RunStore, profile, sweep, train
-from selectivity_core.profiles import expand
+from selectivity_core.runs.profiles import expand
 
 from .timing import Paired, compare
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from selectivity_core import build_model, profile
-from selectivity_core.probes import score, unit_table
+from selectivity_core.measuring import score, unit_table
 
 from .images import generated
 from .timing import Paired, compare

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # of x86-64, then of ARM
@@ -88,3 +88,22 @@ class _WidenedConvolution(torch.autograd.Function):
             ctx.needs_input_grad[:3],
         )  # fmt: skip
         return (*(None if g is None else g.bfloat16() for g in found), None, None, None, None)
+
+
+@contextmanager
+def evaluating(model: nn.Module, precision: str = "float32") -> Iterator[None]:
+    """Evaluation mode without gradients, for the body of the `with`; every module's own mode is put back.
+
+    Args:
+        model: any module, parts of it frozen in either mode too.
+        precision: of its arithmetic, "float32" or "bfloat16", whatever the caller's autocast.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    device = next(model.parameters(), torch.zeros(())).device
+    model.eval()
+    try:
+        with torch.inference_mode(), arithmetic(device, precision):
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import ActivityError, SpecError, UnitError
-from .metrics import EPS, class_means, class_statistics, discriminability_of, index_of_means
+from .indices import EPS, class_means, class_statistics, discriminability_of, index_of_means
 from .units import Units, never_negative, spatial_mean, unit_layers
 
 INDICES = ("si", "dprime")

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .checkpoints import Checkpoints
 from .data import Dataset, load
 from .machine import choose_device, provenance
-from .probes import layer_table, unit_table
+from .measuring import layer_table, unit_table
 from .progress import bar
 from .spec import RunSpec
 from .tables import COLUMNS, RUN_FIGURES, Tables
-from .training import RESULT_VERSION, Diverged, Trainer, isolated
+from .training import RESULT_VERSION, Checkpointing, Diverged, Trainer, isolated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +51,7 @@ def train(
     data: Dataset | str | Path | None = None,
     progress: bool = True,
     device: torch.device | None = None,
-    checkpoints: Checkpoints | None = None,
+    checkpoints: Checkpointing | None = None,
 ) -> Result:
     """Trains one run and measures it. Nothing is stored.
 
@@ -81,7 +80,7 @@ def train(
         return _finish(trainer, dataset, progress, checkpoints)
 
 
-def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Checkpoints | None) -> Result:
+def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Checkpointing | None) -> Result:
     spec = trainer.spec
     started, clock = datetime.now(UTC), time.perf_counter() - trainer.seconds
     diverged: Diverged | None = None

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -16,14 +16,14 @@ from torch import Tensor
 from .arithmetic import arithmetic
 from .data import Dataset, batch, split
 from .machine import choose_device
+from .measuring import Score, score, test_pass
 from .models import UnitNetwork, build_model
-from .probes import Score, score, test_pass
 from .regularizer import SelectivityRegularizer
 from .seeds import derive, generator
 from .spec import RunSpec
 
 if TYPE_CHECKING:
-    from .probes import TestPass
+    from .measuring import TestPass
 
 # Raised by hand when a change makes the same spec give other numbers; runs of another version count as stale.
 RESULT_VERSION = 1
@@ -78,6 +78,16 @@ def build(spec: RunSpec, dataset: Dataset) -> UnitNetwork:
         width=spec.width, activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout,
         min_map=spec.min_map,
     )  # fmt: skip
+
+
+class Checkpointing(Protocol):
+    """Keeps a run's state between steps; see `runs.checkpoints.Checkpoints`."""
+
+    def restore(self, trainer: Trainer) -> bool:
+        """Takes up what was kept, if anything was."""
+
+    def after_step(self, trainer: Trainer) -> None:
+        """Called after every step."""
 
 
 class Trainer:

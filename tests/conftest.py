@@ -11,7 +11,7 @@ from tiny_specs import DIVERGING, TINY
 
 from selectivity_core import RunSpec, RunStore, sweep
 from selectivity_core.cli import main
-from selectivity_core.profiles import PROFILES, Profile
+from selectivity_core.runs.profiles import PROFILES, Profile
 
 torch.set_num_threads(1)
 

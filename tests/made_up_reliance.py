@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from made_up_study import LAYERS, made_up_study
 
-from selectivity_core.reliance import ANALYSES, SCALES
+from selectivity_core.book.study import Study
+from selectivity_core.runs.analyses import ANALYSES, SCALES
 from selectivity_core.spec import RunSpec
-from selectivity_core.study import Study
 from selectivity_core.tables import COLUMNS
 
 STEPS = 10

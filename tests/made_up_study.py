@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from selectivity_core.bounds import KINDS, bound_tasks
-from selectivity_core.paper.figures import find_figure, grid
-from selectivity_core.profiles import find_profile
-from selectivity_core.representations import FORMS, pair_tasks
+from selectivity_core.book.paper.figures import find_figure, grid
+from selectivity_core.book.representations import FORMS, pair_tasks
+from selectivity_core.book.study import Study
+from selectivity_core.runs.analyses import KINDS, bound_tasks
+from selectivity_core.runs.profiles import find_profile
 from selectivity_core.spec import RunSpec
-from selectivity_core.study import Study
 from selectivity_core.tables import COLUMNS, MEASURES, Tables
 
 LAYERS = ("stem", "stage1.0", "stage2.0", "stage3.0")

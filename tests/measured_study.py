@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from selectivity_core.offset import COMPARED
-from selectivity_core.paper.figures import find_figure, grid
+from selectivity_core.book.offset import COMPARED
+from selectivity_core.book.paper.figures import find_figure, grid
+from selectivity_core.book.study import Study
 from selectivity_core.spec import RunSpec, field_names
-from selectivity_core.study import Study
 from selectivity_core.tables import Tables, empty
 
 LAYERS = ("stem", "stage1.0", "stage2.0")

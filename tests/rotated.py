@@ -3,7 +3,7 @@
 import torch
 
 from benchmarks.off_axis import generated
-from selectivity_core.orthonormal import fit_projections, random_projection
+from selectivity_core.rotation import fit_projections, random_projection
 
 SHORT = {"steps": 60, "lr": 1e-2}
 

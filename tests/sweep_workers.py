@@ -98,7 +98,7 @@ def work(task: dict[str, Any]) -> None:
 
 
 def die_writing(at: int) -> None:
-    from selectivity_core import store
+    from selectivity_core.runs import store
 
     real, left = files.write, [at]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 from made_up_study import made_up_study
 
-from selectivity_core.paper.claim_entries import Claim, Test, Value
-from selectivity_core.paper.entries import LEAVITT_MORCOS
-from selectivity_core.study import Study
-from selectivity_core.verdicts import Evidence
+from selectivity_core.book.paper.claim_entries import Claim, Test, Value
+from selectivity_core.book.paper.entries import LEAVITT_MORCOS
+from selectivity_core.book.study import Study
+from selectivity_core.book.verdicts import Evidence
 
 ByRun = Callable[[float, int], float]
 # Of the seeds: 0, 1, 2, 3. Differences between two α that differ in `wobble` have mean 0 over the first three.

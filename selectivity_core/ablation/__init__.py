@@ -1,6 +1,5 @@
 """What is left of a network's accuracy as its units are clamped one after the other (Morcos et al. 2018, 2.2)."""
 
-from .area import ablation_auc
-from .curves import cumulative_ablation
+from .curves import ablation_auc, cumulative_ablation
 
 __all__ = ["ablation_auc", "cumulative_ablation"]

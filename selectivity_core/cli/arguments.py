@@ -100,7 +100,7 @@ def overrides(options: argparse.Namespace) -> dict[str, Any]:
     """Values of `--set`."""
     import yaml
 
-    from ..overrides import check_overrides
+    from ..runs.profiles import check_overrides
 
     found = {}
     for item in options.set:
@@ -116,8 +116,8 @@ def overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 def grid_of(options: argparse.Namespace) -> list[RunSpec]:
     """The specs that `add_grid`'s options ask for."""
-    from ..paper.figures import grid
-    from ..profiles import expand, find_profile, profile, seed_list
+    from ..book.paper.figures import grid
+    from ..runs.profiles import expand, find_profile, profile, seed_list
 
     scale, changes = find_profile(options.profile), overrides(options)
     if options.figure:
@@ -139,7 +139,6 @@ def grid_of(options: argparse.Namespace) -> list[RunSpec]:
 
 def store_of(options: argparse.Namespace) -> Any:
     """The store that `--store` names, or the default one."""
-    from ..store import RunStore
-    from ..study import default_store
+    from ..runs.store import RunStore, default_store
 
     return RunStore(options.store) if options.store else default_store()

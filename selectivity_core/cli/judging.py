@@ -23,13 +23,13 @@ def add_commands(commands: Any) -> None:
 
 
 def _claims(options: argparse.Namespace) -> None:
+    from ..book.paper.claims import CLAIMS
+    from ..book.paper.claims import CONTEXT as KNOWN
+    from ..book.paper.figures import find_figure
+    from ..book.verdicts import STATUSES, Evidence, by_chance, judge
+    from ..book.verdicts.wording import detectable, estimate, p_value
     from ..errors import ParameterError
-    from ..paper.claims import CLAIMS
-    from ..paper.claims import CONTEXT as KNOWN
-    from ..paper.figures import find_figure
     from ..progress import bar
-    from ..verdicts import STATUSES, Evidence, by_chance, judge
-    from ..verdicts.wording import detectable, estimate, p_value
 
     if options.verdict not in (None, *STATUSES, CONTEXT):
         raise ParameterError(

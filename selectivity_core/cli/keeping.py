@@ -1,4 +1,4 @@
-"""Commands on what is kept: status, verify, export, import, migrate."""
+"""Commands on what is kept: status, verify, export, import."""
 
 from __future__ import annotations
 
@@ -42,18 +42,13 @@ def add_commands(commands: Any) -> None:
     imported.add_argument("source", type=Path, help="folder or tar file that `export --runs` wrote, or any store")
     add_store(imported)
 
-    text = "Rewrite finished runs of earlier versions for this one, in the store and the ledger."
-    migrate = command(commands, "migrate", _migrate, text)
-    _add_ledger(migrate)
-    add_store(migrate)
-
 
 def _add_ledger(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ledger", type=Path, help="another ledger folder (default: results/)")
 
 
 def _ledger_of(options: argparse.Namespace) -> Path | None:
-    from ..ledgers import ledger_folder
+    from ..runs.archive import ledger_folder
 
     if options.ledger is not None and not options.ledger.is_dir():
         raise StoreError(f"{options.ledger}: no such folder")
@@ -62,8 +57,8 @@ def _ledger_of(options: argparse.Namespace) -> Path | None:
 
 def _status(options: argparse.Namespace) -> None:
     from ..progress import bar
-    from ..run_status import KINDS, run_status
-    from ..sweeping import data_digests, describe
+    from ..runs.status import KINDS, run_status
+    from ..runs.sweeping import data_digests, describe
 
     store = store_of(options)
     if options.profile is None and (options.figure or options.model or options.set or options.shard):
@@ -92,7 +87,7 @@ def _spec(store: Any, run: str) -> Any:
 
 def _verify(options: argparse.Namespace) -> int:
     from ..progress import bar
-    from ..verification import ledger_problems, store_problems
+    from ..runs.verification import ledger_problems, store_problems
 
     store, ledger = store_of(options), _ledger_of(options)
     runs = store.folders()
@@ -116,9 +111,9 @@ def _retrained(options: argparse.Namespace, folder: Path | None) -> list[str]:
     from secrets import randbelow
 
     from ..errors import MissingRunsError
-    from ..ledgers import ledger
-    from ..profiles import find_profile
-    from ..retraining import retrain, sample
+    from ..runs.archive import ledger
+    from ..runs.profiles import find_profile
+    from ..runs.verification import retrain, sample
 
     find_profile(options.profile)
     if folder is None:
@@ -135,9 +130,9 @@ def _retrained(options: argparse.Namespace, folder: Path | None) -> list[str]:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from ..ledgers import export
-    from ..moving import export_runs
     from ..progress import bar
+    from ..runs.archive import export
+    from ..runs.moving import export_runs
 
     store = store_of(options)
     if not store.ids():
@@ -152,8 +147,8 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from ..moving import import_runs
     from ..progress import bar
+    from ..runs.moving import import_runs
 
     store = store_of(options)
     with bar("importing runs", None, "run", leave=False) as shown:
@@ -162,12 +157,3 @@ def _import(options: argparse.Namespace) -> int:
     for reason in moved.refused:
         print(f"selectivity: {options.source}: {reason}", file=sys.stderr)
     return 2 if moved.refused else 0
-
-
-def _migrate(options: argparse.Namespace) -> None:
-    from ..migrations import migrate_ledger, migrate_store
-
-    store, ledger = store_of(options), _ledger_of(options)
-    print(f"{store.path}: {migrate_store(store)} runs rewritten")
-    if ledger is not None:
-        print(f"{ledger}: {migrate_ledger(ledger)} runs rewritten")

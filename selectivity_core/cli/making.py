@@ -41,7 +41,7 @@ def _data(options: argparse.Namespace) -> None:
 def _figure(options: argparse.Namespace) -> None:
     import yaml
 
-    from ..publish.runner import execute
+    from ..book.publish.runner import execute
 
     path = Path(options.notebook)
     if not path.suffix:

@@ -49,7 +49,7 @@ def _add_ledger(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from ..profiles import profile
+    from ..runs.profiles import profile
 
     changes = overrides(options)
     spec = profile(options.profile, model=options.model, alpha=options.alpha, seed=options.seed, **changes)
@@ -57,7 +57,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from ..schedulers import scheduled
+    from ..runs.executing import scheduled
 
     specs = grid_of(options)
     with scheduled(options.scheduler) if options.scheduler else nullcontext() as executor:
@@ -65,14 +65,14 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _ledger(options: argparse.Namespace) -> Any:
-    from ..ledgers import ledger
+    from ..runs.archive import ledger
 
     return ledger() if options.use_ledger else None
 
 
 def _run(specs: list[RunSpec], options: argparse.Namespace, **how: Any) -> int:
     """Sweeps and prints the runs; 3 where every one of them diverged, since there is then nothing to look at."""
-    from ..sweeping import sweep
+    from ..runs.sweeping import sweep
 
     runs = sweep(specs, store_of(options), data=options.data, time_budget=options.time_budget, **how).runs
     columns = ["model", "alpha", "seed", "status", "best_epoch", "test_accuracy", "si_units", "si_layers", "seconds"]
@@ -97,10 +97,10 @@ def _run(specs: list[RunSpec], options: argparse.Namespace, **how: Any) -> int:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from ..executing import default_jobs, gpu_count
-    from ..ledgers import ledger
-    from ..planning import papers_grid, plan
     from ..progress import bar
+    from ..runs.archive import ledger
+    from ..runs.executing import default_jobs, gpu_count
+    from ..runs.planning import papers_grid, plan
 
     specs, store = papers_grid() if options.papers else grid_of(options), store_of(options)
     workers = options.workers or default_jobs(specs, gpu_count())

@@ -3,10 +3,8 @@
 `load(name)` gives a `Dataset`; `split(dataset, seed, train_size)` the images of one run; `batch` what a network is fed.
 """
 
-from .batches import batch, crop_and_flip, normalise
 from .catalogue import DATASETS, class_names
-from .dataset import Dataset, check, data_root, load
-from .splits import Split, corrupt, split
+from .dataset import Dataset, Split, batch, check, corrupt, crop_and_flip, data_root, load, normalise, split
 
 __all__ = [
     "DATASETS", "Dataset", "Split", "batch", "check", "class_names", "corrupt", "crop_and_flip", "data_root", "load",

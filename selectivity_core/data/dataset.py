@@ -10,9 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import DataError
+from ..errors import DataError, SpecError
+from ..seeds import generator
 from . import sources
 from .catalogue import DATASETS
 
@@ -142,3 +144,102 @@ def check(dataset: Dataset) -> None:
                 f"{where}: {int(per_class.min())} to {int(per_class.max())} images a class found; "
                 f"{count // shape.classes} of each are needed"
             )
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Indices into a data set's images, and the labels to train with.
+
+    Attributes:
+        train: (train_size,) int64.
+        train_labels: (train_size,) int64, corrupted where the spec says so.
+        validation: (validation,) int64; disjoint from `train`.
+    """
+
+    train: Tensor
+    train_labels: Tensor
+    validation: Tensor
+
+
+def split(dataset: Dataset, seed: int, train_size: int, label_corruption: float = 0.0) -> Split:
+    """Draws validation and training images for a seed, both balanced over classes as far as numbers allow.
+
+    The order deals the classes out in turn, each class in random order; validation takes the first images, training
+    the next `train_size`.
+
+    Raises:
+        SpecError: more training images asked for than there are.
+    """
+    available = len(dataset.labels) - dataset.validation
+    if not 1 <= train_size <= available:
+        raise SpecError(
+            f"train_size: {train_size} given; 1 to {available} is allowed for {dataset.name} "
+            f"({dataset.validation} images are set apart for validation)"
+        )
+    labels = dataset.labels.cpu()
+    shuffled = torch.randperm(len(labels), generator=generator(seed, "split"))
+    by_class = shuffled[labels[shuffled].argsort(stable=True)]
+    turn = torch.cat([torch.arange(int(n)) for n in labels.bincount() if n])
+    order = by_class[turn.argsort(stable=True)]
+    validation, train = order[: dataset.validation], order[dataset.validation :][:train_size]
+    return Split(train, corrupt(labels[train], len(dataset.classes), label_corruption, seed), validation)
+
+
+def corrupt(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
+    """Relabels a share of the samples uniformly over all classes, the true one included (Morcos et al. 2018, 3.1).
+
+    The samples relabelled at a smaller share are among those of a larger one. Fixed for the whole training.
+
+    Args:
+        labels: (samples,) int64.
+        classes: number of classes.
+        share: 0 to 1.
+        seed: the run's.
+    """
+    if share == 0:
+        return labels
+    draw = generator(seed, "corruption")
+    chosen = torch.randperm(len(labels), generator=draw)[: round(share * len(labels))]
+    drawn = torch.randint(classes, (len(labels),), generator=draw)
+    corrupted = labels.clone()
+    corrupted[chosen] = drawn[chosen]
+    return corrupted
+
+
+def crop_and_flip(images: Tensor, generator: torch.Generator, padding: int = 4) -> Tensor:
+    """A random crop of each image padded with black, and a horizontal flip of every second one on average.
+
+    Args:
+        images: (samples, H, W, channels) uint8.
+        generator: a CPU generator.
+        padding: black pixels added on each side before the crop.
+
+    Returns:
+        (samples, H, W, channels) uint8.
+    """
+    n, height, width, _ = images.shape
+    down = torch.randint(2 * padding + 1, (n, 1), generator=generator)
+    right = torch.randint(2 * padding + 1, (n, 1), generator=generator)
+    flip = torch.rand(n, 1, generator=generator) < 0.5
+    rows = down + torch.arange(height)
+    columns = right + torch.arange(width)
+    columns = torch.where(flip, columns.flip(1), columns)
+    device = images.device
+    padded = F.pad(images, (0, 0, padding, padding, padding, padding))
+    sample = torch.arange(n, device=device)[:, None, None]
+    return padded[sample, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
+
+
+def normalise(images: Tensor, dataset: Dataset) -> Tensor:
+    """(samples, H, W, channels) uint8 to (samples, channels, H, W) float32, channels last in memory."""
+    mean = torch.tensor(dataset.mean, device=images.device) * 255
+    scale = 1 / (torch.tensor(dataset.std, device=images.device) * 255)
+    return ((images.float() - mean) * scale).permute(0, 3, 1, 2)
+
+
+def batch(dataset: Dataset, indices: Tensor, augment: torch.Generator | None = None) -> Tensor:
+    """The training images at `indices` as a network takes them, augmented where a generator is given."""
+    images = dataset.images[indices]
+    if augment is not None:
+        images = crop_and_flip(images, augment)
+    return normalise(images, dataset)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from ..errors import SpecError
 from .network import (
     Stage,
     UnitNetwork,
     Units,
+    conv3x3,
     halving,
     initialise,
     mean_over_positions,
     need_batch_norm,
     need_no_dropout,
 )
+from .registry import register
 
 
 class Block(nn.Module):
@@ -77,3 +80,122 @@ class ResNet(UnitNetwork):
         """The stem, the stages one after the other, the mean over positions, the logits."""
         stages = [self.get_submodule(f"stage{k}") for k in range(1, len(self.depths) + 1)]
         return [self.conv, self.bn, self.units, *stages, mean_over_positions, self.fc]
+
+
+def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """The 1x1 shortcut where the shape changes. It has no non-linearity and so no units."""
+    if stride == 1 and inputs == outputs:
+        return nn.Identity()
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+
+
+class BasicBlock(Block):
+    """Two 3x3 convolutions beside a shortcut."""
+
+    def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
+        super().__init__(inputs, width, stride, activation)
+        self.conv1 = conv3x3(inputs, width, stride)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.units1 = Units(activation)
+        self.conv2 = conv3x3(width, width)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.shortcut = projection(inputs, width, stride)
+        self.units2 = Units(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map to map."""
+        y = self.units1(self.bn1(self.conv1(x)))
+        return self.units2(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class ImageNetResNet(ResNet):
+    """A residual network whose stem suits the size of the images."""
+
+    @staticmethod
+    def stem(channels: int, width: int, image_size: int) -> nn.Conv2d:
+        """7x7 with stride 2; for images under 32 pixels 3x3 with stride 1, which keeps a map to work on."""
+        if image_size < 32:
+            return conv3x3(channels, width)
+        return nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False)
+
+
+@register("resnet18", title="ResNet18")
+class ResNet18(ImageNetResNet):
+    """Four stages of two basic blocks: 17 layers of units, 11.3 M parameters at width 64 and 200 classes."""
+
+    name = "resnet18"
+    block = BasicBlock
+    depths = (2, 2, 2, 2)
+
+
+class PaddedBlock(Block):
+    """Two 3x3 convolutions; the shortcut subsamples and pads with zero channels where the shape changes."""
+
+    def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
+        super().__init__(inputs, width, stride, activation)
+        self.conv1 = conv3x3(inputs, width, stride)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.units1 = Units(activation)
+        self.conv2 = conv3x3(width, width)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.units2 = Units(activation)
+        self.stride = stride
+        self.pad = (width - inputs) // 2, width - inputs - (width - inputs) // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map to map."""
+        y = self.bn2(self.conv2(self.units1(self.bn1(self.conv1(x)))))
+        if self.stride != 1 or any(self.pad):
+            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, *self.pad))
+        y += x
+        return self.units2(y)
+
+
+@register("resnet20", title="ResNet20")
+class ResNet20(ResNet):
+    """Stem and three stages of three blocks: 19 layers of units, 0.27 M parameters at width 16."""
+
+    name = "resnet20"
+    block = PaddedBlock
+    depths = (3, 3, 3)
+
+    @staticmethod
+    def stem(channels: int, width: int, image_size: int) -> nn.Conv2d:
+        """3x3 with stride 1."""
+        return conv3x3(channels, width)
+
+
+class Bottleneck(Block):
+    """1x1, 3x3 (which takes the stride) and 1x1 convolutions beside a shortcut."""
+
+    expansion = 4
+    convolutions = 3
+
+    def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
+        super().__init__(inputs, width, stride, activation)
+        outputs = width * self.expansion
+        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.units1 = Units(activation)
+        self.conv2 = conv3x3(width, width, stride)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.units2 = Units(activation)
+        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.shortcut = projection(inputs, outputs, stride)
+        self.units3 = Units(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map to map."""
+        y = self.units1(self.bn1(self.conv1(x)))
+        y = self.units2(self.bn2(self.conv2(y)))
+        return self.units3(self.bn3(self.conv3(y)) + self.shortcut(x))
+
+
+@register("resnet50", title="ResNet50")
+class ResNet50(ImageNetResNet):
+    """Four stages of 3, 4, 6 and 3 bottlenecks: 49 layers of units."""
+
+    name = "resnet50"
+    block = Bottleneck
+    depths = (3, 4, 6, 3)

@@ -1,0 +1,308 @@
+"""What stands between one layer of units and the next, where that is linear: the ground of fast ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..models.network import Stage, Units, mean_over_positions
+from ..units import ACTIVATIONS
+from .inputs import Numbering, run, split
+from .masked import Block
+
+# Element by element and the same for every unit, so that any selection of units may be passed through.
+POINTWISE = (Units, *(kind for kind in ACTIVATIONS if kind is not nn.PReLU))
+
+
+@dataclass(frozen=True)
+class Link:
+    """From one layer's activity to the next one's input, or to the logits.
+
+    Attributes:
+        stages: as the network runs them.
+        weight: (outputs, units) or (outputs, units, kernel, kernel), with batch norm's factor in it.
+        bias: (outputs,), with batch norm's in it.
+        convolution: whose geometry `weight` has; None where it is a matrix.
+        pooled: the mean over positions comes first.
+        activation: of the layer that the link leads to; None before the logits.
+    """
+
+    stages: tuple[Stage, ...]
+    weight: Tensor
+    bias: Tensor
+    convolution: nn.Conv2d | None
+    pooled: bool
+    activation: nn.Module | None
+
+    def plain(self, activity: Tensor) -> Tensor:
+        """The next layer's input, bit for bit as the network computes it."""
+        return run(self.stages, activity)
+
+    def apply(self, activity: Tensor, units: Tensor, outputs: Tensor) -> Tensor:
+        """What some units add to some outputs, without the bias.
+
+        Args:
+            activity: (samples, units chosen, ...).
+            units: their numbers.
+            outputs: numbers of the outputs wanted.
+        """
+        weight = self.weight
+        weight = weight if len(outputs) == len(weight) else weight[outputs]
+        weight = weight if len(units) == weight.shape[1] else weight[:, units]
+        if self.convolution is not None:
+            geometry = self.convolution
+            return F.conv2d(activity, weight, None, geometry.stride, geometry.padding, geometry.dilation)
+        return self.pool(activity) @ weight.T
+
+    def pool(self, activity: Tensor) -> Tensor:
+        """(samples, units, ...) as the matrix takes it."""
+        return mean_over_positions(activity) if self.pooled else activity
+
+    def activate(self, given: Tensor) -> Tensor:
+        """The next layer's activity, of whatever units; logits are left as they are."""
+        return given if self.activation is None else self.activation(given)
+
+
+def read_links(
+    model: nn.Module, layers: Sequence[nn.Module]
+) -> tuple[list[Stage], list[tuple[nn.Module, Link]]] | None:
+    """A network as links from its first ablated layer on, where it is such a chain.
+
+    Args:
+        model: any module, in evaluation mode.
+        layers: those to be ablated.
+
+    Returns:
+        the stages up to the first ablated layer, that included, and each layer from there with the link that follows
+        it. None where something else stands between: a shortcut, a pool, a module used twice, hooks of others.
+    """
+    before, rest = split(model, layers)
+    names = [id(stage) for stage in before + rest]
+    if not rest or not isinstance(rest[0], POINTWISE) or len(set(names)) != len(names):
+        return None
+    found: list[tuple[nn.Module, Link]] = []
+    source, between = rest[0], list[Stage]()
+    for stage in rest[1:]:
+        if not isinstance(stage, POINTWISE):
+            between.append(stage)
+            continue
+        link = _link(between, stage)
+        if link is None:
+            return None
+        found.append((source, link))
+        source, between = stage, []
+    last = _link(between, None)
+    if last is None or last.convolution is not None:
+        return None
+    found.append((source, last))
+    known = {id(source) for source, _ in found}
+    if any(id(layer) not in known for layer in layers) or any(getattr(s, "inplace", False) for s, _ in found):
+        return None
+    return [*before, rest[0]], found
+
+
+def _link(stages: list[Stage], activation: nn.Module | None) -> Link | None:
+    """The link that some stages make; None where they are not [mean,] one linear map[, batch norm]."""
+    kept = [s for s in stages if not isinstance(s, nn.Identity | nn.Dropout)]
+    pooled = bool(kept) and kept[0] is mean_over_positions
+    kept = kept[1:] if pooled else kept
+    if not 1 <= len(kept) <= 2:
+        return None
+    linear, norm = kept[0], kept[1] if len(kept) == 2 else None
+    if isinstance(linear, nn.Conv2d):
+        if pooled or linear.groups != 1 or linear.padding_mode != "zeros":
+            return None
+    elif not isinstance(linear, nn.Linear):
+        return None
+    if norm is not None and not _frozen(norm):
+        return None
+    weight, bias = _folded(linear, norm)  # type: ignore[arg-type]
+    convolution = linear if isinstance(linear, nn.Conv2d) else None
+    return Link(tuple(stages), weight, bias, convolution, pooled, activation)
+
+
+def _frozen(norm: Stage) -> bool:
+    return isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) and norm.running_mean is not None
+
+
+def _folded(linear: nn.Conv2d | nn.Linear, norm: nn.BatchNorm1d | nn.BatchNorm2d | None) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a linear map and the batch norm behind it as one, computed in float64."""
+    weight = linear.weight.detach().double()
+    bias = weight.new_zeros(len(weight)) if linear.bias is None else linear.bias.detach().double()
+    if norm is not None:
+        factor = (norm.running_var.double() + norm.eps).rsqrt()  # type: ignore[union-attr]
+        factor = factor if norm.weight is None else factor * norm.weight.detach().double()
+        weight = weight * factor.view(-1, *[1] * (weight.ndim - 1))
+        bias = (bias - norm.running_mean.double()) * factor  # type: ignore[union-attr]
+        bias = bias if norm.bias is None else bias + norm.bias.detach().double()
+    dtype = linear.weight.dtype
+    # Contiguous whatever the network's memory format, so that selections of it are too.
+    return weight.to(dtype, memory_format=torch.contiguous_format), bias.to(dtype)
+
+
+STEPS = 32  # between two plain passes, from which the state starts afresh
+
+
+@dataclass(frozen=True)
+class State:
+    """The chain under a mask.
+
+    Attributes:
+        clamped: (units,) bool for each layer.
+        units: numbers of the units that `inputs` has for each layer, ascending; clamped ones may be missing.
+        inputs: (samples, units there, ...) what goes into each layer; for the first its activity; then the logits.
+    """
+
+    clamped: tuple[Tensor, ...]
+    units: tuple[Tensor, ...]
+    inputs: tuple[Tensor, ...]
+
+    @property
+    def logits(self) -> Tensor:
+        """(samples, classes)."""
+        return self.inputs[-1]
+
+
+class ChainEvaluator:
+    """Evaluates masks by what they change; `of` says whether a network can be evaluated so.
+
+    Args:
+        before: stages up to the first ablated layer, that included.
+        links: behind it and each layer that follows.
+        layers: which of those layers each of the numbering's is.
+        numbering: of the units that masks are about.
+    """
+
+    def __init__(self, before: list[Stage], links: list[Link], layers: list[int], numbering: Numbering) -> None:
+        self.before, self.links, self.layers, self.numbering = before, links, layers, numbering
+        self.sizes = [link.weight.shape[1] for link in links]
+        in_chain = dict(zip(numbering.sizes, layers, strict=True))
+        self.places = [(in_chain[layer], unit) for layer, unit in numbering.places()]
+        self.constants = [link.weight.new_zeros(size) for link, size in zip(links, self.sizes, strict=True)]
+        for layer, constants in (numbering.constants or {}).items():
+            self.constants[in_chain[layer]] = constants.to(self.constants[in_chain[layer]])
+
+    @classmethod
+    def of(cls, model: nn.Module, numbering: Numbering) -> ChainEvaluator | None:
+        """The evaluator of a network, where it is a chain from its first ablated layer on."""
+        wanted = [model.get_submodule(name) for name in numbering.sizes]
+        read = read_links(model, wanted)
+        if read is None:
+            return None
+        before, found = read
+        order = [id(source) for source, _ in found]
+        return cls(before, [link for _, link in found], [order.index(id(layer)) for layer in wanted], numbering)
+
+    def load(self, images: Tensor) -> None:
+        """What comes up to the first ablated layer is computed once."""
+        self.activity = run(self.before, images)
+        self.intact = self._state(torch.zeros(len(self.numbering), dtype=torch.bool))
+
+    def plain(self, mask: Tensor) -> Tensor:
+        """One pass for one mask."""
+        return self._state(mask).logits
+
+    def cumulative(self, ordering: Tensor) -> Iterator[Block]:
+        """Steps 0 to N of an ordering (units,)."""
+        rank, state = ordering.argsort(), self.intact
+        yield Block(torch.zeros(1, len(rank), dtype=torch.bool), state.logits[None], None)
+        for start in range(0, len(ordering), STEPS):
+            numbers = ordering[start : start + STEPS].tolist()
+            masks = torch.arange(start + 1, start + len(numbers) + 1)[:, None] > rank
+            logits = self._walk(state, numbers)
+            state = self._state(masks[-1])
+            yield Block(masks, logits, state.logits)
+
+    def singles(self) -> Iterator[Block]:
+        """Every unit alone."""
+        masks = torch.eye(len(self.numbering), dtype=torch.bool)
+        for numbers in torch.arange(len(masks)).split(STEPS):
+            logits = [self._walk(self.intact, [number]) for number in numbers.tolist()]
+            yield Block(masks[numbers], torch.cat(logits), self.plain(masks[numbers[-1]]))
+
+    def _state(self, mask: Tensor) -> State:
+        """The chain under a mask (all units,), computed as the network does."""
+        clamped = [torch.zeros(size, dtype=torch.bool) for size in self.sizes]
+        for place, part in zip(self.layers, self.numbering.split(mask).values(), strict=True):
+            clamped[place] = part
+        inputs, activity = [self.activity], self.activity
+        for k, link in enumerate(self.links):
+            if clamped[k].any():
+                each = (-1,) + (1,) * (activity.ndim - 2)
+                where, values = (t.to(activity.device).view(each) for t in (clamped[k], self.constants[k]))
+                activity = torch.where(where, values, activity)
+            inputs.append(link.plain(activity))
+            activity = link.activate(inputs[-1])
+        units = tuple(torch.arange(size) for size in self.sizes)
+        return State(tuple(clamped), units, tuple(x.contiguous() for x in inputs))
+
+    def _walk(self, state: State, numbers: list[int]) -> Tensor:
+        """(steps, samples, classes): the logits as one unit more is clamped at each step."""
+        logits: list[Tensor] = []
+        last = len(self.links) - 1
+        for in_last, some in groupby((self.places[number] for number in numbers), key=lambda place: place[0] == last):
+            if in_last:
+                units = [unit for _, unit in some]
+                logits.append(self._last_layer(state, units))
+                state = self._with(state, last, units, logits[-1][-1])
+                continue
+            for layer, unit in some:
+                state = self._next(state, layer, unit)
+                logits.append(state.logits[None])
+        return torch.cat(logits)
+
+    def _last_layer(self, state: State, units: list[int]) -> Tensor:
+        """(steps, samples, classes): the logits as units of the last layer are clamped one after the other."""
+        link = self.links[-1]
+        change = link.pool(self._change(state, len(self.links) - 1, units))
+        each = change.T[:, :, None] * link.weight[:, units].T[:, None, :]
+        return state.logits + each.cumsum(0)
+
+    def _with(self, state: State, layer: int, units: list[int], logits: Tensor) -> State:
+        clamped = list(state.clamped)
+        clamped[layer] = clamped[layer].clone()
+        clamped[layer][units] = True
+        return replace(state, clamped=tuple(clamped), inputs=(*state.inputs[:-1], logits))
+
+    def _change(self, state: State, layer: int, units: list[int]) -> Tensor:
+        """(samples, units given, ...): the constants less the activity of units that are not clamped yet."""
+        places = torch.searchsorted(state.units[layer], torch.tensor(units)).to(self.activity.device)
+        given = state.inputs[layer][:, places]
+        activity = given if layer == 0 else self.links[layer - 1].activate(given)
+        return self.constants[layer][units].view(-1, *[1] * (activity.ndim - 2)) - activity
+
+    def _next(self, state: State, layer: int, unit: int) -> State:
+        """The state with one unit more clamped."""
+        change = self._change(state, layer, [unit])
+        state = self._with(state, layer, [unit], state.logits)
+        units, inputs = [*state.units, torch.arange(len(self.links[-1].weight))], list(state.inputs)
+        added = self._fed(layer, change, torch.tensor([unit]), units[layer + 1], inputs[layer + 1])
+        inputs[layer + 1] = inputs[layer + 1] + added
+        for k in range(layer + 1, len(self.links)):
+            if k + 1 < len(self.links):
+                units[k + 1] = (~state.clamped[k + 1]).nonzero().flatten()
+            inputs[k + 1] = self._anew(state.clamped[k], k, units[k : k + 2], inputs[k : k + 2])
+        return State(state.clamped, tuple(units[:-1]), tuple(inputs))
+
+    def _anew(self, clamped: Tensor, k: int, units: list[Tensor], inputs: list[Tensor]) -> Tensor:
+        """The input of layer k + 1 for `units[1]`, from that of layer k for `units[0]`; the old one gives its shape."""
+        source, (given, old) = self.links[k - 1], inputs
+        kept = ~clamped[units[0]]
+        activity = source.activate(given if kept.all() else given[:, kept.to(given.device)])
+        anew = self._fed(k, activity, units[0][kept], units[1], old)
+        constants = self.constants[k] * clamped.to(given.device)
+        if constants.any():
+            each = constants.view(1, -1, *[1] * (given.ndim - 2)).expand(1, -1, *given.shape[2:])
+            anew = anew + self._fed(k, each, torch.arange(len(clamped)), units[1], old[:1])
+        return anew + self.links[k].bias[units[1]].view(-1, *[1] * (anew.ndim - 2))
+
+    def _fed(self, k: int, activity: Tensor, units: Tensor, outputs: Tensor, like: Tensor) -> Tensor:
+        """What `units` of layer k feed to `outputs` of the next; shaped like that one's input so far."""
+        if not len(units) or not len(outputs):
+            return like.new_zeros(len(like), len(outputs), *like.shape[2:])
+        return self.links[k].apply(activity, units, outputs)

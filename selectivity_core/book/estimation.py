@@ -1,0 +1,204 @@
+"""The selectivity index of batches: what chance gives, and what it says of real activity at each batch size.
+
+The largest of several noisy class means is too large, so a unit that knows nothing of the class has an index above 0,
+the more so the fewer samples a class. `estimate` "batch" is that index, the paper's; "unbiased" chooses the preferred
+class on one half of the batch and takes the means on the other (see `SelectivityRegularizer`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from ..errors import ActivityError
+from ..indices import EPS, checked
+from ..measuring import SHUFFLES
+from ..seeds import generator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Estimate = Literal["batch", "unbiased"]
+ESTIMATES: tuple[Estimate, ...] = ("batch", "unbiased")
+NUMBERS_AT_ONCE = 2**24  # activity values held at a time: 64 MiB in float32
+
+
+def batch_indices(activity: Tensor, labels: Tensor, estimate: Estimate = "batch", *, eps: float = EPS) -> Tensor:
+    """The index of every unit on each of many batches, classes absent from a batch left out.
+
+    Args:
+        activity: (batches, samples, units), not negative.
+        labels: (batches, samples) int64, 0 or more. Samples stand in random order: "unbiased" chooses on the first
+            half of them and measures on the rest.
+        estimate: "batch" or "unbiased".
+        eps: keeps the denominator off zero.
+
+    Returns:
+        (batches, units); 0 where fewer than two classes are there ("unbiased": in both halves).
+
+    Raises:
+        ActivityError: an unknown estimate, or shapes that do not fit.
+    """
+    if estimate not in ESTIMATES:
+        raise ActivityError(f"estimate: {estimate!r} given; one of {', '.join(ESTIMATES)} is allowed")
+    if activity.ndim != 3 or labels.shape != activity.shape[:2] or not labels.numel():
+        raise ActivityError(
+            f"activity, labels: shapes {tuple(activity.shape)} and {tuple(labels.shape)} given; "
+            "(batches, samples, units) and (batches, samples), neither empty, are needed"
+        )
+    classes = int(labels.max()) + 1
+    if estimate == "batch":
+        means, present = _class_means(activity, labels, classes)
+        return _index(means, means, present, eps)
+    half = labels.shape[1] // 2
+    choice, seen = _class_means(activity[:, :half], labels[:, :half], classes)
+    means, held = _class_means(activity[:, half:], labels[:, half:], classes)
+    return _index(means, choice, seen & held, eps)
+
+
+def _class_means(activity: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Means (batches, classes, units), 0 where a class is absent, and presence (batches, classes)."""
+    batches, _, units = activity.shape
+    place = (labels + classes * torch.arange(batches)[:, None]).flatten()
+    sums = activity.new_zeros(batches * classes, units).index_add_(0, place, activity.flatten(0, 1))
+    counts = place.bincount(minlength=batches * classes)
+    means = sums / counts.clamp_min(1)[:, None]
+    return means.view(batches, classes, units), (counts > 0).view(batches, classes)
+
+
+def _index(means: Tensor, choice: Tensor, present: Tensor, eps: float) -> Tensor:
+    """(batches, units) index of `means`, preferred classes taken from `choice`; both (batches, classes, units)."""
+    absent, count = ~present[..., None], present.sum(1, keepdim=True)
+    best = choice.masked_fill(absent, -math.inf).argmax(1, keepdim=True)
+    top = means.gather(1, best)[:, 0]
+    others = (means.masked_fill(absent, 0).sum(1) - top) / (count - 1).clamp_min(1)
+    return torch.where(count < 2, 0.0, (top - others) / (top + others + eps))
+
+
+def chance_table(
+    classes: Sequence[int],
+    batch_sizes: Sequence[int],
+    *,
+    spread: float = 1.0,
+    estimates: Sequence[Estimate] = ESTIMATES,
+    balanced: bool = False,
+    draws: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The expected index of units whose activity has nothing to do with the class, by simulation.
+
+    Activity is 1 − spread + spread·E with E exponential of mean 1, independent over samples; every draw is one unit on
+    one batch.
+
+    Args:
+        classes: numbers of classes, 2 or more.
+        batch_sizes: samples a batch, 1 or more.
+        spread: SD over mean of a unit's activity, in [0, 1]; 0 is a constant unit.
+        estimates: which to compute, on the same draws.
+        balanced: every class equally often as far as numbers allow, as in test sets; else each sample's class is
+            drawn, as in training batches.
+        draws: simulated batches.
+        seed: decides all draws.
+
+    Returns:
+        a row for each setting: classes, batch_size, spread, estimate, si (mean over draws), standard_error.
+
+    Raises:
+        ActivityError: a value out of range.
+    """
+    import pandas as pd
+
+    if min([*classes, 2]) < 2 or min([*batch_sizes, 1]) < 1 or draws < 2 or not 0 <= spread <= 1:
+        raise ActivityError(
+            f"classes {list(classes)}, batch sizes {list(batch_sizes)}, draws {draws}, spread {spread} given; "
+            "2 classes, 1 sample and 2 draws or more, and a spread in [0, 1] are needed"
+        )
+    rows = []
+    for count in classes:
+        for size in batch_sizes:
+            source = generator(seed, "chance", count, size)
+            parts: dict[str, list[Tensor]] = {estimate: [] for estimate in estimates}
+            for amount in _portions(draws, max(size, count)):
+                activity = torch.empty(amount, size, 1).exponential_(generator=source) * spread + (1 - spread)
+                if balanced:
+                    labels = torch.rand(amount, size, generator=source).argsort(1) % count
+                else:
+                    labels = torch.randint(count, (amount, size), generator=source)
+                for estimate in estimates:
+                    parts[estimate].append(batch_indices(activity, labels, estimate)[:, 0].double())
+            for name, found in parts.items():
+                values = torch.cat(found)
+                rows.append((count, size, spread, name, float(values.mean()), float(values.std()) / draws**0.5))
+    return pd.DataFrame(rows, columns=["classes", "batch_size", "spread", "estimate", "si", "standard_error"])
+
+
+def _portions(total: int, numbers: int) -> list[int]:
+    """`total` batches of so many numbers each, in portions that fit into memory."""
+    most = max(1, NUMBERS_AT_ONCE // numbers)
+    return [min(most, total - done) for done in range(0, total, most)]
+
+
+def index_on_batches(
+    layers: Mapping[str, Tensor],
+    labels: Tensor,
+    batch_sizes: Sequence[int],
+    *,
+    batches: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """What the regulariser would read on random batches of real activity: mean over layers of mean over units.
+
+    Batches are drawn without replacement. The whole set is measured too: there a draw decides the halves of
+    "unbiased" and the shuffle, so 20 of them do.
+
+    Args:
+        layers: layer -> activity (samples, units), or (samples, units, H, W), not negative.
+        labels: (samples,) integers, 0 or more.
+        batch_sizes: samples a batch; those that the set is too small for are left out.
+        batches: how many of each size.
+        seed: decides batches, halves and shuffles.
+
+    Returns:
+        a row a batch: batch_size, estimate, labels ("true", or "shuffled" within the batch), batch, si.
+
+    Raises:
+        ActivityError: shapes that do not fit, no layers, no batches, negative activity or labels.
+    """
+    import pandas as pd
+
+    if not layers or batches < 1 or min([*batch_sizes, 1]) < 1:
+        raise ActivityError(
+            f"{len(layers)} layers, batch sizes {list(batch_sizes)}, {batches} batches given; 1 or more are needed"
+        )
+    values = []
+    for name, activity in layers.items():
+        found, targets = checked(activity, labels)
+        values.append(found.detach().cpu())
+        if (values[-1] < 0).any():
+            raise ActivityError(f"layer {name!r}: activity down to {float(values[-1].min()):.4g}; 0 or more is needed")
+    targets = targets.cpu()
+    if (targets < 0).any():
+        raise ActivityError(f"labels: {int(targets.min())} given; 0 or more is needed")
+    joined, samples = torch.cat(values, 1), len(targets)
+    weights = torch.cat([v.new_full((v.shape[1],), 1 / (len(values) * v.shape[1])) for v in values])
+    frames = []
+    for size in sorted({*(int(b) for b in batch_sizes if b < samples), samples}):
+        source = generator(seed, "batches", size)
+        total = batches if size < samples else SHUFFLES
+        parts: dict[tuple[str, str], list[Tensor]] = {(e, k): [] for e in ESTIMATES for k in ("true", "shuffled")}
+        for amount in _portions(total, size * joined.shape[1]):
+            chosen = torch.rand(amount, samples, generator=source).argsort(1)[:, :size]
+            taken, true = joined[chosen], targets[chosen]
+            shuffled = true.gather(1, torch.rand(amount, size, generator=source).argsort(1))
+            for estimate, kind in parts:
+                found = batch_indices(taken, true if kind == "true" else shuffled, estimate)  # type: ignore[arg-type]
+                parts[estimate, kind].append(found @ weights)
+        for (estimate, kind), indices in parts.items():
+            si = torch.cat(indices).double().numpy()
+            row = {"batch_size": size, "estimate": estimate, "labels": kind, "batch": range(total), "si": si}
+            frames.append(pd.DataFrame(row))
+    return pd.concat(frames, ignore_index=True)

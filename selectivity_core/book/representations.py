@@ -1,0 +1,217 @@
+"""How far α moves representations: PWCCA distances within and between values of α (Leavitt & Morcos, A.3)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ActivityError
+from ..runs.derived import Analysis, Task
+from ..runs.trained import TrainedRuns
+from ..seeds import derive as seed_for
+from ..similarity import SAMPLES_A_UNIT, WEIGHTINGS, Side, both_orders, prepare
+from ..spec import RunSpec
+from .statistics import paired
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REVERSED, SHUFFLED = ", reversed", ", shuffled"
+FORMS = tuple(f"{form}{order}" for form in WEIGHTINGS for order in ("", REVERSED))
+
+
+def pair_rows(runs: TrainedRuns, first: RunSpec, second: RunSpec) -> pd.DataFrame:
+    """Distances of every layer of two runs on the test set: both forms, both argument orders, and a ceiling.
+
+    The ceiling is the distance to the second run's activity with its rows in random order: what two representations
+    that have nothing to do with each other give at this number of samples and units. Layers in which no unit varies
+    have no distance (NaN).
+    """
+    import pandas as pd
+
+    ours, theirs = (runs.activity(spec, "test") for spec in (first, second))
+    rows = []
+    order = np.random.default_rng(seed_for(first.seed, "rows")).permutation(len(next(iter(ours.values()))))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=rf".*below {SAMPLES_A_UNIT} a unit.*")  # what the ceiling is for
+        for depth, layer in enumerate(ours):
+            found = dict.fromkeys((*FORMS, *(f"{form}{SHUFFLED}" for form in WEIGHTINGS)), math.nan)
+            a, b = _side(ours[layer].numpy()), _side(theirs[layer].numpy())
+            if a is not None and b is not None:
+                shuffled = Side(b.kept[order], b.mean, b.covariance, b.root, b.scale)
+                found |= {f"{form}{REVERSED if back else ''}": d for (form, back), d in both_orders(a, b).items()}
+                found |= {f"{f}{SHUFFLED}": d for (f, back), d in both_orders(a, shuffled).items() if not back}
+            rows += [{"layer": layer, "depth": depth, "form": f, "distance": d} for f, d in found.items()]
+    return pd.DataFrame(rows)
+
+
+def _side(activity: np.ndarray) -> Side | None:
+    try:
+        return prepare(activity)
+    except ActivityError:
+        return None
+
+
+PAIRS = Analysis("pairs", "pwcca", 2, pair_rows)
+
+
+def pair_tasks(specs: Sequence[RunSpec]) -> Iterator[Task]:
+    """Every pair of runs with the same α, and every pair of an α with α = 0: the regularised run first."""
+    groups: dict[float, list[RunSpec]] = {}
+    for spec in specs:
+        groups.setdefault(spec.alpha, []).append(spec)
+    for alpha, group in groups.items():
+        for pair in itertools.combinations(group, 2):
+            yield Task(PAIRS, pair)
+        if alpha:
+            for pair in itertools.product(group, groups.get(0.0, [])):
+                yield Task(PAIRS, pair)
+
+
+def distances(pairs: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs with the α and seed of both sides, and which comparison each belongs to.
+
+    Args:
+        pairs: table `pairs`.
+        runs: completed runs of one network: run, alpha, seed.
+
+    Returns:
+        pairs with alpha, seed, alpha_other, seed_other and `group`: "within" (same α), "between" (an α and 0) or
+        "same seed" (an α and 0 from one start: closer, kept apart).
+    """
+    sides = runs[["run", "alpha", "seed"]]
+    joined = pairs.merge(sides, on="run").merge(
+        sides.rename(columns={"run": "other"}), on="other", suffixes=("", "_other")
+    )
+    within = joined["alpha"] == joined["alpha_other"]
+    same = joined["seed"] == joined["seed_other"]
+    joined["group"] = np.where(within, "within", np.where(same, "same seed", "between"))
+    return joined
+
+
+def in_form(table: pd.DataFrame, form: str) -> pd.DataFrame:
+    """Rows of one form: as it is, "…, reversed", or "…, averaged" over the two orders.
+
+    Raises:
+        ActivityError: another form.
+    """
+    base, _, order = form.partition(", ")
+    if base not in WEIGHTINGS or order not in ("", "reversed", "averaged", "shuffled"):
+        raise ActivityError(f'form: {form!r} given; {" or ".join(WEIGHTINGS)}, alone or with ", reversed", …')
+    if order != "averaged":
+        return table[table["form"] == form]
+    both = table[table["form"].isin((base, f"{base}{REVERSED}"))]
+    keys = [c for c in both.columns if c not in ("form", "distance")]
+    return both.groupby(keys, sort=False, as_index=False)["distance"].mean()
+
+
+def by_layer(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    """Mean distance of each layer: within α, between α and 0, within 0; columns depth, within, between, baseline."""
+    here = table[(table["alpha"] == alpha) & table["alpha_other"].isin((alpha, 0.0))]
+    base = table[(table["alpha"] == 0) & (table["group"] == "within")]
+    columns = {
+        "within": here[here["group"] == "within"],
+        "between": here[here["group"] == "between"],
+        "baseline": base,
+        "same_seed": here[here["group"] == "same seed"],
+    }
+    import pandas as pd
+
+    return pd.DataFrame({name: rows.groupby("depth")["distance"].mean() for name, rows in columns.items()})
+
+
+def ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """The paper's ratio and the excess at each α ≠ 0, averaged over layers.
+
+    ratio = mean over layers of ρ(α, 0)/ρ(α, α); excess = mean over layers of 2ρ(α, 0) − ρ(α, α) − ρ(0, 0). The ratio
+    ignores how far unregularised networks lie apart from each other; the excess does not.
+
+    Args:
+        table: `distances` in one form.
+
+    Returns:
+        a row an α: ratio, excess, how many layers, p of the paper's test paired by layer, and the smallest share of
+        sign-flipped seeds with an excess as large (`p_networks`; networks, not layers, are the replicates).
+    """
+    import pandas as pd
+
+    rows = []
+    for alpha in sorted({a for a in table["alpha"].unique() if a}):
+        layers = by_layer(table, alpha).dropna(subset=["within", "between", "baseline"])
+        if not len(layers):
+            continue
+        excess = 2 * layers["between"] - layers["within"] - layers["baseline"]
+        rows.append(
+            {
+                "alpha": alpha,
+                "ratio": float((layers["between"] / layers["within"]).mean()),
+                "excess": float(excess.mean()),
+                "layers": len(layers),
+                "p_layers": paired(layers["between"].to_numpy(), layers["within"].to_numpy()).p,
+                "p_networks": permutation_p(table, alpha),
+            }
+        )
+    return pd.DataFrame(rows, columns=["alpha", "ratio", "excess", "layers", "p_layers", "p_networks"])
+
+
+def permutation_p(table: pd.DataFrame, alpha: float, most: int = 4096) -> float:
+    """Share of exchanges of α and 0 within seeds that give an excess at least as large as the one seen.
+
+    Two networks of one seed differ in α only: if α did nothing, which of them is called regularised would not matter.
+    All 2ⁿ⁻¹ exchanges are tried, or `most` drawn ones where there are more. NaN with fewer than two seeds on both
+    sides, or where no layer of some side has a distance.
+
+    Args:
+        table: `distances` in one form.
+        alpha: which α.
+        most: the number of exchanges tried at most.
+    """
+    matrix, seeds = _mean_distances(table, alpha)
+    n = len(seeds)
+    if n < 2:
+        return math.nan
+    if 2 ** (n - 1) <= most:
+        flips = [(0, *rest) for rest in itertools.product((0, 1), repeat=n - 1)]
+    else:
+        drawn = np.random.default_rng(seed_for(n, "exchanges")).integers(0, 2, (most - 1, n))
+        flips = [(0,) * n, *map(tuple, drawn)]
+    values = np.array([_excess(matrix, np.array(flip)) for flip in flips])
+    return float((values >= values[0] - 1e-12).mean()) if np.isfinite(values).all() else math.nan
+
+
+def _mean_distances(table: pd.DataFrame, alpha: float) -> tuple[np.ndarray, list[int]]:
+    """(seeds, 2, seeds, 2) distance averaged over layers between networks (seed, regularised or not)."""
+    part = table[table["alpha"].isin((alpha, 0.0)) & table["alpha_other"].isin((alpha, 0.0))]
+    means = part.groupby(["alpha", "seed", "alpha_other", "seed_other"])["distance"].mean()
+    on = {a: set(part.loc[part["alpha"] == a, "seed"]) | set(part.loc[part["alpha_other"] == a, "seed_other"])
+          for a in (alpha, 0.0)}  # fmt: skip
+    seeds = sorted(on[alpha] & on[0.0])
+    matrix = np.full((len(seeds), 2, len(seeds), 2), np.nan)
+    place, side = {s: k for k, s in enumerate(seeds)}, {0.0: 0, alpha: 1}
+    for (a, s, other, t), value in means.items():
+        if s in place and t in place:
+            i, j = (place[s], side[a]), (place[t], side[other])
+            matrix[(*i, *j)] = matrix[(*j, *i)] = value
+    return matrix, seeds
+
+
+def _excess(matrix: np.ndarray, flip: np.ndarray) -> float:
+    """2·between − within regularised − within unregularised, over pairs of different seeds."""
+    n = len(flip)
+    i, j = np.triu_indices(n, 1)
+    one, two = 1 - flip, flip  # which of each seed's networks plays the regularised one, and which the other
+    within = _mean(matrix[i, one[i], j, one[j]])
+    base = _mean(matrix[i, two[i], j, two[j]])
+    between = _mean(np.array([matrix[i, one[i], j, two[j]], matrix[i, two[i], j, one[j]]]))
+    return 2 * between - within - base
+
+
+def _mean(values: np.ndarray) -> float:
+    """Of those that are there; NaN for none."""
+    there = values[np.isfinite(values)]
+    return float(there.mean()) if len(there) else math.nan

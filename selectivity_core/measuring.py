@@ -1,0 +1,309 @@
+"""Mean and standard deviation of every unit over samples and positions, gathered in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .ablation.inputs import checked_images, run
+from .ablation.masked import BATCH
+from .arithmetic import evaluating
+from .data import Dataset, normalise
+from .errors import UnitError
+from .indices import (
+    ClassMeans,
+    bin_activity,
+    class_means,
+    class_statistics,
+    discriminability_of,
+    index_of_means,
+    information_of_bins,
+    share_between,
+)
+from .models import UnitNetwork
+from .progress import bar
+from .tables import COLUMNS, MEASURES, SHUFFLED
+from .units import LayerActivity, record, unit_dimension, unit_layers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHUNK = 64  # samples whose activity is held in float64 at a time
+
+
+@dataclass
+class Moments:
+    """Running mean and sum of squared deviations, (units,) float64, of `count` values for each unit."""
+
+    count: int
+    mean: Tensor
+    squares: Tensor
+
+    def add(self, activity: Tensor) -> None:
+        """Merges activity (units, values), without ever subtracting large sums from each other (Chan et al. 1983)."""
+        values = activity.double()
+        count, mean = values.shape[1], values.mean(1)
+        apart = mean - self.mean
+        total = self.count + count
+        self.squares += (values - mean[:, None]).square().sum(1) + apart.square() * (self.count * count / total)
+        self.mean += apart * (count / total)
+        self.count = total
+
+
+def unit_means(model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str] = "all") -> dict[str, Tensor]:
+    """layer -> (units,) float64 mean activity over samples and positions: what `value` of an ablation takes.
+
+    Args:
+        model: any module; it is evaluated in evaluation mode and left as it was.
+        images: (samples, ...) floating point, as the model takes them; the training set's, for the papers' use.
+        layers: as for `unit_layers`.
+
+    Returns:
+        layer -> (units,) float64 CPU tensor.
+
+    Raises:
+        UnitError: a layer that the model lacks or does not use.
+        ActivityError: images that are not finite floating-point numbers.
+    """
+    return {name: found.mean.cpu() for name, found in _moments(model, images, layers).items()}
+
+
+def unit_deviations(
+    model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str] = "all"
+) -> dict[str, Tensor]:
+    """layer -> (units,) float64 standard deviation over samples and positions (population: no Bessel correction).
+
+    Args:
+        model: any module; it is evaluated in evaluation mode and left as it was.
+        images: (samples, ...) floating point, as the model takes them; the training set's, for the papers' use.
+        layers: as for `unit_layers`.
+
+    Returns:
+        layer -> (units,) float64 CPU tensor, in the unit of the activity.
+
+    Raises:
+        UnitError: a layer that the model lacks or does not use.
+        ActivityError: images that are not finite floating-point numbers.
+    """
+    found = _moments(model, images, layers)
+    return {name: (m.squares / m.count).sqrt().cpu() for name, m in found.items()}
+
+
+def _moments(model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str]) -> dict[str, Moments]:
+    modules = unit_layers(model, layers)
+    pixels, _ = checked_images(model, images, np.zeros(len(images), dtype=np.int64))
+    found: dict[str, Moments] = {}
+    with evaluating(model), ExitStack() as hooks:
+        for name, module in modules.items():
+            hooks.callback(module.register_forward_hook(_gather(name, found)).remove)
+        with bar("unit statistics", len(pixels), "image", delay=2) as shown:
+            for some in pixels.split(BATCH):
+                run([model], some)
+                shown.update(len(some))
+    unused = [name for name in modules if name not in found]
+    if unused:
+        raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
+    return {name: found[name] for name in modules}
+
+
+def _gather(name: str, found: dict[str, Moments]) -> Callable[..., None]:
+    def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        for some in output.split(CHUNK):
+            activity = some.movedim(unit_dimension(some), 0).flatten(1)
+            if name not in found:
+                zeros = torch.zeros(len(activity), dtype=torch.float64, device=activity.device)
+                found[name] = Moments(0, zeros, zeros.clone())
+            found[name].add(activity)
+
+    return hook
+
+
+EVALUATION_BATCH = 500
+SHUFFLES = 20
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy in [0, 1] and mean cross-entropy in nats."""
+
+    accuracy: float
+    loss: float
+
+
+def score(
+    model: nn.Module,
+    dataset: Dataset,
+    images: Tensor,
+    labels: Tensor,
+    precision: str,
+    each: Callable[[slice], None] | None = None,
+) -> Score:
+    """Accuracy and cross-entropy of a model on uint8 images; `each` is called after every batch with its place."""
+    correct = torch.zeros((), dtype=torch.float64, device=images.device)
+    loss = torch.zeros_like(correct)
+    with evaluating(model, precision):
+        for start in range(0, len(images), EVALUATION_BATCH):
+            place = slice(start, min(start + EVALUATION_BATCH, len(images)))
+            logits = model(normalise(images[place], dataset)).float()
+            correct += (logits.argmax(1) == labels[place]).sum()
+            loss += F.cross_entropy(logits, labels[place], reduction="sum")
+            if each is not None:
+                each(place)
+    return Score(float(correct) / len(images), float(loss) / len(images))
+
+
+@dataclass(frozen=True)
+class TestPass:
+    """What one pass over the test set gives at an epoch.
+
+    Attributes:
+        score: accuracy and loss.
+        si: layer -> (units,) selectivity index.
+        preferred: (all units,) label, −1 where dead, in layer order.
+    """
+
+    score: Score
+    si: dict[str, Tensor]
+    preferred: Tensor
+
+    def si_units(self) -> float:
+        """Mean index over all units of the network."""
+        return float(torch.cat(list(self.si.values())).mean())
+
+    def si_layers(self) -> float:
+        """Mean over layers of the mean over units."""
+        return float(torch.stack([v.mean() for v in self.si.values()]).mean())
+
+
+def test_pass(model: UnitNetwork, dataset: Dataset, precision: str) -> TestPass:
+    """Accuracy, loss and each unit's class means on the whole test set, in one pass.
+
+    Activity that can be negative (leaky-ReLU) is shifted by each unit's minimum over the test set.
+    """
+    means: dict[str, ClassMeans] = {}
+    lowest: dict[str, Tensor] = {}
+    with record(model) as seen:
+
+        def gather(place: slice) -> None:
+            for name, activity in seen.items():
+                if name not in means:
+                    means[name] = ClassMeans(activity.shape[1], len(dataset.classes), activity.device)
+                    lowest[name] = activity.amin(0)
+                means[name].update(activity, dataset.test_labels[place])
+                lowest[name] = torch.minimum(lowest[name], activity.amin(0))
+
+        result = score(model, dataset, dataset.test_images, dataset.test_labels, precision, gather)
+    indices = {name: index_of_means(m.means() - lowest[name].clamp_max(0).double()).cpu() for name, m in means.items()}
+    preferred = torch.cat([m.preferred_class() for m in means.values()])
+    return TestPass(result, indices, preferred)
+
+
+def measures(activity: Tensor, labels: Tensor, binned: Tensor) -> Tensor:
+    """(measures, units): every entry of `MEASURES` for activity (samples, units), float64."""
+    stats = class_statistics(activity, labels)
+    lowest = activity.amin(0)
+    n = max(1, round(len(activity) / len(stats.classes)))
+    rows = (
+        index_of_means(stats.means - lowest.clamp_max(0)),
+        index_of_means(stats.means - lowest),
+        discriminability_of(stats),
+        share_between(stats),
+        _precision(activity, labels, n),
+        information_of_bins(binned, labels),
+    )
+    return torch.stack([row.double() for row in rows])
+
+
+def _precision(activity: Tensor, labels: Tensor, n: int) -> Tensor:
+    from .indices import precision
+
+    return precision(activity, labels, n=n)
+
+
+def unit_table(
+    model: UnitNetwork, dataset: Dataset, precision: str, seed: int, *, shuffles: int = SHUFFLES
+) -> tuple[pd.DataFrame, pd.DataFrame, Score]:
+    """Every measure of every unit on the whole test set, with the mean of each over label shuffles beside it.
+
+    Args:
+        model: a trained network.
+        dataset: on the model's device.
+        precision: the run's.
+        seed: decides the shuffles.
+        shuffles: how many; without any, the columns of their means are NaN.
+
+    Returns:
+        units (COLUMNS["units"] but for run and switches), responses (but for run), and the test score.
+    """
+    import pandas as pd
+
+    from .seeds import generator
+
+    gathered, handles = {}, []
+    for name, module in unit_layers(model).items():
+        gathered[name] = LayerActivity()
+        handles.append(module.register_forward_hook(gathered[name]))
+    try:
+        result = score(model, dataset, dataset.test_images, dataset.test_labels, precision)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+    labels = dataset.test_labels.cpu()
+    draw = generator(seed, "shuffles")
+    shuffled = [labels[torch.randperm(len(labels), generator=draw)] for _ in range(shuffles)]
+    l1 = model.filter_l1()
+    units, responses = [], []
+    for name, layer in gathered.items():
+        activity, share = layer.means(), layer.shares()
+        count = activity.shape[1]
+        binned = bin_activity(activity)
+        true = measures(activity, labels, binned)
+        null = torch.full_like(true, torch.nan)
+        if shuffled:
+            null = torch.stack([measures(activity, s, binned) for s in shuffled]).mean(0)
+        means = class_means(activity, labels)[2]
+        dead = ~layer.ever.cpu()
+        frame: dict[str, Any] = {"layer": [name] * count, "unit": range(count)}
+        frame["mean"], frame["sd"] = activity.double().mean(0), activity.double().std(0, correction=0)
+        frame |= dict(zip(MEASURES, true, strict=True)) | dict(zip(SHUFFLED, null, strict=True))
+        frame["active_samples"] = (share > 0).double().mean(0)
+        frame["active_positions"] = share.double().mean(0)
+        frame["dead"], frame["weight_l1"] = dead, l1[name].double()
+        frame["preferred"] = torch.where(dead, -1, labels.unique()[means.argmax(0)])
+        units.append(pd.DataFrame({k: v.numpy() if isinstance(v, Tensor) else v for k, v in frame.items()}))
+        classes = len(means)
+        responses.append(
+            pd.DataFrame(
+                {
+                    "layer": [name] * (count * classes),
+                    "unit": torch.arange(count).repeat_interleave(classes).numpy(),
+                    "class": labels.unique().repeat(count).numpy(),
+                    "mean": means.T.reshape(-1).double().numpy(),
+                }
+            )
+        )
+    return pd.concat(units, ignore_index=True), pd.concat(responses, ignore_index=True), result
+
+
+def layer_table(units: pd.DataFrame, si_last: dict[str, float]) -> pd.DataFrame:
+    """Means over the units of each layer, in forward order (COLUMNS["layers"] but for run)."""
+    import pandas as pd
+
+    rows = []
+    for depth, (name, group) in enumerate(units.groupby("layer", sort=False)):
+        row = {"layer": name, "depth": depth, "units": len(group)}
+        row |= {column: float(group[column].mean()) for column in (*MEASURES, *SHUFFLED)}
+        row["si_living"] = float(group.loc[~group["dead"], "si"].mean())
+        row["si_last"] = si_last[str(name)]
+        row |= {c: float(group[c].mean()) for c in ("active_samples", "active_positions", "dead", "switches")}
+        row["switched"] = float((group["switches"] > 0).mean())
+        rows.append(row)
+    return pd.DataFrame(rows)[[c for c in COLUMNS["layers"] if c != "run"]]

@@ -1,0 +1,1 @@
+"""Many runs: profiles, the store, checkpoints, sweeps, the archive of results, plans."""

@@ -1,0 +1,227 @@
+"""Which layers' off-axis bound a figure needs, and its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..ablation import cumulative_ablation
+from ..ablation.importance import unit_importance
+from ..ablation.noise import noise_curve
+from ..data import normalise
+from ..measuring import unit_means
+from ..models import UnitNetwork
+from ..progress import bar
+from ..rotation import off_axis_scores
+from ..spec import RunSpec
+from ..training import Trainer, isolated
+from ..units import unit_layers
+from .derived import Analysis, Task
+from .trained import Images, TrainedRuns, part
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .profiles import Bound
+
+# The rows of `off_axis_scores` that are kept: of a bound the start that was best on validation activity.
+KINDS = ("axis", "axis_shifted", "random", "bound", "bound_shuffled")
+
+
+def bound_rows(runs: TrainedRuns, spec: RunSpec, layers: int = 0) -> pd.DataFrame:
+    """Mean selectivity of some layers' units on the test set: as they are, shifted, rotated at random and at best.
+
+    Args:
+        runs: gives the activity.
+        spec: whose.
+        layers: how many, evenly spread over the depth; 0 for all.
+    """
+    import pandas as pd
+
+    validation, test = (runs.activity(spec, which) for which in ("validation", "test"))
+    labels = [runs.labels(spec, which) for which in ("validation", "test")]
+    names = list(test)
+    rows = []
+    for depth in spread(len(names), layers):
+        layer = names[depth]
+        scores = off_axis_scores(validation[layer], labels[0], test[layer], labels[1], seed=spec.seed)
+        for kind in KINDS:
+            rows.append({"layer": layer, "depth": depth, "kind": kind, "value": float(scores.units[kind].mean())})
+    return pd.DataFrame(rows)
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """`wanted` places out of `count`, first and last among them and evenly spread; all for 0."""
+    if not wanted or wanted >= count:
+        return list(range(count))
+    return sorted({int(k) for k in np.linspace(0, count - 1, wanted).round()})
+
+
+def analysis(layers: int) -> Analysis:
+    """The off-axis bound of so many layers (0 for all)."""
+    return Analysis("bounds", "off-axis", 1, bound_rows, (("layers", layers),))
+
+
+def bound_tasks(specs: Sequence[RunSpec], limit: Bound | None, chosen: bool = False) -> Iterator[Task]:
+    """The fits that a figure needs of one network: within the profile's limit, at the α values asked for.
+
+    Args:
+        specs: the figure's runs.
+        limit: of the profile.
+        chosen: whether the α values were asked for, so that those of the limit do not count.
+    """
+    if limit is None:
+        yield from (Task(analysis(0), (spec,)) for spec in specs)
+        return
+    seeds = sorted({spec.seed for spec in specs}, key=lambda seed: (seed < limit.first, seed))[: limit.seeds]
+    for spec in specs:
+        if spec.seed in seeds and spec.alpha <= 0 and (chosen or spec.alpha in limit.alphas):
+            yield Task(analysis(limit.layers), (spec,))
+
+
+ORDERINGS = 10
+MOST_IMAGES = 1000
+KEPT_STEPS = 64  # of a curve: more than a picture shows, few enough for the ledger
+FEW_STEPS = 33  # of each of the many curves through a training
+MOST_EPOCHS = 40  # at which a training is looked at
+SCALES = tuple(float(s) for s in np.logspace(-1.5, 1, 11))  # of the noise, in units' own standard deviations
+# The layers whose units are ablated: all of the perceptron, the last three of networks of feature maps.
+ABLATED = {"mlp": "all"}
+
+
+def evaluation(runs: TrainedRuns, spec: RunSpec, images: Images) -> tuple[Tensor, Tensor]:
+    """At most 1,000 images as the network takes them (the first of the part, a fixed set), and their labels.
+
+    Training labels are those the network was trained with.
+    """
+    dataset = runs.dataset(spec)
+    pixels, labels = part(spec, dataset, images)
+    return normalise(pixels[:MOST_IMAGES], dataset), labels[:MOST_IMAGES]
+
+
+def ablated_layers(model: UnitNetwork, spec: RunSpec) -> list[str]:
+    """The names of the layers whose units are ablated."""
+    return list(unit_layers(model, ABLATED.get(spec.model, "last3")))
+
+
+def thinned(curve: pd.DataFrame, most: int = KEPT_STEPS) -> pd.DataFrame:
+    """At most so many evenly spread steps of every ordering, first and last among them."""
+    last = int(curve["step"].max())
+    steps = np.unique(np.linspace(0, last, min(most, last + 1)).round().astype(int))
+    return curve[curve["step"].isin(steps)].reset_index(drop=True)
+
+
+def ablation_rows(
+    runs: TrainedRuns, spec: RunSpec, value: str = "zero", images: Images = "train", epoch: str = "last"
+) -> pd.DataFrame:
+    """Accuracy as units are clamped one after the other, in ten random orderings.
+
+    Args:
+        runs: gives the network.
+        spec: whose.
+        value: "zero", or "mean": each unit's own mean over the training images.
+        images: the part on which accuracy is taken.
+        epoch: "last" (a network that memorises does so after its best epoch) or "best".
+    """
+    model = runs.network(spec, epoch)
+    names = ablated_layers(model, spec)
+    inputs, labels = evaluation(runs, spec, images)
+    clamp: str | dict[str, Tensor] = "zero"
+    if value == "mean":
+        clamp = unit_means(model, evaluation(runs, spec, "train")[0], names)
+    curve = cumulative_ablation(model, inputs, labels, layers=names, orderings=ORDERINGS, value=clamp)
+    return thinned(curve).assign(kind=value)
+
+
+def training_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train") -> pd.DataFrame:
+    """Ablation curves at the epochs of a training: the run is trained again, since no weights of them are kept.
+
+    The history table has the losses that belong to them. Each curve is the mean over ten orderings: all start from
+    one accuracy, so that the area under it is the mean of theirs. At most 40 epochs are looked at, closer together
+    where a network learns fast: evenly spread on a log axis, and 0, the initialisation.
+
+    Returns:
+        columns of `curves`, kind "epoch N" and a single ordering.
+
+    Raises:
+        Diverged: the loss was not finite, although it was when the run was stored (on another machine).
+    """
+    import pandas as pd
+
+    dataset = runs.dataset(spec)
+    inputs, labels = evaluation(runs, spec, images)
+    wanted = {0, *np.geomspace(1, spec.epochs, MOST_EPOCHS).round().astype(int).tolist()}
+    found = []
+    with isolated(spec), bar("epochs", spec.epochs, "epoch", delay=2) as shown:
+        trainer = Trainer(spec, dataset, torch.device("cpu"))
+        names = ablated_layers(trainer.model, spec)
+        while True:
+            if trainer.epoch in wanted:
+                curve = cumulative_ablation(trainer.model, inputs, labels, layers=names, orderings=ORDERINGS)
+                mean = thinned(curve, FEW_STEPS).groupby(["step", "fraction"], as_index=False)["accuracy"].mean()
+                found.append(mean.assign(kind=f"epoch {trainer.epoch}", ordering=0))
+            if trainer.finished:
+                return pd.concat(found, ignore_index=True)
+            trainer.run_epoch()
+            shown.update()
+
+
+def noise_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train", epoch: str = "last") -> pd.DataFrame:
+    """Accuracy under noise on every unit, in units of its own standard deviation over the training images.
+
+    `fraction` holds the scale, `step` its place, `ordering` the draw; step 0 is without noise.
+    """
+    from ..measuring import unit_deviations
+
+    model = runs.network(spec, epoch)
+    inputs, labels = evaluation(runs, spec, images)
+    std = unit_deviations(model, evaluation(runs, spec, "train")[0])
+    curve = noise_curve(model, inputs, labels, scales=(0.0, *SCALES), std=std, draws=ORDERINGS, seed=spec.seed)
+    place = {scale: k for k, scale in enumerate((0.0, *SCALES))}
+    renamed = curve.rename(columns={"draw": "ordering", "scale": "fraction"})
+    return renamed.assign(kind="noise", step=[place[float(s)] for s in renamed["fraction"]])
+
+
+def importance_rows(
+    runs: TrainedRuns, spec: RunSpec, value: str = "zero", images: Images = "test", epoch: str = "best"
+) -> pd.DataFrame:
+    """What accuracy and loss change when each unit of the network is clamped alone."""
+    model = runs.network(spec, epoch)
+    inputs, labels = evaluation(runs, spec, images)
+    names = list(unit_layers(model, "all"))
+    clamp: str | dict[str, Tensor] = "zero"
+    if value == "mean":
+        clamp = unit_means(model, evaluation(runs, spec, "train")[0], names)
+    return unit_importance(model, inputs, labels, layers=names, value=clamp)
+
+
+def _analysis(table: str, kind: str, rows: Callable[..., pd.DataFrame], **settings: str) -> Analysis:
+    return Analysis(table, kind, 1, rows, tuple(settings.items()))
+
+
+# What a figure's entry can ask for, by name.
+ANALYSES: dict[str, Analysis] = {
+    "ablation": _analysis("curves", "ablation", ablation_rows, value="zero", images="train", epoch="last"),
+    "ablation-mean": _analysis("curves", "ablation", ablation_rows, value="mean", images="train", epoch="last"),
+    "ablation-test": _analysis("curves", "ablation", ablation_rows, value="zero", images="test", epoch="best"),
+    "ablation-test-mean": _analysis("curves", "ablation", ablation_rows, value="mean", images="test", epoch="best"),
+    "training": _analysis("curves", "training", training_rows, images="train"),
+    "noise": _analysis("curves", "noise", noise_rows, images="train", epoch="last"),
+    "noise-test": _analysis("curves", "noise", noise_rows, images="test", epoch="best"),
+    "importance": _analysis("importances", "importance", importance_rows, value="zero", images="test", epoch="best"),
+}
+
+
+def labels_of(names: tuple[str, ...]) -> dict[str, str]:
+    """The name of an analysis -> what the tables' column `analysis` says of it."""
+    return {name: ANALYSES[name].label for name in names}
+
+
+__all__ = [
+    "ANALYSES", "ablation_rows", "evaluation", "importance_rows", "labels_of", "noise_rows", "thinned",
+    "training_rows",
+]  # fmt: skip

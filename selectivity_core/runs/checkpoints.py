@@ -1,0 +1,164 @@
+"""The state of an unfinished run on disk, so that it can be taken up again exactly where it stood."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..files import make_folder, replace, sha256
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..training import Trainer
+
+KEEP = 2
+
+
+class Stopped(Exception):
+    """The time for a run is over; its state is saved."""
+
+
+def _origin(trainer: Trainer) -> dict[str, str]:
+    """What a checkpoint must share with the run that takes it up; a change of data or code starts anew."""
+    from ..training import RESULT_VERSION
+
+    return {"spec": trainer.spec.id, "data": trainer.dataset.digest, "result version": str(RESULT_VERSION)}
+
+
+def _tag(trainer: Trainer) -> str:
+    """The origin in a file's name: checkpoints of another one are neither used nor removed."""
+    return sha256(json.dumps(_origin(trainer)).encode())[:8]
+
+
+def _place(name: str) -> tuple[int, int]:
+    epoch, step, *_ = name.split("-")
+    return int(epoch), int(step)
+
+
+def _verifies(path: Path) -> bool:
+    try:
+        return sha256(path.read_bytes())[:32] == path.stem.rpartition("-")[2]
+    except OSError:
+        return False
+
+
+def _misfit(tensors: dict[str, Tensor], trainer: Trainer) -> str | None:
+    """The first parameter or buffer that is missing, or of another shape or type than the network's."""
+    for name, mine in trainer.model.state_dict().items():
+        found = tensors.get(f"model/{name}")
+        if found is None or found.shape != mine.shape or found.dtype != mine.dtype:
+            return name
+    return None
+
+
+class Checkpoints:
+    """Checkpoints of one run in a folder of its own.
+
+    A file's name holds its place in the run and its checksum, so that a damaged one is noticed before it is parsed
+    and the one before it is taken instead.
+
+    Args:
+        folder: of this run.
+        every: seconds between saves; runs shorter than that leave none.
+        deadline: seconds since 1970 after which a run stops at its next step, saved.
+    """
+
+    def __init__(self, folder: Path, every: float = 60.0, deadline: float = math.inf) -> None:
+        self.folder, self.every, self.deadline = folder, every, deadline
+        self._last = time.monotonic()
+
+    def files(self) -> list[Path]:
+        """Checkpoints there are, latest first."""
+        return sorted(self.folder.glob("*.safetensors"), reverse=True)
+
+    def latest(self) -> tuple[str, bytes] | None:
+        """Name and content of the latest checkpoint that verifies; None without one."""
+        path = next((p for p in self.files() if _verifies(p)), None)
+        return None if path is None else (path.name, path.read_bytes())
+
+    def place(self) -> tuple[int, int] | None:
+        """Epochs finished and steps taken in the next one by the latest checkpoint that verifies; None without one."""
+        found = self.latest()
+        return None if found is None else _place(found[0])
+
+    def put(self, name: str, content: bytes) -> None:
+        """Adds a checkpoint of the same run that was made elsewhere, as `latest` gave it."""
+        make_folder(self.folder)
+        replace(self.folder / Path(name).name, content)
+
+    def after_step(self, trainer: Trainer) -> None:
+        """Saves the run's state if it is time to; the earlier checkpoint stays until a later one is safe.
+
+        Raises:
+            Stopped: the deadline is over, and the state is saved.
+            StoreError: it cannot be written; the earlier ones are untouched.
+        """
+        over = time.time() >= self.deadline
+        if over or time.monotonic() - self._last >= self.every:
+            self.save(trainer)
+        if over:
+            raise Stopped
+
+    def save(self, trainer: Trainer) -> None:
+        """Saves the run's state now."""
+        from safetensors.torch import save
+
+        tensors, rest = trainer.state()
+        metadata = {"state": json.dumps(rest), **_origin(trainer)}
+        plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+        content = save(plain, metadata=metadata)
+        tag = _tag(trainer)
+        path = self.folder / f"{trainer.epoch:06d}-{trainer.step:08d}-{tag}-{sha256(content)[:32]}.safetensors"
+        make_folder(self.folder)
+        replace(path, content)
+        self._last = time.monotonic()
+        if not _verifies(path):
+            _say(path, "does not read back as written, the checkpoint before it stays")
+            path.unlink()
+            return
+        own = [p for p in self.files() if f"-{tag}-" in p.name and p != path]
+        before = [p for p in own if _place(p.name) < _place(path.name)]
+        for old in own:  # those not before it did not verify, or this run would have begun there
+            if old not in before[: KEEP - 1]:
+                old.unlink(missing_ok=True)
+
+    def restore(self, trainer: Trainer) -> bool:
+        """Takes up the latest checkpoint that verifies; says on stderr which files do not. True where there was one.
+
+        What a killed process left half-written is removed: the run has one writer, who calls this.
+        """
+        from safetensors import safe_open
+
+        for part in self.folder.glob(".*.part"):
+            part.unlink(missing_ok=True)
+        for path in self.files():
+            if not _verifies(path):
+                _say(path, "damaged, the checkpoint before it is used")
+                continue
+            with safe_open(path, framework="pt") as file:
+                metadata: dict[str, Any] = file.metadata()
+                odd = [k for k, v in _origin(trainer).items() if metadata.get(k) != v]
+                if odd:
+                    _say(path, f"of another {' and '.join(odd)}, it is not used")
+                    continue
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            if name := _misfit(tensors, trainer):
+                _say(path, f"its {name} does not fit the network, it is not used")
+                continue
+            trainer.load_state(tensors, json.loads(metadata["state"]))
+            return True
+        return False
+
+    def clear(self) -> None:
+        """Removes the folder; the run is finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _say(path: Path, what: str) -> None:
+    print(f"{path}: {what}", file=sys.stderr)

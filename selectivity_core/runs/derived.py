@@ -1,0 +1,194 @@
+"""Tables that are worked out of trained networks afterwards: kept beside the runs, and in the ledger."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import StoreError
+from ..files import make_folder, replace
+from ..progress import bar
+from ..spec import RunSpec
+from ..tables import COLUMNS, Tables, empty
+from .reads import record as record_read
+from .store import RunStore, from_csv, to_csv
+from .sweeping import OnMissing, sweep
+from .trained import TrainedRuns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = ".derived"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Something worked out of one or two trained networks.
+
+    Attributes:
+        table: which table its rows belong to: "pairs", "bounds" or "curves".
+        kind: its name; one table can hold several kinds.
+        version: raised by hand when the same networks give other rows.
+        rows: from the runs to the table's columns, less run, other, version.
+        settings: what else decides the rows; part of the identity.
+    """
+
+    table: str
+    kind: str
+    version: int
+    rows: Callable[..., pd.DataFrame]
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Kind, version and settings as the tables' column `analysis` has them."""
+        return " ".join([f"{self.kind}/{self.version}", *(f"{k}={v}" for k, v in self.settings)])
+
+
+@dataclass(frozen=True)
+class Task:
+    """An analysis of certain runs (one, or two in this order)."""
+
+    analysis: Analysis
+    runs: tuple[RunSpec, ...]
+
+    @property
+    def key(self) -> str:
+        """Where its result is kept: analysis and run ids, hashed."""
+        return hashlib.sha256(json.dumps(self.name).encode()).hexdigest()[:20]
+
+    @property
+    def name(self) -> tuple[str, ...]:
+        """What its rows have in the columns `analysis`, `run` and, of two runs, `other`."""
+        return (self.analysis.label, *(spec.id for spec in self.runs))
+
+
+def derive(
+    tasks: Iterable[Task],
+    store: RunStore,
+    *,
+    ledger: Tables | None = None,
+    on_missing: OnMissing = "train",
+    data: str | Path | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """The rows of many tasks of one table, in the order of the tasks: kept ones are read, the rest worked out and kept.
+
+    Args:
+        tasks: all of one table.
+        store: where trained networks lie, and where results are kept.
+        ledger: read where the store has no result.
+        on_missing: what to do where a result and the weights it needs are both missing: "train" the runs, "skip" the
+            task, or "raise".
+        data: the folder of data sets.
+        progress: show a bar.
+
+    Raises:
+        MissingRunsError: results and their runs are missing, and `on_missing` is "raise".
+        StoreError: results that cannot be kept.
+    """
+    import pandas as pd
+
+    wanted = list(dict.fromkeys(tasks))
+    if not wanted:
+        return pd.DataFrame()
+    table = wanted[0].analysis.table
+    known = _of_ledger(table, ledger)
+    found: dict[Task, pd.DataFrame] = {}
+    for task in wanted:
+        kept = _kept(task, store)
+        rows = kept if kept is not None else known.get(task.name)
+        if rows is not None:
+            found[task] = rows
+    missing = [task for task in wanted if task not in found]
+    for task, rows in _worked_out(missing, store, on_missing, data, progress):
+        found[task] = rows
+    frames = [found[task] for task in wanted if task in found and len(found[task])]
+    return pd.concat(frames, ignore_index=True) if frames else empty(table)
+
+
+def _worked_out(
+    tasks: list[Task], store: RunStore, on_missing: OnMissing, data: str | Path | None, progress: bool
+) -> Iterator[tuple[Task, pd.DataFrame]]:
+    specs = list(dict.fromkeys(spec for task in tasks for spec in task.runs))
+    if not specs:
+        return
+    trained = sweep(specs, store, on_missing=on_missing, data=data, progress=progress).runs
+    there = set(trained.loc[trained["status"] == "complete", "run"])
+    ready = [task for task in tasks if all(spec.id in there for spec in task.runs)]
+    runs = TrainedRuns(store, data)
+    with bar(f"{tasks[0].analysis.kind}", len(ready), "result", disable=not progress) as shown:
+        for task in ready:
+            rows = task.analysis.rows(runs, *task.runs, **dict(task.analysis.settings))
+            rows = rows.assign(run=task.runs[0].id, other=task.runs[-1].id, analysis=task.analysis.label)
+            rows = rows.reindex(columns=list(COLUMNS[task.analysis.table]))
+            _keep(task, rows, store)
+            shown.update()
+            yield task, rows
+
+
+def _path(task: Task, store: RunStore) -> Path:
+    return store.path / FOLDER / task.analysis.table / f"{task.key}.csv.gz"
+
+
+def _keep(task: Task, rows: pd.DataFrame, store: RunStore) -> None:
+    path = _path(task, store)
+    make_folder(path.parent)
+    replace(path, gzip.compress(_stamp(task, store) + to_csv(rows), compresslevel=6, mtime=0))
+
+
+def _stamp(task: Task, store: RunStore) -> bytes:
+    """First line of a result: the weights it was worked out of, so that another training makes it stale."""
+    digests = [(store.manifest(s) or {"files": {}})["files"].get("weights.safetensors", {}) for s in task.runs]
+    return json.dumps([d.get("sha256", "") for d in digests]).encode() + b"\n"
+
+
+def _kept(task: Task, store: RunStore) -> pd.DataFrame | None:
+    """A result that is there, whole and of the weights that are there; else None, and it is worked out anew."""
+    path = _path(task, store)
+    record_read(path)
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error):
+        return None
+    stamp, _, rows = content.partition(b"\n")
+    if stamp + b"\n" != _stamp(task, store):
+        return None
+    return from_csv(rows, task.analysis.table)
+
+
+def _of_ledger(table: str, ledger: Tables | None) -> dict[tuple[str, ...], pd.DataFrame]:
+    if ledger is None or not len(rows := getattr(ledger, table)):
+        return {}
+    return dict(iter(rows.groupby(_keys(rows), sort=False)))
+
+
+def _keys(rows: pd.DataFrame) -> list[str]:
+    return ["analysis", "run", *(["other"] if "other" in rows else [])]
+
+
+def ledger_results(table: str, ledger: Tables) -> set[tuple[str, ...]]:
+    """The `Task.name` of every result that a table of the ledger holds."""
+    rows = getattr(ledger, table)
+    return set(rows[_keys(rows)].drop_duplicates().itertuples(index=False, name=None)) if len(rows) else set()
+
+
+def kept_rows(store: RunStore, table: str, runs: set[str]) -> Iterator[pd.DataFrame]:
+    """Every result of a table that the store keeps of these runs, for the ledger.
+
+    Raises:
+        StoreError: a result that cannot be read.
+    """
+    for path in sorted((store.path / FOLDER / table).glob("*.csv.gz")):
+        try:
+            rows = from_csv(gzip.decompress(path.read_bytes()).partition(b"\n")[2], table)
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            raise StoreError(f"{path}: not a result that can be read ({error}); remove it") from error
+        if set(rows["run"]) | set(rows.get("other", ())) <= runs:
+            yield rows

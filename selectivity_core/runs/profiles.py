@@ -1,0 +1,269 @@
+"""Named base specs, and the grids of runs that figures need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import SpecError
+from ..spec import DatasetName, RunSpec, field_names
+
+# The paper's α values (methods register, section 6): the negative side as printed for ResNet20, mirrored.
+PAPER_ALPHAS = (
+    -100.0, -30.0, -10.0, -5.0, -2.0, -1.0, -0.7, -0.4, -0.3, -0.2, -0.1, 0.0,
+    0.1, 0.2, 0.3, 0.4, 0.7, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0,
+)  # fmt: skip
+
+
+# What only the regulariser reads, as every run at α = 0 has it.
+PLAIN = {"index": "si", "layers": "all", "warmup_epochs": 0.0, "estimate": "batch", "window": None}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How much of a grid the off-axis bound is worked out for: it costs a fit for every layer of every network.
+
+    Attributes:
+        alphas: α values.
+        seeds: so many.
+        layers: so many, evenly spread over the depth.
+        first: from which seed on; those before it only where a figure has none after.
+    """
+
+    alphas: tuple[float, ...]
+    seeds: int
+    layers: int
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named scale at which figures can be made.
+
+    Attributes:
+        title: how pages name it.
+        base: the spec of each network it covers; the first is the profile's own.
+        alphas: the α values of its grids.
+        seeds: how many seeds its grids have.
+        scaled_down: whether its data, network or schedule are smaller than the paper's.
+        grids: other α values for figures of a kind ("layers", "dprime", …) or for one network.
+        counts: other numbers of seeds for figures of a kind ("many", "instances"); "baseline" is how many the first
+            network has at α = 0 of its plain grid, where that is more than at the other α; "by_unit" of how many the
+            ledger keeps tables of units, where that is fewer than of others.
+        bound: how many α values (the most negative side, 0 among them), seeds and layers the off-axis bound is worked
+            out for; None for all that a figure has.
+        by_class: the networks whose class means the ledger keeps; the first network where empty.
+    """
+
+    title: str
+    base: tuple[RunSpec, ...]
+    alphas: tuple[float, ...]
+    seeds: int
+    scaled_down: bool
+    grids: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    bound: Bound | None = None
+    by_class: tuple[str, ...] = ()
+
+    def seeds_for(self, kind: str) -> int:
+        """How many seeds a figure's kind of grid has."""
+        return self.counts.get(kind, self.seeds)
+
+    def baseline_seeds(self, model: str) -> range:
+        """The seeds that a network's plain grid has at α = 0, where they are more than at the other α; else none."""
+        return range(self.counts.get("baseline", 0) if model == self.models[0] else 0)
+
+    def alphas_for(self, kind: str, model: str) -> tuple[float, ...]:
+        """The α values of a figure's kind of grid for a network."""
+        return self.grids.get(kind) or self.grids.get(model) or self.alphas
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The networks that it covers."""
+        return tuple(spec.model for spec in self.base)
+
+
+def _digits() -> Profile:
+    base = RunSpec()
+    others: tuple[RunSpec, ...] = (
+        base.replace(model="resnet18"), base.replace(model="vgg16", lr=0.01),
+        base.replace(model="resnet50", width=4, lr=0.05),
+    )  # fmt: skip
+    # Morcos et al. 2018: small enough sets, and enough epochs, that random labels are memorised.
+    plain = {"milestones": (), "weight_decay": 0.0}
+    others += (
+        base.replace(**plain).replace(
+            model="mlp", batch_norm=False, width=256, train_size=300, epochs=120, lr=0.05, batch_size=32
+        ),
+        base.replace(**plain).replace(model="convnet11", width=8, train_size=200, epochs=100, lr=0.02, batch_size=32),
+    )
+    few = (-5.0, -1.0, 0.0, 1.0, 5.0)
+    return Profile(
+        "digits", (base, *others), (-30.0, -5.0, -2.0, -1.0, -0.4, 0.0, 0.4, 1.0, 2.0, 5.0, 30.0), 3, scaled_down=True,
+        grids={
+            "layers": (-5.0, -1.0, -0.4, 0.0, 0.4, 1.0, 5.0), "dprime": (-1.0, -0.4, -0.1, 0.0, 0.1, 0.4, 1.0),
+            "leaky": (0.0, 0.4, 1.0, 2.0, 5.0), "warm_up": (-30.0, -5.0, -1.0, 0.0, 1.0, 5.0, 30.0),
+            "estimates": few, "resnet50": few, "schedules": few,
+        },
+        counts={"many": 20, "instances": 4, "settings": 2},
+        bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4), by_class=("resnet20", "resnet18"),
+    )  # fmt: skip
+
+
+def _cifar10() -> Profile:
+    resnet20 = RunSpec(
+        model="resnet20", dataset="cifar10", epochs=200, batch_size=256, lr=0.1, milestones=(100, 150), width=16,
+        train_size=45_000, augment=True, precision="bfloat16",
+    )  # fmt: skip
+    return Profile("CIFAR-10", (resnet20, resnet20.replace(model="vgg16", width=64, lr=0.01)), PAPER_ALPHAS, 20, False)
+
+
+def _cifar10_short() -> Profile:
+    """The paper's schedule shrunk 25-fold: drops at half and three quarters of 8 epochs."""
+    base = tuple(spec.replace(milestones=()).replace(epochs=8, milestones=(4, 6)) for spec in _cifar10().base)
+    # Morcos et al. 2018: a quarter of the width and 2,000 images, so that random labels are memorised.
+    convnet11 = (
+        base[0]
+        .replace(milestones=())
+        .replace(
+            model="convnet11", epochs=30, batch_size=64, lr=0.02, weight_decay=0.0, train_size=2_000, augment=False
+        )
+    )
+    return Profile(
+        "CIFAR-10, short", (*base, convnet11), (0.0, -1.0, 1.0, -5.0, -0.4, 0.4, 5.0, -30.0, 0.1), 3, scaled_down=True,
+        grids={"estimates": (0.0, -1.0, 1.0), "vgg16": (0.0, -1.0, 1.0), "schedules": (0.0, -1.0, 1.0)},
+        counts={"schedules": 1, "baseline": 6},
+        # Of seeds 0 and 1 the ledger's networks were not kept.
+        bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4, first=2),
+    )  # fmt: skip
+
+
+def _tiny_imagenet() -> Profile:
+    resnet18 = RunSpec(
+        model="resnet18", dataset="tiny-imagenet", epochs=90, batch_size=4096, lr=0.1, milestones=(35, 50, 65, 80),
+        width=64, train_size=90_000, augment=True, precision="bfloat16",
+    )  # fmt: skip
+    alphas = tuple(sorted({*PAPER_ALPHAS, -4.5, -4.0, -3.5, -3.0, -2.5, -1.5}))
+    return Profile("Tiny ImageNet", (resnet18, resnet18.replace(model="resnet50", batch_size=1400)), alphas, 20, False)
+
+
+def _tiny_imagenet_short() -> Profile:
+    """Twenty classes, half the width, drops at the paper's shares of 6 epochs: what a CPU can do on these images."""
+    resnet18 = RunSpec(
+        model="resnet18", dataset="tiny-imagenet-20", epochs=6, batch_size=128, lr=0.1, milestones=(2, 3, 4, 5),
+        width=32, train_size=9_000, augment=True, precision="bfloat16",
+    )  # fmt: skip
+    base = (resnet18, resnet18.replace(model="resnet50", width=16))
+    return Profile(
+        "Tiny ImageNet, 20 classes, 6 epochs", base, (0.0, -1.0, 1.0), 1, scaled_down=True,
+        counts={"by_unit": 1},  # wide layers and many classes
+        bound=Bound((0.0, -1.0), seeds=1, layers=4),
+    )  # fmt: skip
+
+
+def _idx(dataset: DatasetName, title: str) -> Profile:
+    """The perceptron of Morcos et al. 2018 on 28x28 images: few enough of them that random labels are memorised."""
+    mlp = RunSpec(
+        model="mlp", dataset=dataset, epochs=70, batch_size=64, lr=0.02, milestones=(), weight_decay=0.0,
+        batch_norm=False, width=512, train_size=5_000,
+    )  # fmt: skip
+    return Profile(title, (mlp,), (-1.0, 0.0, 1.0), 3, scaled_down=True)
+
+
+PROFILES: dict[str, Profile] = {
+    "digits": _digits(),
+    "mnist": _idx("mnist", "MNIST"),
+    "fashion-mnist": _idx("fashion-mnist", "Fashion-MNIST"),
+    "cifar10-short": _cifar10_short(),
+    "cifar10": _cifar10(),
+    "tiny-imagenet": _tiny_imagenet(),
+    "tiny-imagenet-short": _tiny_imagenet_short(),
+}
+
+
+def find_profile(name: str) -> Profile:
+    """A profile by name.
+
+    Raises:
+        SpecError: no such profile.
+    """
+    if name not in PROFILES:
+        raise SpecError(f"profile: {name!r} given; one of {', '.join(PROFILES)} is allowed")
+    return PROFILES[name]
+
+
+def profile(name: str, *, model: str | None = None, **overrides: Any) -> RunSpec:
+    """The base spec of a profile.
+
+    Args:
+        name: the profile's.
+        model: one of its networks; by default its first.
+        overrides: other values for any field.
+
+    Returns:
+        a spec with α = 0 and seed 0.
+
+    Raises:
+        SpecError: an unknown profile, network or field, or a value out of range.
+    """
+    found = find_profile(name)
+    if model is not None and model not in found.models:
+        raise SpecError(f"model: {model!r} given; profile {name} covers {', '.join(found.models)}")
+    base = next(spec for spec in found.base if model in (None, spec.model))
+    return base.replace(**overrides)
+
+
+def expand(base: RunSpec, *, alphas: Iterable[float], seeds: Iterable[int]) -> list[RunSpec]:
+    """One spec for every α and seed: all α of a seed before the next seed.
+
+    At α = 0 nothing is regularised: settings that only the regulariser reads are then the plain ones, so that every
+    grid shares its baseline.
+    """
+    alphas = list(alphas)
+    return [base.replace(alpha=a, seed=s, **({} if a else PLAIN)) for s in seeds for a in alphas]
+
+
+def seed_list(seeds: int | Sequence[int]) -> list[int]:
+    """Seeds 0 to n−1 for a count n, or the seeds listed.
+
+    Raises:
+        SpecError: a count below 1, or no or doubled seeds.
+    """
+    if isinstance(seeds, int):
+        if seeds < 1:
+            raise SpecError(f"seeds: {seeds} given; a count of at least 1, or a list of seeds, is needed")
+        return list(range(seeds))
+    found = list(seeds)  # whether each is a whole number, the spec says
+    if not found or len(set(found)) != len(found):
+        raise SpecError(f"seeds: {found} given; at least one, each once, is needed")
+    return found
+
+
+def profile_of(spec: RunSpec) -> str:
+    """The profile under which a run's results are kept in the ledger."""
+    if spec.dataset == "tiny-imagenet-20":
+        return "tiny-imagenet-short"
+    if spec.dataset in ("cifar10", "tiny-imagenet"):
+        whole = find_profile(spec.dataset).base[0].epochs
+        return spec.dataset if spec.epochs >= whole // 2 else f"{spec.dataset}-short"
+    return spec.dataset
+
+
+# What a grid sets itself; an override would be lost, or fight with it.
+SET_BY_GRID = {"model": "the figure or --model", "alpha": "alphas", "seed": "seeds"}
+
+
+def check_overrides(overrides: dict[str, Any]) -> dict[str, Any]:
+    """Overrides as they were given; their values are checked by the spec.
+
+    Raises:
+        SpecError: a name that is no field of a run, or a field that the grid sets itself.
+    """
+    for name in overrides:
+        if name in SET_BY_GRID:
+            raise SpecError(f"overrides: {name} given; it is set by {SET_BY_GRID[name]}, not by an override")
+        if name not in field_names():
+            allowed = ", ".join(f for f in field_names() if f not in SET_BY_GRID)
+            raise SpecError(f"overrides: {name!r} given, which is no field of a run; allowed: {allowed}")
+    return overrides

@@ -1,0 +1,174 @@
+"""A list of specs in, their tables out: what the store or the ledger has is read, the rest is trained."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import MissingRunsError, ParameterError, SelectivityError
+from ..progress import bar
+from ..spec import RunSpec
+from ..tables import Tables, empty
+from .executing import train_all
+from .store import RunStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OnMissing = Literal["train", "skip", "raise"]
+
+
+def sweep(
+    specs: Iterable[RunSpec],
+    store: RunStore | str | Path,
+    *,
+    executor: Executor | None = None,
+    jobs: int | None = None,
+    on_missing: OnMissing = "train",
+    data: str | Path | None = None,
+    ledger: Tables | None = None,
+    time_budget: float | None = None,
+    progress: bool = True,
+) -> Tables:
+    """The tables of many runs; what is missing is trained and stored.
+
+    Args:
+        specs: the runs wanted; doubled ones count once.
+        store: where finished runs are kept.
+        executor: trains the missing runs; results come back by value and are stored here, so its workers need no
+            shared disk. By default a pool of local processes that store what they train.
+        jobs: local processes, each with the threads of its spec; by default as many as GPUs, or else as cores allow.
+        on_missing: "train", "skip" (the tables then lack those runs), or "raise".
+        data: the folder of data sets; see `data.data_root`.
+        ledger: tables of finished runs that are read where the store lacks a run.
+        time_budget: seconds after which the sweep stops: runs in progress leave a checkpoint at their next step, the
+            tables lack what is not finished, and the same call later goes on from there.
+        progress: show one bar: done, left, how long.
+
+    Returns:
+        Tables with rows in the order of the specs, whatever order they finished in.
+
+    Raises:
+        MissingRunsError: runs are missing and `on_missing` is "raise".
+        ParameterError: a time budget that is none.
+        SelectivityError: runs that failed; all others were finished and stored first.
+    """
+    wanted = list(dict.fromkeys(specs))
+    store = store if isinstance(store, RunStore) else RunStore(store)
+    if on_missing not in ("train", "skip", "raise"):
+        raise ValueError(f'on_missing: {on_missing!r} given; "train", "skip" or "raise" is allowed')
+    if time_budget is not None and not 0 <= time_budget < math.inf:
+        raise ParameterError(f"time_budget: {time_budget!r} given; seconds from 0 on are needed")
+    deadline = math.inf if time_budget is None else time.time() + time_budget
+    digests = data_digests(wanted, data)
+    held = {s.id for s in wanted if store.holds(s, digests.get(s.dataset))}
+    known = ledger_runs(ledger, wanted, held, store, digests, on_missing) if ledger is not None else set()
+    missing = [s for s in wanted if s.id not in held and s.id not in known]
+    if missing and on_missing == "raise":
+        raise MissingRunsError(
+            f"{runs_are(len(missing), len(wanted))} missing from {store.path}, the first: {describe(missing[0])}"
+        )
+    if on_missing == "train":
+        store.remove_leftovers(held)
+    if missing and on_missing == "train":
+        held |= _train_missing(
+            missing, store, progress, executor=executor, jobs=jobs, data=data, digests=digests, deadline=deadline
+        )
+    return Tables(lambda name: _table(name, [s.id for s in wanted], store, held, known, ledger))
+
+
+def describe(spec: RunSpec) -> str:
+    """A run in words."""
+    return f"{spec.model} on {spec.dataset}, α = {spec.alpha:g}, seed {spec.seed} ({spec.id})"
+
+
+def _table(
+    name: str, wanted: list[str], store: RunStore, held: set[str], known: set[str], ledger: Tables | None
+) -> pd.DataFrame:
+    """One table of the runs that the store or else the ledger has, rows in the order of the runs wanted."""
+    import pandas as pd
+
+    frames = [store.table(run, name) for run in wanted if run in held]
+    if ledger is not None:
+        rest = getattr(ledger, name)
+        frames.append(rest[rest["run"].isin(set(wanted) & known - held)])
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return empty(name)
+    joined = pd.concat(frames, ignore_index=True)
+    order = {run: k for k, run in enumerate(wanted)}
+    return joined.iloc[joined["run"].map(order).argsort(kind="stable")].reset_index(drop=True)
+
+
+def ledger_runs(
+    ledger: Tables, wanted: Sequence[RunSpec], held: set[str], store: RunStore, digests: dict[str, str],
+    on_missing: OnMissing,
+) -> set[str]:  # fmt: skip
+    """The ledger's runs that may stand in for wanted ones that the store lacks: current, and of the same data.
+
+    Rows made from other data than those here are shown where every run of the data set comes from the ledger, and
+    are stale where some come from the store or are about to be trained: one table never mixes two copies of the data.
+    """
+    from ..training import RESULT_VERSION
+
+    runs = ledger.runs
+    runs = runs[(runs["provenance_result_version"] == str(RESULT_VERSION)) & ~runs["run"].isin(held)]
+    made_from = dict(zip(runs["run"], runs["provenance_digest"], strict=True))
+    known: set[str] = set()
+    for name in {s.dataset for s in wanted}:
+        ids = [s.id for s in wanted if s.dataset == name]
+        ours = [run for run in ids if run in held]
+        here = digests.get(name)
+        if here is None and ours:
+            manifest = store.manifest(ours[0])
+            here = manifest["digest"] if manifest else None
+        others = {run for run in ids if run in made_from}
+        mixed = bool(ours) or (on_missing == "train" and len(others) < len(ids))
+        known |= {run for run in others if not mixed or here in (None, made_from[run])}
+    return known
+
+
+def data_digests(specs: Sequence[RunSpec], data: str | Path | None) -> dict[str, str]:
+    """Digests of the data at hand, by data set; those that are not at hand cannot make a run stale."""
+    from ..data import load
+    from ..errors import DataError
+
+    found: dict[str, str] = {}
+    for name in {s.dataset for s in specs}:
+        try:
+            found[name] = load(name, data).digest
+        except DataError:
+            continue
+    return found
+
+
+def _train_missing(specs: list[RunSpec], store: RunStore, progress: bool, **how: Any) -> set[str]:
+    """Trains runs; gives the ids of those that are now in the store: all, unless a time budget stopped some."""
+    finished: set[str] = set()
+    errors: list[tuple[RunSpec, Exception]] = []
+    alone = len(specs) == 1 and how["executor"] is None  # then the run's own bar is shown, over its epochs
+    shown = bar(f"training {len(specs)} runs", len(specs), "run", disable=alone or not progress, smoothing=0)
+    with shown:
+        for outcome in train_all(specs, store, progress=alone and progress, **how):
+            if outcome.error is not None:
+                errors.append((outcome.spec, outcome.error))
+            elif not outcome.stopped:
+                finished.add(outcome.spec.id)
+                shown.update()
+    if errors:
+        spec, error = errors[0]
+        kind = "" if isinstance(error, SelectivityError) else f"{type(error).__name__}: "
+        message = " ".join(str(error).split())
+        raise SelectivityError(
+            f"{len(errors)} of {len(specs)} runs failed, the first: {describe(spec)}: {kind}{message}"
+        ) from error
+    return finished
+
+
+def runs_are(some: int, every: int) -> str:
+    """The subject and verb of a sentence on some of a number of runs: "1 of 30 runs is", "2 of 30 runs are"."""
+    return f"{some} of {every} runs {'is' if some == 1 else 'are'}"

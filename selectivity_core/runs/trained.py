@@ -1,0 +1,187 @@
+"""A finished run as a network again, and what it makes of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..arithmetic import evaluating
+from ..data import Dataset, load, normalise, split
+from ..errors import MissingRunsError, ParameterError
+from ..machine import choose_device
+from ..measuring import EVALUATION_BATCH
+from ..models import UnitNetwork
+from ..seeds import generator
+from ..spec import RunSpec
+from ..training import build
+from ..units import record
+from .store import RunStore
+from .sweeping import OnMissing, describe, sweep
+
+Images = Literal["train", "validation", "test"]
+
+
+def network(spec: RunSpec, store: RunStore, data: Dataset, epoch: str = "best") -> UnitNetwork:
+    """The network of a finished run, in evaluation mode, on the CPU.
+
+    Raises:
+        StoreError: the store has no such run, or no weights of it.
+        RuntimeError: weights that do not fit the spec's network, with the names that differ.
+    """
+    with torch.random.fork_rng():  # building draws an initialisation that is then replaced
+        model = build(spec, data)
+    model.load_state_dict(store.weights(spec, epoch))
+    return model.placed().eval()
+
+
+def part(spec: RunSpec, data: Dataset, which: Images) -> tuple[Tensor, Tensor]:
+    """Images (samples, H, W, channels) uint8 and labels of one part of a run's data.
+
+    Training labels are those it was trained with, corrupted where its spec says so.
+    """
+    if which == "test":
+        return data.test_images, data.test_labels
+    parts = split(data, spec.seed, spec.train_size, spec.label_corruption)
+    if which == "train":
+        return data.images[parts.train], parts.train_labels
+    return data.images[parts.validation], data.labels[parts.validation]
+
+
+def unit_activity(
+    model: UnitNetwork,
+    data: Dataset,
+    images: Tensor,
+    precision: str,
+    *,
+    layers: str | Sequence[str] = "all",
+    maps: bool = False,
+) -> dict[str, Tensor]:
+    """Layer -> (samples, units) float32 on the CPU, feature maps averaged over their positions; or the maps whole."""
+    found: dict[str, list[Tensor]] = {}
+    with record(model, layers, maps=maps) as seen, evaluating(model, precision):
+        for start in range(0, len(images), EVALUATION_BATCH):
+            model(normalise(images[start : start + EVALUATION_BATCH], data))
+            for name, activity in seen.items():
+                found.setdefault(name, []).append(activity.float().cpu())
+    return {name: torch.cat(batches).clone() for name, batches in found.items()}
+
+
+class TrainedRuns:
+    """Activity of finished runs, worked out once for each as long as it is among the latest asked for.
+
+    Args:
+        store: where the runs' weights lie.
+        data: the folder of data sets; see `data.data_root`.
+        keep: how many runs' activity is held in memory.
+    """
+
+    def __init__(self, store: RunStore, data: str | Path | None = None, keep: int = 8) -> None:
+        self.store, self.data = store, data
+        self.activity = lru_cache(maxsize=keep)(self._activity)
+
+    def dataset(self, spec: RunSpec) -> Dataset:
+        """The run's data set."""
+        return load(spec.dataset, self.data)
+
+    def network(self, spec: RunSpec, epoch: str = "best") -> UnitNetwork:
+        """The run's network at its "best" or "last" epoch."""
+        return network(spec, self.store, self.dataset(spec), epoch)
+
+    def labels(self, spec: RunSpec, which: Images) -> Tensor:
+        """Labels of a part of the run's data."""
+        return part(spec, self.dataset(spec), which)[1]
+
+    def _activity(self, spec: RunSpec, which: Images = "test") -> dict[str, Tensor]:
+        dataset = self.dataset(spec)
+        return unit_activity(self.network(spec), dataset, part(spec, dataset, which)[0], spec.precision)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedNetwork:
+    """A finished run's network at its best epoch, and its data, on one device.
+
+    Attributes:
+        spec: the run's.
+        model: in evaluation mode.
+        dataset: the run's data set.
+    """
+
+    spec: RunSpec
+    model: UnitNetwork
+    dataset: Dataset
+
+    def inputs(self) -> Tensor:
+        """All test images as the network takes them: (samples, channels, H, W)."""
+        return normalise(self.dataset.test_images, self.dataset)
+
+    def activity(self) -> dict[str, Tensor]:
+        """Layer -> (samples, units) spatial means on the whole test set, on the CPU, in forward order."""
+        return unit_activity(self.model, self.dataset, self.dataset.test_images, self.spec.precision)
+
+    def shifted_activity(self) -> dict[str, Tensor]:
+        """The same, with units that can be negative (leaky-ReLU) raised by their minimum over the test set."""
+        return {layer: values - values.amin(0).clamp_max(0) for layer, values in self.activity().items()}
+
+    def maps(self, layer: str) -> Tensor:
+        """(samples, units, H, W) of one layer on the whole test set, or (samples, units) where it has no positions."""
+        data, precision = self.dataset, self.spec.precision
+        return unit_activity(self.model, data, data.test_images, precision, layers=[layer], maps=True)[layer]
+
+    def part(self, samples: int, seed: int) -> LoadedNetwork:
+        """The same network with at most `samples` test images, drawn at random.
+
+        Raises:
+            ParameterError: no samples asked for.
+        """
+        if samples < 1:
+            raise ParameterError(f"samples: {samples} given; 1 or more is needed")
+        data = self.dataset
+        if samples >= len(data.test_labels):
+            return self
+        chosen = torch.randperm(len(data.test_labels), generator=generator(seed, "test samples"))[:samples]
+        chosen = chosen.to(data.test_labels.device)
+        images, labels = data.test_images[chosen], data.test_labels[chosen]
+        fewer = replace(data, test_images=images, test_labels=labels, digest=f"part of {data.digest}")
+        return replace(self, dataset=fewer)
+
+
+def load_network(
+    spec: RunSpec,
+    store: RunStore,
+    *,
+    on_missing: OnMissing = "train",
+    data: str | Path | None = None,
+    device: torch.device | None = None,
+) -> LoadedNetwork | None:
+    """The network of a run, trained now where the store lacks it: the ledger keeps tables but no weights.
+
+    Args:
+        spec: the run.
+        store: where finished runs are kept.
+        on_missing: what to do where the store lacks it: "train", "skip" or "raise".
+        data: the folder of data sets; see `data.data_root`.
+        device: where the network and data are put; a GPU by default where there is one.
+
+    Returns:
+        the network, or None where it is skipped.
+
+    Raises:
+        MissingRunsError: the store lacks the run and `on_missing` is "raise".
+        StoreError: the run diverged, or does not verify.
+        DataError: the data are not there.
+    """
+    dataset = load(spec.dataset, data)
+    if on_missing == "train":
+        sweep([spec], store, jobs=1, data=data)
+    elif not store.holds(spec, dataset.digest):
+        if on_missing == "skip":
+            return None
+        raise MissingRunsError(f'{describe(spec)}: its weights are not in {store.path}; on_missing="train" trains it')
+    device = device or choose_device()
+    return LoadedNetwork(spec, network(spec, store, dataset).placed(device), dataset.to(device))

@@ -1,0 +1,67 @@
+"""Choosing by a score, against every subset one by one."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from selectivity_core.book.choosing import choose_by
+from selectivity_core.errors import ParameterError
+from selectivity_core.seeds import generator
+
+
+def one_by_one(score, outcome, subset, best):
+    among, gaps, drawn = dict.fromkeys(best, 0), [], []
+    for chosen_from in combinations(range(len(score)), subset):
+        mine = max(chosen_from, key=lambda k: (score[k], -k))
+        outcomes = [outcome[k] for k in chosen_from]
+        gaps.append(max(outcomes) - outcome[mine])
+        drawn.append(max(outcomes) - np.mean(outcomes))
+        for k in among:
+            among[k] += sum(o > outcome[mine] for o in outcomes) < k
+    return {k: v / len(gaps) for k, v in among.items()}, np.mean(gaps), np.mean(drawn)
+
+
+def test_by_hand():
+    # Of the pairs (0, 1), (0, 2), (1, 2) the score chooses 0, 0, 1: worst, worst, best of its pair.
+    found = choose_by([3, 2, 1], [0.1, 0.5, 0.3], 2, best=(1, 2))
+    assert found.among == {1: pytest.approx(1 / 3), 2: pytest.approx(1)}
+    assert found.gap == pytest.approx((0.4 + 0.2 + 0) / 3)
+    assert found.drawn_gap == pytest.approx((0.2 + 0.1 + 0.1) / 3)
+    assert (found.settings, found.subset) == (3, 2)
+
+
+@pytest.mark.parametrize("subset", range(1, 9))
+@pytest.mark.parametrize("ties", [False, True])
+def test_against_every_subset(subset, ties):
+    import torch
+
+    draw = torch.rand(2, 8, generator=generator(0, "choosing", subset)).double().numpy()
+    score, outcome = np.round(draw, 1) if ties else draw
+    among, gap, drawn = one_by_one(score, outcome, subset, (1, 3, 5))
+    found = choose_by(score, outcome, subset)
+    assert found.among == pytest.approx(among)
+    assert found.gap == pytest.approx(gap, abs=1e-12)
+    assert found.drawn_gap == pytest.approx(drawn, abs=1e-12)
+
+
+def test_the_outcome_itself_always_chooses_the_best():
+    found = choose_by([4, 1, 3, 2], [4, 1, 3, 2], 3)
+    assert found.among[1] == pytest.approx(1)
+    assert found.gap == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (([1, 2], [1], 1), r"^score, outcome: \(2,\) and \(1,\) given"),
+        (([[1]], [[1]], 1), "^score, outcome:"),
+        (([1, np.nan], [1, 2], 1), "^score, outcome: a value that is not finite"),
+        (([1, 2], [1, 2], 3), "^subset: 3 given; 1 to 2 is allowed"),
+        (([1, 2], [1, 2], 0), "^subset: 0 given"),
+        (([], [], 1), "^subset: 1 given"),
+    ],
+)
+def test_what_cannot_be_is_refused(given, words):
+    with pytest.raises(ParameterError, match=words):
+        choose_by(*given)

@@ -1,0 +1,105 @@
+import pytest
+
+from selectivity_core import profile
+from selectivity_core.errors import SpecError
+from selectivity_core.runs.profiles import PAPER_ALPHAS, PLAIN, PROFILES, expand, find_profile, profile_of, seed_list
+from selectivity_core.spec import RunSpec
+
+
+def test_papers_recipes():
+    spec = profile("cifar10")
+    assert (spec.model, spec.dataset, spec.width, spec.train_size) == ("resnet20", "cifar10", 16, 45_000)
+    assert (spec.epochs, spec.milestones, spec.batch_size, spec.lr) == (200, (100, 150), 256, 0.1)
+    assert (spec.momentum, spec.weight_decay, spec.augment) == (0.9, 1e-4, True)
+    short = profile("cifar10-short")
+    assert (short.epochs, short.milestones) == (8, (4, 6))  # the same shares of the schedule
+    assert short.replace(epochs=200, milestones=(100, 150)) == spec
+    vgg = profile("cifar10", model="vgg16")
+    assert (vgg.width, vgg.lr, vgg.epochs) == (64, 0.01, 200)
+    tiny = profile("tiny-imagenet")
+    assert (tiny.model, tiny.batch_size, tiny.lr, tiny.train_size) == ("resnet18", 4096, 0.1, 90_000)
+    tiny = profile("tiny-imagenet", model="resnet50")
+    assert (tiny.model, tiny.width, tiny.epochs, tiny.milestones) == ("resnet50", 64, 90, (35, 50, 65, 80))
+    assert tiny.batch_size == 1400
+    assert [find_profile(name).seeds for name in ("cifar10", "tiny-imagenet")] == [20, 20]
+
+
+def test_every_profile_has_a_baseline_and_no_doubled_alpha():
+    for found in PROFILES.values():
+        assert 0 in found.alphas
+        assert len(set(found.alphas)) == len(found.alphas)
+        assert len(set(found.models)) == len(found.base)
+        assert {profile_of(spec) for spec in found.base} <= set(PROFILES)
+    assert sorted(PAPER_ALPHAS) == list(PAPER_ALPHAS)
+    assert [-a for a in PAPER_ALPHAS[::-1]] == list(PAPER_ALPHAS)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_set_of_alphas_of_a_profile_is_usable(name):
+    found = find_profile(name)
+    for kind, alphas in found.grids.items():
+        assert 0 in alphas
+        assert len(set(alphas)) == len(alphas)
+        assert set(alphas) == {RunSpec(alpha=a).alpha for a in alphas}
+        assert found.alphas_for(kind, found.models[0]) == alphas
+    assert found.alphas_for("all", "no network") == found.alphas
+    assert all(found.seeds_for(kind) >= 1 for kind in (*found.counts, "all"))
+    if found.bound is not None:
+        assert 0 in found.bound.alphas
+        assert max(found.bound.alphas) <= 0
+        assert found.bound.seeds <= found.seeds
+        assert found.bound.layers >= 1
+
+
+def test_a_figures_kind_goes_before_its_network():
+    digits = find_profile("digits")
+    assert digits.alphas_for("all", "resnet50") == digits.grids["resnet50"] != digits.alphas
+    assert digits.alphas_for("dprime", "resnet50") == digits.grids["dprime"]
+    assert digits.alphas_for("all", "resnet20") == digits.alphas
+
+
+def test_the_digits_cover_all_four_networks_of_the_first_paper():
+    assert {"resnet20", "resnet18", "vgg16", "resnet50"} <= set(find_profile("digits").models)
+
+
+def test_overrides_and_networks():
+    assert profile("digits").model == "resnet20"
+    assert (
+        profile("digits", model="resnet18", alpha=-1, seed=4).replace(alpha=0.0, seed=0)
+        == find_profile("digits").base[1]
+    )
+    with pytest.raises(SpecError, match="model: 'resnet18' given; profile cifar10 covers resnet20, vgg16"):
+        profile("cifar10", model="resnet18")
+    with pytest.raises(SpecError, match=r"profile: 'digit' given; one of digits, .*cifar10-short"):
+        profile("digit")
+    with pytest.raises(SpecError, match="beta: no such field"):
+        profile("digits", beta=1)
+    with pytest.raises(SpecError, match="alpha: nan given"):
+        profile("digits", alpha=float("nan"))
+
+
+def test_expand_goes_seed_by_seed_and_shares_its_baseline(tiny):
+    base = tiny.replace(index="dprime", layers="first3", warmup_epochs=1.0)
+    assert {f: getattr(tiny, f) for f in PLAIN} == PLAIN
+    specs = expand(base, alphas=[-1.0, 0.0, 2.0], seeds=iter([3, 1]))
+    assert [(s.seed, s.alpha) for s in specs] == [(3, -1), (3, 0), (3, 2), (1, -1), (1, 0), (1, 2)]
+    assert specs[0] == base.replace(alpha=-1.0, seed=3)
+    # nothing is regularised at 0: whatever the index, it is the same run
+    assert specs[1] == tiny.replace(seed=3) == expand(tiny.replace(estimate="shuffled"), alphas=[0.0], seeds=[3])[0]
+
+
+@pytest.mark.parametrize(("given", "found"), [(1, [0]), (3, [0, 1, 2]), ([5, 2], [5, 2]), ((0,), [0])])
+def test_seed_list(given, found):
+    assert seed_list(given) == found
+
+
+@pytest.mark.parametrize("given", [0, -1, [], [1, 1], [1, 1.0]])
+def test_seed_list_refuses(given):
+    with pytest.raises(SpecError, match=r"^seeds: "):
+        seed_list(given)
+
+
+def test_profile_of_a_run():
+    assert profile_of(profile("cifar10", epochs=160)) == "cifar10"
+    assert profile_of(profile("cifar10-short", epochs=12)) == "cifar10-short"
+    assert profile_of(profile("digits", dataset="mnist")) == "mnist"

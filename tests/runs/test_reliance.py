@@ -1,0 +1,105 @@
+"""What is worked out of a run about its single units."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from selectivity_core import RunStore, ablation_auc, cumulative_ablation, profile, sweep
+from selectivity_core.runs.analyses import (
+    ANALYSES,
+    FEW_STEPS,
+    KEPT_STEPS,
+    MOST_EPOCHS,
+    SCALES,
+    ablation_rows,
+    evaluation,
+    importance_rows,
+    noise_rows,
+    thinned,
+    training_rows,
+)
+from selectivity_core.runs.trained import TrainedRuns
+from selectivity_core.tables import COLUMNS
+
+SPEC = profile("digits", model="mlp", epochs=3, width=20, train_size=60)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    store = RunStore(tmp_path_factory.mktemp("reliance"))
+    sweep([SPEC], store, jobs=1, progress=False)
+    return TrainedRuns(store)
+
+
+def test_thinning_keeps_both_ends_of_every_ordering():
+    long = pd.DataFrame({"ordering": np.repeat([0, 1], 201), "step": np.tile(np.arange(201), 2)})
+    found = thinned(long, 11)
+    assert [rows["step"].tolist() for _, rows in found.groupby("ordering")] == [list(range(0, 201, 20))] * 2
+    short = long[long["step"] < 5]
+    assert thinned(short).equals(short.reset_index(drop=True))
+
+
+def test_ablation_is_of_the_labels_trained_on_and_the_last_epoch(runs):
+    found = ablation_rows(runs, SPEC)
+    assert set(found["kind"]) == {"zero"}
+    assert found.groupby("ordering").size().tolist() == [41] * 10  # all 40 units of both layers
+    assert len(found) <= 10 * KEPT_STEPS
+    history = sweep([SPEC], runs.store, progress=False).runs.iloc[0]
+    assert found.loc[found["step"] == 0, "accuracy"].unique() == pytest.approx(history["train_accuracy_last"])
+
+
+def test_the_mean_clamp_differs_from_zero_but_at_the_start(runs):
+    zero, mean = ablation_rows(runs, SPEC), ablation_rows(runs, SPEC, value="mean")
+    differ = zero["accuracy"] != mean["accuracy"]
+    assert differ.any()
+    assert not differ[zero["step"] == 0].any()
+    assert set(mean["kind"]) == {"mean"}
+
+
+def test_noise_begins_without_any(runs):
+    found = noise_rows(runs, SPEC, images="test", epoch="best")
+    assert found.loc[found["step"] == 0, "fraction"].unique().tolist() == [0]
+    assert sorted(found["fraction"].unique())[1:] == pytest.approx(SCALES)
+    best = sweep([SPEC], runs.store, progress=False).runs.iloc[0]["test_accuracy"]
+    assert found.loc[found["step"] == 0, "accuracy"].unique() == pytest.approx(best)
+    assert found.groupby("step")["accuracy"].mean().iloc[-1] < best
+
+
+def test_importance_has_every_unit_once(runs):
+    found = importance_rows(runs, SPEC)
+    assert found.groupby("layer", sort=False).size().to_dict() == {"units1": 20, "units2": 20}
+    assert not found.duplicated(["layer", "unit"]).any()
+
+
+def test_through_training(runs):
+    """Trained again to the same end: the last curve is the mean of the stored network's."""
+    found = training_rows(runs, SPEC)
+    assert list(found["kind"].unique()) == ["epoch 0", "epoch 1", "epoch 2", "epoch 3"]
+    last = found[found["kind"] == "epoch 3"]
+    inputs, labels = evaluation(runs, SPEC, "train")
+    network = runs.network(SPEC, "last")
+    curve = cumulative_ablation(network, inputs, labels, layers="all", orderings=10)
+    means = curve.groupby("step")["accuracy"].mean()
+    assert last["accuracy"].tolist() == pytest.approx(means[last["step"]].tolist())
+    assert len(last) == FEW_STEPS
+    whole = ablation_auc(curve).mean()
+    assert ablation_auc(last)[0] == pytest.approx(whole, abs=0.01)  # fewer steps of the same curve
+
+
+def test_long_trainings_are_looked_at_in_a_few_epochs(runs):
+    long = SPEC.replace(epochs=60, train_size=20, width=4)
+    epochs = [int(kind.split()[1]) for kind in training_rows(runs, long)["kind"].unique()]
+    assert (epochs[0], epochs[1], epochs[-1]) == (0, 1, 60)
+    assert len(epochs) <= MOST_EPOCHS + 1
+    gaps = np.diff(epochs)
+    assert (gaps[:5] == 1).all()
+    assert gaps[-1] > 1
+
+
+def test_every_analysis_fills_its_table_and_has_a_label_of_its_own(runs):
+    labels = [analysis.label for analysis in ANALYSES.values()]
+    assert len(set(labels)) == len(labels)
+    for analysis in ANALYSES.values():
+        rows = analysis.rows(runs, SPEC, **dict(analysis.settings))
+        assert set(COLUMNS[analysis.table]) - set(rows) == {"run", "analysis"}
+        assert rows[list(set(COLUMNS[analysis.table]) & set(rows))].notna().all(axis=None)

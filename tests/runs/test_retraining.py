@@ -1,0 +1,100 @@
+import math
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from selectivity_core.errors import MissingRunsError, ParameterError
+from selectivity_core.runs.verification import Agreement, retrain, sample
+from selectivity_core.tables import Tables
+
+
+@pytest.fixture
+def kept(finished):
+    store, specs = finished
+    return SimpleNamespace(runs=store.tables(specs).runs)
+
+
+def changed(kept, spec, **columns):
+    runs = kept.runs.copy()
+    for name, value in columns.items():
+        runs.loc[runs["run"] == spec.id, name] = value
+    return SimpleNamespace(runs=runs)
+
+
+def test_a_run_trained_again_is_the_same_to_the_last_bit(finished, kept):
+    _, specs = finished
+    found = retrain([specs[1], specs[-1]], kept)  # the last one diverges
+    assert [a.spec for a in found] == [specs[1], specs[-1]]
+    assert all(a.same and a.expected and a.agrees for a in found)
+    assert str(found[0]).endswith("agrees bit for bit (same processor, torch and threads)")
+
+
+def test_one_bit_is_a_disagreement_on_the_same_machine(finished, kept):
+    _, specs = finished
+    loss = float(kept.runs.set_index("run").loc[specs[1].id, "test_loss"])
+    (found,) = retrain(specs[1:2], changed(kept, specs[1], test_loss=math.nextafter(loss, 9)))
+    assert not found.same and not found.agrees
+    assert found.measure == "test_loss"
+    assert "DISAGREES: test_loss differs most, by 0.00 standard" in str(found)
+
+
+def test_on_another_machine_the_spread_over_seeds_decides(finished, kept):
+    _, specs = finished
+    spec, other = [s for s in specs[:6] if s.alpha == 0]  # two seeds: their SD is |a - b| / sqrt(2)
+    rows = kept.runs.set_index("run")["test_loss"].astype(float)
+    there, gap = rows[spec.id], abs(rows[spec.id] - rows[other.id])
+    assert gap > 0
+    elsewhere = changed(kept, spec, provenance_torch="1.0")
+    (near,) = retrain([spec], changed(elsewhere, spec, test_loss=there + gap / 100))
+    assert not near.expected and near.agrees and near.furthest < 0.1
+    assert "3 are allowed (another processor, device or torch)" in str(near)
+    (far,) = retrain([spec], changed(elsewhere, other, test_loss=there + gap / 100))
+    assert far.same  # only the other seed's row moved
+    moved = changed(elsewhere, spec, test_loss=rows[other.id], test_accuracy=7.0)
+    (far,) = retrain([spec], moved)
+    assert not far.same and far.measure in ("test_accuracy", "test_loss")
+
+
+def test_what_cannot_be_judged_says_so(finished, kept):
+    _, specs = finished
+    spec = specs[1]
+    alone = SimpleNamespace(runs=kept.runs[kept.runs["run"] == spec.id])
+    (found,) = retrain([spec], changed(changed(alone, spec, provenance_processor="abacus"), spec, test_loss=9.0))
+    assert math.isnan(found.furthest) and found.agrees and not found.same
+    assert "with no spread over seeds to hold it against" in str(found)
+
+
+def test_another_outcome_is_as_far_as_can_be(finished, kept):
+    _, specs = finished
+    elsewhere = changed(kept, specs[1], provenance_torch="1.0", status="diverged")
+    (found,) = retrain(specs[1:2], elsewhere)
+    assert (found.measure, found.furthest, found.agrees) == ("status", math.inf, False)
+
+
+@pytest.mark.parametrize(
+    ("same", "expected", "furthest", "agrees"),
+    [
+        (True, True, 0, True), (False, True, 0.1, False), (False, False, 3.0, True),
+        (False, False, 3.01, False), (False, False, math.nan, True), (False, True, math.nan, False),
+    ],
+)  # fmt: skip
+def test_the_rule(tiny, same, expected, furthest, agrees):
+    assert Agreement(tiny, same, expected, furthest, "test_loss").agrees is agrees
+
+
+def test_a_sample_has_no_run_twice_and_is_repeated_by_its_seed(kept):
+    whole = sample(kept, 100, 0)
+    assert sorted(s.id for s in whole) == sorted(kept.runs["run"])
+    some = sample(kept, 3, 5)
+    assert len(set(some)) == 3 and some == sample(kept, 3, 5)
+    shuffled = SimpleNamespace(runs=kept.runs.sample(frac=1, random_state=1))
+    assert sample(shuffled, 3, 5) == some
+    assert {tuple(sample(kept, 3, s)) for s in range(6)} != {tuple(some)}
+
+
+def test_samples_of_nothing_are_refused(kept):
+    with pytest.raises(ParameterError, match="retrain: 0 given"):
+        sample(kept, 0, 0)
+    with pytest.raises(MissingRunsError, match="no run to train again"):
+        sample(Tables(runs=pd.DataFrame()), 1, 0)

@@ -1,0 +1,218 @@
+import multiprocessing
+import pickle
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sweep_workers import count_trainings, same
+
+from selectivity_core import RunStore, run, sweep, train
+from selectivity_core.errors import MissingRunsError, SelectivityError, StoreError
+from selectivity_core.runs.archive import export, ledger
+from selectivity_core.runs.sweeping import runs_are
+from selectivity_core.tables import COLUMNS, NAMES
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """What was trained in this process, as a function that gives the ids in order of name."""
+    monkeypatch.setattr(run, "train", run.train)
+    log = tmp_path / "log"
+    log.mkdir()
+    count_trainings(log)
+    return lambda: sorted(p.name.partition("-")[0] for p in log.iterdir())
+
+
+def test_rows_follow_the_specs_and_only_what_is_missing_is_trained(tmp_path, tiny, trained):
+    store = RunStore(tmp_path / "store")
+    a, b, c = (tiny.replace(seed=s) for s in range(3))
+    sweep([b], store, jobs=1, progress=False)
+    tables = sweep([c, b, a, c, b], store, jobs=1, progress=False)
+    assert tables.runs["run"].tolist() == [c.id, b.id, a.id]
+    assert tables.units["run"].drop_duplicates().tolist() == [c.id, b.id, a.id]
+    assert trained() == sorted([a.id, b.id, c.id])
+    again = sweep((s for s in (a, b, c)), tmp_path / "store", progress=False)
+    assert again.runs["run"].tolist() == [a.id, b.id, c.id]
+    assert len(trained()) == 3
+
+
+def test_nothing_wanted_gives_empty_tables_with_columns(tmp_path):
+    tables = sweep([], tmp_path, progress=False)
+    for name in NAMES:
+        assert tuple(getattr(tables, name).columns) == COLUMNS[name]
+        assert not len(getattr(tables, name))
+    assert not list(tmp_path.iterdir())
+
+
+def test_on_missing(tmp_path, tiny, finished, trained):
+    store, specs = finished
+    wanted = [tiny.replace(seed=77), specs[2], specs[0]]
+    assert sweep(wanted, store, on_missing="skip").runs["run"].tolist() == [specs[2].id, specs[0].id]
+    with pytest.raises(
+        MissingRunsError, match=rf"1 of 3 runs is missing from .*mlp on digits, α = 0, seed 77 \({wanted[0].id}"
+    ):
+        sweep(wanted, store, on_missing="raise")
+    with pytest.raises(ValueError, match="on_missing: 'maybe' given"):
+        sweep(wanted, store, on_missing="maybe")
+    assert trained() == []
+
+
+@pytest.mark.parametrize("kind", ["thread", *(pytest.param(k, marks=pytest.mark.slow) for k in ("process", "local"))])
+def test_any_executor_gives_the_tables_of_a_serial_sweep(tmp_path, finished, kind):
+    store, specs = finished
+    specs = specs[::-1]
+    serial = sweep(specs, store, on_missing="raise")
+    target = RunStore(tmp_path)
+    if kind == "thread":
+        with ThreadPoolExecutor(3) as pool:
+            found = sweep(specs, target, executor=pool, progress=False)
+    elif kind == "process":
+        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+            before = len(list(Path("/proc/self/fd").iterdir()))
+            found = sweep(specs, target, executor=pool, progress=False)
+            # weights came as values: no shared file handle of any is still open
+            assert len(list(Path("/proc/self/fd").iterdir())) <= before + 8
+    else:
+        found = sweep(specs, target, jobs=2, progress=False)
+    same(found, serial)
+    assert target.ids() == sorted(s.id for s in specs)
+    assert (found.runs["status"] == "diverged").sum() == 1
+
+
+def test_a_result_is_let_go_once_it_is_stored(tmp_path, tiny):
+    class Inline(Executor):
+        def submit(self, call, /, *args):
+            future: Future = Future()
+            future.set_result(call(*args))
+            futures.append(weakref.ref(future))
+            return future
+
+    import gc
+    import weakref
+
+    futures, alive = [], []
+
+    class Watching(RunStore):
+        def add(self, result):
+            super().add(result)
+            gc.collect()
+            alive.append(sum(f() is not None for f in futures))
+
+    sweep([tiny.replace(seed=s) for s in range(4)], Watching(tmp_path), executor=Inline(), progress=False)
+    assert alive[-1] <= 2
+
+
+def test_results_travel_by_value(tiny):
+    result = train(tiny, progress=False)
+    again = pickle.loads(pickle.dumps(result))
+    same(result, again)
+    assert all((v == again.weights[k]).all() for k, v in result.weights.items())
+    assert again.spec == tiny
+    assert again.digest == result.digest
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_failed_run_does_not_cost_the_others(tmp_path, tiny, pooled):
+    bad = tiny.replace(model="resnet20", width=1, dropout=0.5)
+    specs = [bad, tiny, bad.replace(seed=1), tiny.replace(seed=1)]
+    with ThreadPoolExecutor(1) as pool, pytest.raises(
+        SelectivityError, match=r"2 of 4 runs failed, the first: resnet20 on digits, .*: dropout: 0.5 given"
+    ):  # fmt: skip
+        sweep(specs, tmp_path, executor=pool if pooled else None, jobs=1, progress=False)
+    assert RunStore(tmp_path).ids() == sorted([specs[1].id, specs[3].id])
+
+
+def test_missing_data_are_one_clear_line(tmp_path, tiny):
+    with pytest.raises(SelectivityError, match=r"1 of 1 runs failed.*cifar10: no images under .*selectivity data get"):
+        sweep([tiny.replace(dataset="cifar10")], tmp_path / "s", data=tmp_path, jobs=1, progress=False)
+
+
+def test_other_data_or_version_make_a_run_stale(tmp_path, tiny, trained, monkeypatch):
+    sweep([tiny], tmp_path / "s", jobs=1, progress=False)
+    monkeypatch.setattr("selectivity_core.training.RESULT_VERSION", 2)
+    sweep([tiny], tmp_path / "s", jobs=1, progress=False)
+    assert trained() == [tiny.id] * 2
+    monkeypatch.setattr("selectivity_core.runs.sweeping.data_digests", lambda *_: {"digits": "0" * 64})
+    assert not len(sweep([tiny], tmp_path / "s", on_missing="skip").runs)
+
+
+def test_the_ledger_is_read_where_the_store_lacks_a_run(tmp_path, tiny, finished, trained, monkeypatch):
+    store, specs = finished
+    export(store, tmp_path / "ledger")
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
+    new = tiny.replace(seed=5)
+    tables = sweep([specs[3], new, specs[1]], tmp_path / "s", jobs=1, ledger=ledger(), progress=False)
+    assert tables.runs["run"].tolist() == [specs[3].id, new.id, specs[1].id]
+    assert trained() == [new.id]
+    assert tables.units.groupby("run", sort=False).size().tolist() == [16, 16, 16]
+
+
+def test_a_damaged_run_is_reported_not_replaced(tmp_path, tiny):
+    store = RunStore(tmp_path)
+    sweep([tiny], store, jobs=1, progress=False)
+    (store.folder(tiny) / "units.csv").write_text("x")
+    with pytest.raises(StoreError, match=r"units\.csv: differs from its manifest"):
+        sweep([tiny], store, progress=False).units  # noqa: B018
+
+
+def test_one_run_shows_its_own_progress_over_epochs(tmp_path, tiny, capsys, monkeypatch):
+    monkeypatch.delenv("SELECTIVITY_PROGRESS", raising=False)
+    sweep([tiny], tmp_path, jobs=1)
+    assert "mlp on digits, α = 0, seed 0: 100%" in capsys.readouterr().err
+    sweep([tiny.replace(seed=s) for s in (1, 2)], tmp_path, jobs=1)
+    shown = capsys.readouterr().err
+    assert "training 2 runs: 100%" in shown
+    assert "\n" not in shown.strip()  # one line where there is no terminal
+
+
+LEDGER_CASES = {
+    # local data as in the ledger: its rows are used, and the rest is trained
+    "same data": ("same", 3, [], "train", [0, 1, 2], [2]),
+    # other data here: shown while everything comes from the ledger …
+    "other data, all in the ledger": ("other", 2, [], "train", [0, 1], []),
+    "other data, skipped": ("other", 3, [], "skip", [0, 1], []),
+    # … and stale once something else would stand beside it
+    "other data, one to train": ("other", 3, [], "train", [0, 1, 2], [0, 1, 2]),
+    "other data, one in the store": ("other", 3, [2], "skip", [2], []),
+}
+
+
+@pytest.mark.parametrize("case", LEDGER_CASES.values(), ids=LEDGER_CASES)
+def test_one_table_never_mixes_two_copies_of_the_data(tmp_path, tiny, trained, monkeypatch, case):
+    kind, wanted, stored, on_missing, shown, trains = case
+    specs = [tiny.replace(seed=s) for s in range(3)]
+    source = RunStore(tmp_path / "source")
+    sweep(specs[:2], source, jobs=1, progress=False)
+    export(source, tmp_path / "ledger")
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
+    kept = ledger()
+    if kind == "other":
+        kept.runs["provenance_digest"] = "0" * 64
+    store = RunStore(tmp_path / "s")
+    sweep([specs[k] for k in stored], store, jobs=1, progress=False)
+    before = len(trained())
+    tables = sweep(specs[:wanted], store, jobs=1, ledger=kept, on_missing=on_missing, progress=False)
+    assert tables.runs["run"].tolist() == [specs[k].id for k in shown]
+    assert len(trained()) - before == len(trains)
+    assert set(store.ids()) == {specs[k].id for k in {*stored, *trains}}
+    if len(tables.runs):
+        assert tables.runs["provenance_digest"].nunique() == 1
+
+
+def test_data_that_are_not_at_hand_follow_the_store(tmp_path, tiny, monkeypatch):
+    """With no data here, the runs of the store say which copy the ledger's rows must be of."""
+    specs = [tiny.replace(seed=s) for s in range(2)]
+    source, store = RunStore(tmp_path / "source"), RunStore(tmp_path / "s")
+    sweep(specs, source, jobs=1, progress=False)
+    sweep(specs[:1], store, jobs=1, progress=False)
+    export(source, tmp_path / "ledger")
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
+    monkeypatch.setattr("selectivity_core.runs.sweeping.data_digests", lambda *_: {})
+    kept = ledger()
+    assert len(sweep(specs, store, on_missing="skip", ledger=kept).runs) == 2
+    kept.runs["provenance_digest"] = "0" * 64
+    assert len(sweep(specs, store, on_missing="skip", ledger=kept).runs) == 1
+
+
+def test_some_runs_of_every_run():
+    assert [runs_are(n, 3) for n in (0, 1, 2)] == ["0 of 3 runs are", "1 of 3 runs is", "2 of 3 runs are"]

@@ -1,0 +1,131 @@
+import pytest
+import torch
+from tiny_specs import DIVERGING, TINY
+
+from selectivity_core import RunStore, selectivity_index, sweep
+from selectivity_core.data import load, split
+from selectivity_core.errors import StoreError
+from selectivity_core.measuring import score
+from selectivity_core.runs import trained
+from selectivity_core.runs.trained import TrainedRuns, network, part, unit_activity
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits")
+
+
+def test_the_network_has_the_runs_accuracy_again(finished, digits):
+    store, specs = finished
+    runs = store.tables(specs).runs.set_index("run")
+    for spec in specs[:2]:
+        model = network(spec, store, digits)
+        assert not model.training
+        for which, column in (("test", "test"), ("validation", "validation")):
+            images, labels = part(spec, digits, which)
+            found = score(model, digits, images, labels, spec.precision)
+            assert found.accuracy == runs.loc[spec.id, f"{column}_accuracy"]
+            assert found.loss == pytest.approx(runs.loc[spec.id, f"{column}_loss"], rel=1e-6)
+
+
+def test_the_last_epoch_has_weights_of_its_own(finished, digits):
+    store, specs = finished
+    runs = store.tables(specs).runs.set_index("run")
+    spec = specs[1]
+    found = score(network(spec, store, digits, "last"), digits, *part(spec, digits, "test"), spec.precision)
+    assert found.accuracy == runs.loc[spec.id, "test_accuracy_last"]
+
+
+def test_building_a_network_leaves_the_generator_alone(finished, digits):
+    store, specs = finished
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    network(specs[0], store, digits)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_runs_without_weights_are_named(finished, digits):
+    store, specs = finished
+    with pytest.raises(StoreError, match=f"run {DIVERGING.id}: has no weights"):
+        network(specs[-1], store, digits)
+    absent = TINY.replace(seed=99)
+    with pytest.raises(StoreError, match=f"run {absent.id}: not in"):
+        network(absent, store, digits)
+
+
+def test_parts_are_those_of_the_split(digits):
+    spec = TINY.replace(seed=4, label_corruption=0.5)
+    parts = split(digits, 4, spec.train_size, 0.5)
+    images, labels = part(spec, digits, "train")
+    assert torch.equal(images, digits.images[parts.train])
+    assert torch.equal(labels, parts.train_labels)
+    assert not torch.equal(labels, digits.labels[parts.train])  # corrupted, as it was trained
+    images, labels = part(spec, digits, "validation")
+    assert torch.equal(images, digits.images[parts.validation])
+    assert torch.equal(labels, digits.labels[parts.validation])
+    images, labels = part(spec, digits, "test")
+    assert torch.equal(images, digits.test_images)
+    assert torch.equal(labels, digits.test_labels)
+    other, _ = part(spec.replace(seed=5), digits, "train")
+    assert not torch.equal(other, part(spec, digits, "train")[0])
+
+
+def test_activity_gives_the_indices_of_the_runs_own_tables(finished):
+    store, specs = finished
+    runs, spec = TrainedRuns(store), specs[2]
+    activity = runs.activity(spec, "test")
+    labels = runs.labels(spec, "test")
+    layers = store.table(spec.id, "layers")
+    assert list(activity) == layers["layer"].tolist()
+    for name, si in zip(layers["layer"], layers["si"], strict=True):
+        assert activity[name].shape == (len(labels), TINY.width)
+        assert activity[name].dtype == torch.float32
+        assert float(selectivity_index(activity[name], labels).mean()) == pytest.approx(si, abs=1e-6)
+
+
+def test_activity_of_maps_is_their_mean_over_positions(digits):
+    """A network with feature maps, in more than one batch, against one forward pass by hand."""
+    from selectivity_core.data import normalise
+    from selectivity_core.models import build_model
+    from selectivity_core.units import unit_layers
+
+    model = build_model("resnet20", channels=1, image_size=8, classes=10, width=2).eval()
+    seen = {}
+    for name, module in unit_layers(model).items():
+        module.register_forward_hook(lambda _m, _i, output, name=name: seen.update({name: output.detach()}))
+    images = digits.test_images[:12]
+    with torch.no_grad():
+        model(normalise(images, digits))
+    by_hand = {name: maps.mean((2, 3)) if maps.ndim == 4 else maps for name, maps in seen.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trained, "EVALUATION_BATCH", 5)
+        found = unit_activity(model, digits, images, "float32")
+    assert list(found) == list(by_hand)
+    for name, values in found.items():
+        assert not values.is_inference()
+        torch.testing.assert_close(values, by_hand[name], rtol=1e-4, atol=1e-6)
+
+
+def test_activity_is_worked_out_once(finished, monkeypatch):
+    store, specs = finished
+    loaded = []
+    monkeypatch.setattr(trained, "network", lambda *a: loaded.append(a[0].id) or network(*a))
+    runs = TrainedRuns(store, keep=2)
+    first = runs.activity(specs[0], "test")
+    assert runs.activity(specs[0], "test") is first
+    runs.activity(specs[0], "validation")
+    assert loaded == [specs[0].id] * 2
+    runs.activity(specs[1], "test")  # a third: the first is let go
+    runs.activity(specs[0], "test")
+    assert loaded == [specs[0].id] * 2 + [specs[1].id, specs[0].id]
+
+
+def test_a_network_is_that_of_its_own_spec(tmp_path, digits):
+    """Options that change the network's parts reach it: weights of one do not fit the other."""
+    spec = TINY.replace(epochs=1, batch_norm=False)
+    store = RunStore(tmp_path)
+    sweep([spec], store, jobs=1, progress=False)
+    model = network(spec, store, digits)
+    assert not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in model.modules())
+    with pytest.raises(StoreError):
+        network(spec.replace(batch_norm=True), store, digits)
