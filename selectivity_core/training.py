@@ -139,13 +139,13 @@ class Trainer:
         """Whether all epochs are done."""
         return self.epoch >= self.spec.epochs
 
-    def learning_rate(self) -> float:
-        """The coming step's."""
+    def learning_rate(self, epoch: int, step: int) -> float:
+        """That of a step, both counted from 0."""
         spec = self.spec
         if spec.schedule == "steps":
-            return spec.lr * 0.1 ** sum(self.epoch >= m for m in spec.milestones)
+            return spec.lr * 0.1 ** sum(epoch >= m for m in spec.milestones)
         total = spec.epochs * self.steps_per_epoch
-        rise, done = max(1, total // 5), self.epoch * self.steps_per_epoch + self.step
+        rise, done = max(1, total // 5), epoch * self.steps_per_epoch + step
         return spec.lr * ((done + 1) / rise if done < rise else (total - done) / (total - rise))
 
     def _place_regularizer(self) -> None:
@@ -206,7 +206,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = self.learning_rate(*place)
         self.optimizer.step()
         with torch.no_grad():
             self.sums[0] += loss.double() * len(labels)
@@ -281,7 +281,7 @@ class Trainer:
         row: dict[str, Any] = {"epoch": epoch}
         if epoch:
             loss, correct, index = (float(v) for v in self.sums)
-            row |= {"lr": self.optimizer.param_groups[0]["lr"], "train_loss": loss / seen}
+            row |= {"lr": self.learning_rate(epoch - 1, self.steps_per_epoch - 1), "train_loss": loss / seen}
             row |= {"train_accuracy": correct / seen, "batch_index": index}
         row |= {"validation_accuracy": validation.accuracy, "validation_loss": validation.loss}
         row |= {"test_accuracy": tested.score.accuracy, "test_loss": tested.score.loss}
