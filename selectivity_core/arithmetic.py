@@ -43,6 +43,37 @@ def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
             yield
 
 
+@contextmanager
+def standard() -> Iterator[None]:
+    """Torch's own settings for the body, whatever the caller's: no autocast, float32 products in full, float32 tensors.
+
+    Only one thread of a process may be in it at a time: the settings are the process's.
+    """
+    try:
+        products: str | None = torch.get_float32_matmul_precision()
+    except RuntimeError:  # set by the newer interface, which this one cannot describe
+        products = None
+    cpu: Any = torch.backends.mkldnn
+    settings = [cpu.matmul, torch.backends.cuda.matmul, cpu.conv]
+    before, dtype = [setting.fp32_precision for setting in settings], torch.get_default_dtype()
+    torch.set_float32_matmul_precision("highest")
+    cpu.conv.fp32_precision = "ieee"
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.autocast("cpu", enabled=False):
+            if torch.cuda.is_available():
+                with torch.autocast("cuda", enabled=False):
+                    yield
+            else:
+                yield
+    finally:
+        torch.set_default_dtype(dtype)
+        if products is not None:
+            torch.set_float32_matmul_precision(products)
+        for setting, precision in zip(settings, before, strict=True):
+            setting.fp32_precision = precision
+
+
 class _Widening(TorchFunctionMode):
     """Takes over `conv2d`, and leaves all else as it is."""
 

@@ -67,6 +67,13 @@ def tiny_profile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def tiny_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile of digits with the schedule of tiny runs, whose units and weights a ledger then keeps."""
+    profile = Profile("digits", (TINY, TINY.replace(model="resnet20")), (0.0,), 1, scaled_down=True, keep_weights=True)
+    monkeypatch.setitem(PROFILES, "digits", profile)
+
+
+@pytest.fixture
 def command_line(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """A function that runs a command line, as its entry point does, and gives exit code, output and errors."""
 

@@ -223,5 +223,25 @@ def test_stale_results_never_replace_current_ones(store, results, monkeypatch):
     assert not store.put(manifest | {"result_version": 0}, files)
     assert store.manifest(TINY) == manifest
     other = manifest | {"digest": "1" * 64}
-    assert store.put(other, files)  # current, and made from the data that are here now
+    assert not store.put(other, files)  # a current run is not displaced, whatever data another was made from,
+    assert store.manifest(TINY) == manifest
+    assert store.put(other, files, trained=True)  # unless that was trained here, on the data at hand
     assert store.manifest(TINY)["digest"] == "1" * 64
+
+
+def test_a_run_of_a_lower_layer_is_moved_by_copying(store, results, monkeypatch):
+    """As on overlay file systems, whose lower folders cannot be renamed."""
+    (store.folder(TINY) / "manifest.json").write_text("{")
+    real = Path.rename
+
+    def rename(self, target):
+        if self == store.folder(TINY):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    store.add(results[0])
+    unharmed(store)
+    (aside,) = (store.path / ".replaced").iterdir()
+    assert (aside / "manifest.json").read_text() == "{"
+    assert len(list(aside.iterdir())) == 7
