@@ -35,7 +35,9 @@ def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
         precision: of its arithmetic, "float32" or "bfloat16".
     """
     half = precision == "bfloat16"
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+    # Without its cache, which the end of this body would not clear inside an autocast of the caller's: the next pass
+    # would see the rounded weights of this one.
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half, cache_enabled=False):
         if half and device.type == "cpu" and not multiplies_bf16():
             with _Widening():
                 yield

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_specs import DIVERGING, TINY
+from tiny_specs import DIVERGING, TINY, TINY_DIGITS
 
 from selectivity_core import RunSpec, RunStore, sweep
 from selectivity_core.cli import main
@@ -69,8 +69,7 @@ def tiny_profile(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tiny_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The profile of digits with the schedule of tiny runs, whose units and weights a ledger then keeps."""
-    profile = Profile("digits", (TINY, TINY.replace(model="resnet20")), (0.0,), 1, scaled_down=True, keep_weights=True)
-    monkeypatch.setitem(PROFILES, "digits", profile)
+    monkeypatch.setitem(PROFILES, "digits", TINY_DIGITS)
 
 
 @pytest.fixture

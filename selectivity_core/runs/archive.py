@@ -104,6 +104,19 @@ class _Snapshot:
         return found
 
 
+def read_profile(profile: Path) -> dict[str, pd.DataFrame]:
+    """All tables of one profile's folder, of one export.
+
+    Raises:
+        StoreError: as for `read_table`.
+    """
+    while True:
+        before = _export_of(profile)
+        tables = {table: read_table(profile, table) for table in KEPT}
+        if _export_of(profile) == before:
+            return tables
+
+
 def _export_of(profile: Path) -> tuple[int, int]:
     """What tells two exports of a profile apart."""
     try:
@@ -200,7 +213,7 @@ def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exp
 
     from .derived import kept_rows
 
-    old = {table: read_table(folder, table) for table in KEPT}
+    old = read_profile(folder)
     ours = pd.concat([store.table(run, "runs") for run in ids], ignore_index=True)
     kept, replaced = _told_apart(old["runs"], ours, replace)
     taken = set(ids) - kept

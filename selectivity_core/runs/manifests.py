@@ -116,19 +116,27 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         ValueError: something that is no file, or too large, or cannot be read.
     """
     found: dict[str, bytes] = {}
+    name = folder.name
     try:
         for path in sorted(folder.iterdir()):
-            if is_litter(path.name):
-                continue
-            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123  # a FIFO would wait
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
-                    raise ValueError(f"{path.name!r} is no file of a run")
-                found[path.name] = file.read(MOST_BYTES)
+            name = path.name
+            if not is_litter(name):
+                found[name] = _read(path)
     except OSError as error:
-        name = Path(error.filename or folder).name
         raise ValueError(printable(f"{name!r} cannot be read ({error.strerror or error})")) from error
     return found
+
+
+def _read(path: Path) -> bytes:
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # which does not wait for who writes to a FIFO
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+            raise ValueError(f"{path.name!r} is no file of a run")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
 
 
 def read_run(run: str, files: Mapping[str, bytes]) -> Manifest:

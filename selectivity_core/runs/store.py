@@ -131,6 +131,10 @@ class RunStore:
             raise StoreError(f"run {run}: of schema {manifest['schema']}; this version reads schema {SCHEMA}")
         return RunSpec.from_dict(manifest["spec"])
 
+    def digest(self, spec: RunSpec | str) -> str:
+        """That of the data from which a finished run was made."""
+        return self._needed(spec if isinstance(spec, str) else spec.id)["digest"]
+
     def _needed(self, run: str) -> Manifest:
         manifest = self.manifest(run)
         if manifest is None:

@@ -17,7 +17,7 @@ from ..machine import choose_device, provenance
 from ..seeds import generator
 from ..spec import SCHEMA, RunSpec, field_names, spec_of
 from ..tables import RUN_FIGURES, Tables
-from .archive import KEPT, profiles_in, read_table, strays
+from .archive import profiles_in, read_profile, strays
 from .manifests import check_run, read_folder, read_run
 from .profiles import profile_of
 from .store import RunStore
@@ -161,7 +161,7 @@ def ledger_problems(folder: Path) -> list[str]:
             problems.append(f"{profile}: an export was killed; what is read is as before, and the next export mends it")
         problems += [f"{profile / stray}: is no table of a ledger" for stray in strays(profile)]
         try:
-            tables = {table: read_table(profile, table) for table in KEPT}
+            tables = read_profile(profile)
         except StoreError as error:
             problems.append(str(error))
             continue

@@ -135,14 +135,17 @@ def tensors(dtype):
 
 
 CALLERS = {
-    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16), "products in part": lambda: products("medium"),
-    "backends in part": lambda: backends("bf16"), "wide tensors": lambda: tensors(torch.float64),
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "no autocast": lambda: torch.autocast("cpu", enabled=False),  # whose end alone would clear the cache of weights
+    "products in part": lambda: products("medium"), "backends in part": lambda: backends("bf16"),
+    "wide tensors": lambda: tensors(torch.float64),
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def undisturbed():
-    return train(TINY.replace(model="resnet20", width=2, alpha=1.0, epochs=1), progress=False)
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def undisturbed(request):
+    spec = TINY.replace(model="resnet20", width=2, alpha=1.0, train_size=20, batch_size=8, precision=request.param)
+    return train(spec, progress=False)
 
 
 @pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS)

@@ -178,11 +178,16 @@ def test_what_systems_leave_is_passed_over_and_odd_entries_cost_their_run_alone(
         (folder / "@eaDir").mkdir()
         (folder / ".DS_Store").write_bytes(b"\0")
     os.mkfifo(store.folder(DIVERGING) / "runs")
+    (store.folder(SPECS[1]) / "more").mkdir()
     (store.path / "-rf\t").mkdir()
     moved = import_runs(RunStore(tmp_path / "other"), store.path)
-    assert sorted(moved.added) == sorted(s.id for s in SPECS[:2])
+    assert moved.added == [TINY.id]
     assert sorted(moved.refused) == sorted(
-        [f"run {DIVERGING.id}: 'runs' is no file of a run", "'-rf\\t': its name is no run's id"]
+        [
+            f"run {DIVERGING.id}: 'runs' is no file of a run",
+            f"run {SPECS[1].id}: 'more' is no file of a run",
+            "'-rf\\t': its name is no run's id",
+        ]
     )
 
 

@@ -8,6 +8,7 @@ import sys
 import pandas as pd
 import pytest
 import torch
+from sweep_workers import PATHS
 
 from selectivity_core import RunStore, train
 from selectivity_core.errors import StoreError
@@ -184,7 +185,7 @@ RunStore(sys.argv[1]).add(train(TINY, progress=False))
 @pytest.mark.slow
 @pytest.mark.parametrize("at", [3, 6, 7])
 def test_a_run_is_whole_or_absent_after_a_kill(tmp_path, results, at):
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))}  # noqa: PTH120
+    environment = {**os.environ, "PYTHONPATH": PATHS}
     child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(at)], env=environment)
     assert child.returncode == -signal.SIGKILL
     store, spec = RunStore(tmp_path), results[0].spec

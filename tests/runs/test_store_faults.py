@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sweep_workers import PATHS
 from tiny_specs import TINY
 
 from selectivity_core import RunStore, train
@@ -113,6 +114,7 @@ def test_a_real_read_only_folder(store, results):
 FULL = """
 import sys
 from pathlib import Path
+from sweep_workers import PATHS
 from tiny_specs import TINY
 from selectivity_core import RunStore, train
 from selectivity_core.data import load
@@ -153,7 +155,7 @@ def can_mount() -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="a small file system needs unshare -rm")
 def test_a_really_full_disk(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS}
     script = f'mount -t tmpfs -o size=400k tmpfs {tmp_path} && exec "{sys.executable}" -c "$0" {tmp_path}/store'
     done = subprocess.run(["unshare", "-rm", "sh", "-c", script, FULL], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
