@@ -80,7 +80,8 @@ class Attacked:
         self.manifests = found
         assert [p for p in ledger_problems(self.ledger) if "an export was killed" not in p] == []
         kept = ledger("digits", folder=self.ledger)
-        rows = {row.run: str(row) for row in kept.runs.itertuples(index=False)}
+        figures = dict.fromkeys(kept.runs.select_dtypes("number"), float)  # whole ones too, until a run diverged
+        rows = {row.run: str(row) for row in kept.runs.astype(figures).itertuples(index=False)}
         assert rows | self.rows == rows
         self.rows = rows
         again = RunStore(self.calm / "again").tables(SPECS[1:]).runs.set_index("run")["started"]
