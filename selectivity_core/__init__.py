@@ -24,7 +24,7 @@ _HOME = {
     "build_model": "models",
     "class_discriminability": "indices",
     "class_share": "indices",
-    "grid": "book.paper",
+    "grid": "book.papers.figures",
     "ledger": "runs.archive",
     "mutual_information": "indices",
     "precision": "indices",

@@ -88,7 +88,7 @@ def mark(ax: Axes, x: Sequence[float], y: Sequence[float], p: Sequence[float]) -
 def letter(axes: Sequence[Axes]) -> None:
     """Letters a, b, c before the titles of several panels."""
     for name, ax in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
-        ax.set_title(f"$\\bf{{{name}}}$  {ax.get_title(loc='left')}")
+        ax.set_title(f"$\\bf{{{name}}}$  {ax.get_title(loc='left') or ax.get_title()}", loc="left")
 
 
 def describe(title: str, frame: pd.DataFrame, x: str, y: str, by: str = "") -> str:
@@ -184,7 +184,9 @@ def forest(verdicts: pd.DataFrame) -> Figure:
         ax.spines["left"].set_visible(False)
         ax.grid(False)
         unit = " (points)" if row["unit"] else ""
-        ax.set_title(f"{row['claim']} · {row['profile']} · {row['where']}{unit}: {row['status']}", fontsize=8)
+        ax.set_title(
+            f"{row['claim']} · {row['profile']} · {row['where']}{unit}: {row['status']}", fontsize=8, loc="left"
+        )
         ax.tick_params(labelsize=7)
     if not len(rows):
         axes[0, 0].set_axis_off()
