@@ -16,6 +16,7 @@ import pandas as pd
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..errors import BookError
 from .contrasts import label
@@ -62,6 +63,12 @@ def alpha_axis(ax: Axes, alphas: Iterable[float], name: str = "regulariser scale
     ax.set_xlim(-0.6, len(places) - 0.4)
     ax.set_xlabel(name)
     return places
+
+
+def layer_axis(ax: Axes) -> None:
+    """Layers of units along x, counted in whole numbers from 0."""
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("layer of units")
 
 
 def interval(
