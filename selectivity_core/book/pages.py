@@ -22,7 +22,7 @@ from ..runs.sweeping import OnMissing, sweep
 from ..spec import VARIED, RunSpec, spec_of
 from ..tables import Tables
 from .papers.claims import PAPER_ACCURACY, PAPER_DATA
-from .papers.figures import Figure, find_figure, grid
+from .papers.figures import LEAVITT_MORCOS, Figure, find_figure, grid
 from .representations import pair_tasks
 
 NOT_HERE = "selectivity-not-here"  # the mark of a sentence that the runs at hand do not bear out
@@ -78,7 +78,7 @@ class FigureRuns:
         for model in self.models:
             own = self.runs[(self.runs["model"] == model) & (self.runs["alpha"] == 0)]
             spec = next(s for s in self.specs if s.model == model)
-            theirs = PAPER_DATA[self.figure.paper].get(model) if self.figure.paper in PAPER_DATA else None
+            theirs = PAPER_DATA.get(self.figure.paper, PAPER_DATA[LEAVITT_MORCOS]).get(model)
             accuracy = PAPER_ACCURACY.get((model, theirs or ""))
             rows.append(
                 {

@@ -215,9 +215,9 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
         show(
             forest(verdicts), "claims", caption, f"Claims of the page. {alt}.", save=save, tables={"verdicts": verdicts}
         )
-    columns = ["claim", "statement", "paper_says", "status", "where", "n", "estimate", "low", "high", "training", "why"]
-    shown = verdicts[columns].rename(columns={"paper_says": "the paper", "low": "95 % from", "high": "to"})
-    text = shown.to_html(
-        index=False, border=0, classes="selectivity-table", float_format="%.3g", na_rep="–", escape=True
-    )
-    display(HTML(f'<div class="selectivity-scroll" tabindex="0">{text}</div>'))
+    columns = ["claim", "statement", "paper_says", "status", "where", "n", "estimate", "low", "high", "training"]
+    names = {"paper_says": "the paper", "low": "95 % from", "high": "to", "why": "not judged, because"}
+    open_ones = verdicts[verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
+    for shown in (judged[columns], open_ones[["claim", "statement", "why"]]):
+        if len(shown):
+            display(shown.rename(columns=names).style.hide().format(precision=3, na_rep="–"))
