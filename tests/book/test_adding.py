@@ -9,7 +9,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = """    FigureEntry(
@@ -58,13 +57,12 @@ SMALL = "{alphas: [-1, 0, 1], seeds: 1, overrides: {epochs: 1, milestones: [], t
 
 @pytest.fixture
 def clone(tmp_path):
-    """The package, a page and the contents, to be changed; with this copy in front of the installed package."""
+    """The package and two notebooks, to be changed; with this copy in front of the installed package."""
     root = tmp_path / "clone"
     shutil.copytree(ROOT / "selectivity_core", root / "selectivity_core", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "notebooks").mkdir()
     for name in ("05_figure_4", "31_figure_index"):
         shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", root / "notebooks")
-    shutil.copy(ROOT / "_toc.yml", root)
     return root
 
 
@@ -85,7 +83,7 @@ def outputs(path):
 
 @pytest.mark.slow
 def test_a_figure_is_a_notebook_and_an_entry_of_the_register(clone):
-    register = clone / "selectivity_core" / "paper" / "beyond.py"
+    register = clone / "selectivity_core" / "book" / "paper" / "beyond.py"
     before, end = register.read_text(encoding="utf-8").rsplit(")  # fmt: skip\n", 1)
     register.write_text(before + ENTRY + end, encoding="utf-8")
     notebook = nbformat.read(clone / "notebooks" / "05_figure_4.ipynb", 4)
@@ -94,17 +92,13 @@ def test_a_figure_is_a_notebook_and_an_entry_of_the_register(clone):
     nbformat.write(notebook, clone / "notebooks" / "99_added.ipynb")
 
     run(clone, "-m", "selectivity_core.cli", "figure", "99_added", "-y", SMALL)
-    (executed,) = clone.rglob("figures/99_added.ipynb")
+    (executed,) = clone.rglob("figures/99_added-*.ipynb")
     drawn = outputs(executed)
     assert '<figure id="figure-B99" class="selectivity-figure">' in drawn
     assert "Figure B99 (this book). An added figure." in drawn
     assert "<img" in drawn
 
-    # Its page and its place in the contents and in the index follow from the two.
-    prepare = "from selectivity_core.book.publish import __main__ as p; p._prepare()"
-    run(clone, "-c", prepare)
-    toc = yaml.safe_load((clone / "_toc.yml").read_text(encoding="utf-8"))
-    assert "book/executed/99_added" in [c["file"] for part in toc["parts"] for c in part["chapters"]]
+    # Its place in the index follows from the two; in the contents it gets a line.
     index = (
         "from selectivity_core.book.figures import figure_index as f; print(f('book', profile='digits')._repr_html_())"
     )
