@@ -1,6 +1,7 @@
 """The rendered book itself, where there is one: its pages in a browser, and the slider of Figure 4."""
 
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import pytest
 from chromium import Browser
@@ -9,13 +10,13 @@ from selenium.webdriver.common.keys import Keys
 from sliders import Slider, expected_sliders
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from selectivity_core.book.publish.site import check
+from selectivity_core.book.build.check import check
 
 pytestmark = [pytest.mark.slow, pytest.mark.book]
 
 ROOT = Path(__file__).parents[3]
 TOC = ROOT / "_toc.yml"
-FIGURE = "book/executed/05_figure_4"
+FIGURE = "notebooks/05_figure_4"
 LARGEST_PAGE = 8_000_000  # bytes, scripts and fonts included
 
 
@@ -84,3 +85,23 @@ def test_a_page_is_whole_and_asks_no_other_host(site, browser, served, name):
     assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 390
     assert browser.problems() == []
     assert 10_000 < browser.loaded <= LARGEST_PAGE
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("query", "page"),
+    [
+        ("Figure A7", "notebooks/08_dead_units"),
+        ("figure 4", "notebooks/05_figure_4"),
+        ("alpha", "book/method"),
+        ("α", "book/method"),
+        ("what is a unit", "book/glossary"),
+    ],
+)
+def test_the_search_finds_what_one_looks_for(site, browser, served, query, page):
+    """The page first, with an excerpt of its prose."""
+    browser.open(f"{served(site)}/search.html?q={quote(query)}")
+    first = browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, "#search-results li"))[0]
+    assert urlsplit(first.find_element(By.TAG_NAME, "a").get_attribute("href")).path == f"/{page}.html"
+    excerpt = browser.wait(lambda _: first.find_elements(By.CSS_SELECTOR, "p.context"))[0].text
+    assert len(excerpt) > 100 and "import " not in excerpt

@@ -13,9 +13,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from sliders import Slider, expected_sliders
 
-from selectivity_core.book.publish import assets
-from selectivity_core.book.publish.finish import finish
-from selectivity_core.book.publish.site import check
+from selectivity_core.book.build import pages, scripts
+from selectivity_core.book.build.check import check
 
 pytestmark = [pytest.mark.slow, pytest.mark.book, pytest.mark.browser]
 
@@ -68,9 +67,9 @@ pd.DataFrame({f"a column with a long name {k}": [k / 7] for k in range(12)})
 def small_site(tmp_path_factory) -> Path:
     """A book with the project's configuration and scripts, of one page and one notebook run by papermill."""
     folder = tmp_path_factory.mktemp("book")
-    assets.fetch(ROOT / "book" / "_static" / "vendor")
     shutil.copy(ROOT / "_config.yml", folder)
     shutil.copytree(ROOT / "book" / "_static", folder / "book" / "_static")
+    scripts.copy_to(folder / "book" / "_static" / "vendor")
     shutil.copy(ROOT / "book" / "references.bib", folder / "book")  # which the configuration names
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: book/sliders\n")
     (folder / "book" / "index.md").write_text("# Start\n\nTo the [sliders](sliders.ipynb).\n")
@@ -79,12 +78,10 @@ def small_site(tmp_path_factory) -> Path:
     notebook.cells += [nbformat.v4.new_code_cell(source) for source in (SLIDER, CHOICE, PICTURE, TABLE)]
     nbformat.write(notebook, folder / "source.ipynb")
     run = [sys.executable, "-m", "papermill", "source.ipynb", "book/sliders.ipynb", "-k", "python3"]
-    build = [str(Path(sys.executable).parent / "jupyter-book"), "build", ".", "--all", "-W", "--keep-going"]
-    for command in (run, build):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    finish(folder / "_build" / "html")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(run, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.move(pages.render(folder, folder / "render"), folder / "_build" / "html")
     return folder
 
 
