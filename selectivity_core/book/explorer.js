@@ -75,7 +75,7 @@ const axes = (picture, { width, height = HEIGHT, label, x, y }, ...under) => {
 
 // A label beside each place where there is room for it; `texts` are [place, text], those with precedence first.
 const labels = (picture, places, texts, width) => {
-  const taken = places.map(([x, y]) => [x - 6, y - 6, x + 6, y + 6]);
+  const taken = [...places.map(([x, y]) => [x - 6, y - 6, x + 6, y + 6]), [0, 0, 120, 14]]; // the axis's title, last
   const overlap = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
   for (const [k, text] of texts) {
     const [[x, y], wide] = [places[k], 7 * text.length];
@@ -110,7 +110,7 @@ function render({ model, el }) {
   // The numbers in words, for the line above the panels and for readers who hear the pictures.
   const networkWords = () => {
     const { accuracy, index: si, each, change, pairs } = networks[state.at];
-    const beside = state.at !== zero && pairs ? `, ${points(change)} from α = 0 (${count(pairs, "shared seed")})` : "";
+    const beside = state.at !== zero && pairs ? `, ${points(change)} from α = 0 in ${count(pairs, "pair")}` : "";
     const told = paper.index.has(alphas[state.at]) ? `, in the paper ${short(paper.index.get(alphas[state.at]))}` : "";
     return [
       [`α = ${label(state.at)}`, ` mean of ${count(each.length, "network")}`],
@@ -140,7 +140,7 @@ function render({ model, el }) {
   const dots = cloud.picture.appendChild(svg("g", {})); // kept from one drawing to the next, so that units glide
   const gaps = model.left_out.length ? ` No units of this seed at α = ${model.left_out.map(minus).join(", ")}.` : "";
   sweep.title.append("Accuracy against selectivity");
-  cloud.title.append("Units\u00a0of ", select);
+  cloud.title.append(html("span", {}, "Units of"), select);
   bars.key.setAttribute("aria-live", "polite");
   path.key.append("Points: the unit. Dotted: the mean of its layer.");
   sweep.key.append("Large: the mean at an α; small: single networks.");
@@ -152,8 +152,9 @@ function render({ model, el }) {
   const ends = [["lower", "← less selective units"], ["zero", "α"], ["raise", "more selective units →"]];
   const note =
     `${model.network} on ${model.data}, ${count(model.epochs, "epoch")}. Accuracy and mean index are means over ` +
-    `networks of different seeds. Units are those of seed ${model.seed}, whose networks start from the same weights ` +
-    `at every α, so that a unit can be followed; their measures have three significant digits.${gaps}`;
+    `networks of different seeds; differences in accuracy pair the networks of a seed. Units are those of seed ` +
+    `${model.seed}, whose networks start from the same weights at every α, so that a unit can be followed; their ` +
+    `measures have three significant digits.${gaps}`;
   const scale = html("div", { class: "ends" }, ...ends.map(([sign, text]) => html("b", { class: sign }, text)));
   el.replaceChildren(
     html("div", { class: "controls" }, scale, slider, ruler),
