@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ...errors import SpecError
@@ -154,14 +154,28 @@ def claims_of(figures: tuple[str, ...] | list[str]) -> list[Claim]:
 
 def reported(model: str, dataset: str, measure: str) -> dict[float, float]:
     """α -> the value of a measure that Leavitt & Morcos report for a network on its data; empty on other data."""
-    if PAPER_DATA[LEAVITT_MORCOS].get(model) != dataset:
-        return {}
-    found = {}
-    for claim in all_claims().values():
-        settings = claim.test.settings
-        own = claim.paper == LEAVITT_MORCOS and claim.models == (model,) and claim.value is not None
-        if own and settings.get("measure", "test_accuracy") == measure and claim.test.kind in ("level", "effect_at"):
-            assert claim.value is not None
-            if claim.test.kind == "level" or claim.value.of == "level":
-                found[float(settings["alpha"])] = claim.value.number
+    return {a: v.number for a, v in _values(model, dataset, measure) if v.of == "level"}
+
+
+def reported_change(model: str, dataset: str) -> dict[float, float]:
+    """α -> the difference in test accuracy from α = 0 that Leavitt & Morcos report for a network on its data."""
+    levels = reported(model, dataset, "test_accuracy")
+    found = {a: level - levels[0.0] for a, level in levels.items() if a and 0.0 in levels}
+    found |= {a: v.number for a, v in _values(model, dataset, "test_accuracy") if v.of == "effect" and a}
     return dict(sorted(found.items()))
+
+
+def _values(model: str, dataset: str, measure: str) -> list[tuple[float, Value]]:
+    """α and value of the claims that give a measure at one α, levels at α = 0 as such."""
+    if PAPER_DATA[LEAVITT_MORCOS].get(model) != dataset:
+        return []
+    found = []
+    for claim in all_claims().values():
+        settings, value = claim.test.settings, claim.value
+        if claim.paper != LEAVITT_MORCOS or claim.models != (model,) or value is None:
+            continue
+        if settings.get("measure", "test_accuracy") == measure and claim.test.kind in ("level", "effect_at"):
+            found.append(
+                (float(settings["alpha"]), replace(value, of="level") if claim.test.kind == "level" else value)
+            )
+    return sorted(found, key=lambda pair: pair[0])
