@@ -92,9 +92,7 @@ def passes(row: str, base: Path, built: Path, folder: Path) -> bool:
     """Whether the core's tests pass in a row's environment."""
     own = environment(row, base)
     run(own, *PIP, "install", "--no-deps", "--force-reinstall", built)
-    show = (
-        "import torch as t, numpy as n, selectivity_core as s; print('torch', t.__version__, 'numpy', n.__version__, s)"
-    )
+    show = "import torch as t, numpy as n, selectivity_core as s; print(t.__version__, n.__version__, s)"
     run(own, "-c", show, cwd=folder)
     # Warnings that other versions give are theirs.
     options = ["-q", "-p", "no:cacheprovider", "-o", "filterwarnings=default", "-m", "not slow and not book"]
