@@ -23,7 +23,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sel
 PYTHONS = {"oldest": "3.12", "newest": "3.13"}
 TOOLS = ["pytest", "pytest-timeout", "hypothesis", "statsmodels"]
 # What these test is the checkout: its pages, its benchmarks, its own environment.
-OF_THE_CHECKOUT = ("layout", "packaging", "reference", "benchmarks*", "no_code_in_data")
+OF_THE_CHECKOUT = ("layout", "packaging", "models_elsewhere", "reference", "benchmarks*", "no_code_in_data")
 PIP = ("-m", "pip", "-qq", "--disable-pip-version-check")
 
 
