@@ -314,10 +314,10 @@ def unit_table(
         device: where the passes run, the model's by default.
 
     Returns:
-        a row a unit, in the layers' order: layer, unit, mean, sd (population), si, si_shifted, dprime, class_share
-        (η²), precision, mutual_information (bits), preferred_class (-1 for a dead unit), dead (activity 0 on every
-        sample). `si` is NaN for a unit whose activity is negative on some sample, which the index is not defined for;
-        `si_shifted` subtracts each unit's minimum.
+        columns layer, unit, mean, sd (population), si, si_shifted, dprime, class_share (η²), precision,
+        mutual_information (bits), preferred_class (-1 for a dead unit) and dead (activity 0 on every sample), with a
+        row for each unit, in the layers' order. `si` is NaN for a unit whose activity is negative on some sample,
+        which the index is not defined for; `si_shifted` subtracts each unit's minimum.
 
     Raises:
         ActivityError: no samples, labels that do not fit, a batch that is not a pair, or non-finite activity.
