@@ -16,6 +16,7 @@ _HOME = {
     "unit_importance": "ablation.importance",
     "unit_means": "measuring",
     "unit_noise": "perturbation",
+    "unit_table": "measuring",
     "SelectivityRegularizer": "regularizer",
     "RunSpec": "spec",
     "RunStore": "runs.store",

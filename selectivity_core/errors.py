@@ -5,6 +5,10 @@ class SelectivityError(Exception):
     """Base of every error raised on purpose; the command line prints its message as one line and exits with 2."""
 
 
+class MissingExtraError(SelectivityError, ImportError):
+    """A package that only an extra of this one brings, and that is not installed."""
+
+
 class SpecError(SelectivityError, ValueError):
     """A run specification, profile or grid that cannot be."""
 

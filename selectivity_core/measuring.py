@@ -1,8 +1,8 @@
-"""Mean and standard deviation of every unit over samples and positions, gathered in one pass."""
+"""What is measured of units: moments over samples and positions, and every index over a set of images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,16 @@ from torch import Tensor, nn
 from .ablation.inputs import checked_images, run
 from .ablation.masked import BATCH
 from .arithmetic import evaluating
+from .columns import MEMORY, Columns
 from .data import Dataset, normalise
-from .errors import UnitError
+from .errors import ActivityError, UnitError
 from .indices import (
+    IGNORED,
     ClassMeans,
+    ClassStatistics,
     bin_activity,
+    checked,
+    checked_labels,
     class_means,
     class_statistics,
     discriminability_of,
@@ -27,6 +32,7 @@ from .indices import (
     information_of_bins,
     share_between,
 )
+from .indices import precision as precision_of
 from .models import UnitNetwork
 from .progress import bar
 from .tables import COLUMNS, MEASURES, SHUFFLED
@@ -205,29 +211,22 @@ def test_pass(model: UnitNetwork, dataset: Dataset, precision: str) -> TestPass:
     return TestPass(result, indices, preferred)
 
 
-def measures(activity: Tensor, labels: Tensor, binned: Tensor) -> Tensor:
+def measures(activity: Tensor, labels: Tensor, binned: Tensor, stats: ClassStatistics | None = None) -> Tensor:
     """(measures, units): every entry of `MEASURES` for activity (samples, units), float64."""
-    stats = class_statistics(activity, labels)
+    stats = stats or class_statistics(activity, labels)
     lowest = activity.amin(0)
-    n = max(1, round(len(activity) / len(stats.classes)))
     rows = (
         index_of_means(stats.means - lowest.clamp_max(0)),
         index_of_means(stats.means - lowest),
         discriminability_of(stats),
         share_between(stats),
-        _precision(activity, labels, n),
+        precision_of(activity, labels),
         information_of_bins(binned, labels),
     )
     return torch.stack([row.double() for row in rows])
 
 
-def _precision(activity: Tensor, labels: Tensor, n: int) -> Tensor:
-    from .indices import precision
-
-    return precision(activity, labels, n=n)
-
-
-def unit_table(
+def measured_units(
     model: UnitNetwork, dataset: Dataset, precision: str, seed: int, *, shuffles: int = SHUFFLES
 ) -> tuple[pd.DataFrame, pd.DataFrame, Score]:
     """Every measure of every unit on the whole test set, with the mean of each over label shuffles beside it.
@@ -291,6 +290,139 @@ def unit_table(
             )
         )
     return pd.concat(units, ignore_index=True), pd.concat(responses, ignore_index=True), result
+
+
+def unit_table(
+    model: nn.Module,
+    batches: Iterable[tuple[Any, Any]],
+    *,
+    layers: str | Sequence[str] = "all",
+    unit_dim: int | None = None,
+    device: torch.device | str | None = None,
+) -> pd.DataFrame:
+    """Every index of every unit over all batches together, equal to the functions of activity and labels.
+
+    Only activity (samples, units) is kept, and on disk (in TMPDIR) beyond 64 MiB: 4 bytes a sample and unit. Memory
+    holds a batch, the labels, and few units at a time, of one unit all samples.
+
+    Args:
+        model: any module; it is evaluated in evaluation mode, in its own precision, and left as it was.
+        batches: a DataLoader or any other iterable of (inputs, labels); inputs are passed as `model(inputs)`, or as
+            `model(**inputs)` where they are a mapping. Labels are (samples,) integers; samples of label -100 are left
+            out.
+        layers, unit_dim: as for `record`.
+        device: where the passes run, the model's by default.
+
+    Returns:
+        columns layer, unit, mean, sd (population), si, si_shifted, dprime, class_share (η²), precision,
+        mutual_information (bits), preferred_class (-1 for a dead unit) and dead (activity 0 on every sample), with a
+        row for each unit, in the layers' order. `si` is NaN for a unit whose activity is negative on some sample,
+        which the index is not defined for; `si_shifted` subtracts each unit's minimum.
+
+    Raises:
+        ActivityError: no samples, labels that do not fit, a batch that is not a pair, or non-finite activity.
+        UnitError: layers that the model lacks or does not use in every batch.
+        SelectivityError: no room on disk.
+    """
+    import pandas as pd
+
+    frames = []
+    with Columns() as columns:
+        sizes, labels = _gathered(columns, model, batches, layers, unit_dim, device)
+        classes, index = labels.unique(return_inverse=True)
+        units = sum(sizes.values())
+        # What is worked out of a number takes some 16 numbers of 8 bytes; the table of bins and classes some 4.
+        step = max(1, min(units, MEMORY // (16 * 8 * len(labels)), MEMORY // (4 * 8 * 21 * len(classes))))
+        with bar("indices", units, "unit", delay=2) as shown:
+            for start in range(0, units, step):
+                activity = torch.from_numpy(columns.read(start, min(start + step, units)))
+                frames.append(_indices(activity, labels, classes, index))
+                shown.update(activity.shape[1])
+    table = pd.concat(frames, ignore_index=True)
+    table.insert(0, "layer", [name for name, size in sizes.items() for _ in range(size)])
+    table.insert(1, "unit", [unit for size in sizes.values() for unit in range(size)])
+    return table
+
+
+def _gathered(
+    columns: Columns,
+    model: nn.Module,
+    batches: Iterable[tuple[Any, Any]],
+    layers: str | Sequence[str],
+    unit_dim: int | None,
+    device: torch.device | str | None,
+) -> tuple[dict[str, int], Tensor]:
+    """Fills columns with activity (samples, all units); gives each layer's number of units, and labels (samples,)."""
+    labels, sizes = [], dict[str, int]()
+    total = len(batches) if isinstance(batches, Sized) else None
+    home = next(model.parameters(), torch.zeros(())).device
+    place = home if device is None else torch.device(device)
+    if place != home:
+        model.to(place)
+    try:
+        with evaluating(model), record(model, layers) as seen, bar("unit table", total, "batch") as shown:
+            for batch in batches:
+                if not isinstance(batch, tuple | list) or len(batch) != 2:
+                    raise ActivityError(f"batches: a {type(batch).__name__} given; pairs (inputs, labels) are needed")
+                _pass(model, batch[0], place)
+                activity, targets = _of_batch(seen, batch[1])
+                found = {name: values.shape[1] for name, values in activity.items()}
+                sizes = sizes or found
+                if found != sizes:
+                    raise UnitError(f"layers: one batch has units {sizes}, another {found}; all need the same")
+                columns.append(torch.cat(list(activity.values()), 1).cpu().numpy())
+                labels.append(targets.cpu())
+                shown.update()
+    finally:
+        if place != home:
+            model.to(home)
+    if not sum(len(some) for some in labels):
+        raise ActivityError("batches: no samples given; at least one is needed")
+    return sizes, torch.cat(labels)
+
+
+def _pass(model: nn.Module, inputs: Any, device: torch.device) -> None:
+    def moved(value: Any) -> Any:
+        return torch.as_tensor(value).to(device) if isinstance(value, Tensor | np.ndarray) else value
+
+    if isinstance(inputs, Mapping):
+        model(**{name: moved(value) for name, value in inputs.items()})
+    else:
+        model(moved(inputs))
+
+
+def _of_batch(seen: dict[str, Tensor], labels: Tensor | np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
+    """Activity (samples, units) of each layer and labels, (samples,), without samples that are left out."""
+    targets = checked_labels(labels, len(next(iter(seen.values()))), torch.device("cpu"))
+    kept = targets != IGNORED
+    if not kept.any():
+        return {name: values[:0] for name, values in seen.items()}, targets[:0]
+    activity = {}
+    for name, values in seen.items():
+        try:
+            activity[name] = checked(values, targets)[0]
+        except ActivityError as error:
+            raise ActivityError(f"layer {name!r}: {error}") from error
+    return activity, targets[kept]
+
+
+def _indices(activity: Tensor, labels: Tensor, classes: Tensor, index: Tensor) -> pd.DataFrame:
+    """Columns of `unit_table` for activity (samples, units) and labels with their classes and places among these."""
+    import pandas as pd
+
+    values = activity.double()
+    counts = torch.bincount(index, minlength=len(classes)).double()
+    # Sums of classes, where `class_statistics` multiplies matrices of a size of samples times classes.
+    means = values.new_zeros(len(classes), values.shape[1]).index_add_(0, index, values) / counts[:, None]
+    spread = (values - means[index]).square_()
+    variances = torch.zeros_like(means).index_add_(0, index, spread) / counts[:, None]
+    stats = ClassStatistics(classes, counts, means, variances)
+    found = dict(zip(MEASURES, measures(activity, labels, bin_activity(activity), stats), strict=True))
+    found["si"] = torch.where(activity.amin(0) < 0, torch.nan, found["si"])
+    dead = (activity == 0).all(0)
+    preferred = torch.where(dead, -1, classes[stats.highest()])
+    columns = {"mean": values.mean(0), "sd": values.std(0, correction=0), **found, "preferred_class": preferred}
+    return pd.DataFrame({name: column.numpy() for name, column in (columns | {"dead": dead}).items()})
 
 
 def layer_table(units: pd.DataFrame, si_last: dict[str, float]) -> pd.DataFrame:

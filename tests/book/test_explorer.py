@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from made_up_study import run_row
 
 from selectivity_core import RunSpec, ledger
 from selectivity_core import profile as base_spec
@@ -27,6 +26,12 @@ RUNS = {
 }
 # layer -> unit -> class means of classes 0, 1, 2, at α = 0; at other α those of class 0 are α² higher
 RESPONSES = {"stem": [[3.0, 1.0, 1.0], [0.0, 0.0, 0.0]], "stage1.0": [[0.5, 0.123456, 0.0]]}
+
+
+def run_row(spec, accuracy, index):
+    """A completed run's row."""
+    row = {"run": spec.id, **spec.as_dict(), "status": "complete", "provenance_data": "a made-up set"}
+    return row | {"milestones": "", "window": "", "test_accuracy": accuracy, "si_units": index}
 
 
 def tables(runs=RUNS, without_units=(), **fields) -> Tables:

@@ -52,7 +52,8 @@ def direct():
     """Names of the package's own requirements, those of its extras too."""
     project = tomllib.loads(text("pyproject.toml"))["project"]
     listed = [*project["dependencies"], *(r for extra in project["optional-dependencies"].values() for r in extra)]
-    return {canonicalize_name(Requirement(r).name): Requirement(r) for r in listed}
+    found = {canonicalize_name(Requirement(r).name): Requirement(r) for r in listed}
+    return {name: requirement for name, requirement in found.items() if name != "selectivity-core"}  # extras of extras
 
 
 def environment():

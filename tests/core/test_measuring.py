@@ -15,7 +15,7 @@ from selectivity_core import (
     train,
 )
 from selectivity_core.data import load, normalise
-from selectivity_core.measuring import layer_table, score, unit_table
+from selectivity_core.measuring import layer_table, measured_units, score
 from selectivity_core.measuring import test_pass as one_pass
 from selectivity_core.models import build_model
 from selectivity_core.tables import MEASURES, SHUFFLED
@@ -66,7 +66,7 @@ def test_one_pass_gives_the_index_of_the_whole_test_set(model, digits):
 def test_unit_table_holds_every_measure_of_every_unit(model, digits):
     _, means, maps = activity(model, digits)
     labels = digits.test_labels
-    units, responses, _ = unit_table(model, digits, "float32", seed=0)
+    units, responses, _ = measured_units(model, digits, "float32", seed=0)
     assert units["layer"].drop_duplicates().tolist() == list(means)
     for name, values in means.items():
         rows = units[units["layer"] == name]
@@ -98,8 +98,8 @@ def test_unit_table_holds_every_measure_of_every_unit(model, digits):
 
 
 def test_shuffled_measures_are_what_chance_gives(model, digits):
-    units, _, _ = unit_table(model, digits, "float32", seed=0)
-    again, _, _ = unit_table(model, digits, "float32", seed=0)
+    units, _, _ = measured_units(model, digits, "float32", seed=0)
+    again, _, _ = measured_units(model, digits, "float32", seed=0)
     pd.testing.assert_frame_equal(units, again, check_exact=True)
     living = units[~units["dead"]]
     # 797 shuffled images of ten classes carry almost nothing, and never more than the true labels on average
