@@ -36,6 +36,7 @@ _HOME = {
     "selectivity_index": "indices",
     "sweep": "runs.sweeping",
     "train": "run",
+    "trained_network": "runs.trained",
     "unit_layers": "units",
 }
 

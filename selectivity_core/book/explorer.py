@@ -26,7 +26,7 @@ from ..errors import BookError
 from ..models import MODEL_NAMES
 from ..spec import field_names
 from ..tables import Tables
-from .numbers import alpha_label
+from .contrasts import label
 from .papers.claims import reported, reported_change
 
 LARGEST = 1_500_000  # bytes of one explorer
@@ -130,7 +130,7 @@ def _short(value: float, digits: int = 3) -> float:
 
 def _fallback(data: dict[str, Any]) -> str:
     """Where scripts do not run: accuracy and mean index by α, as a picture and as a table."""
-    alphas, networks = [alpha_label(alpha) for alpha in data["alphas"]], data["networks"]
+    alphas, networks = [label(alpha) for alpha in data["alphas"]], data["networks"]
     table = pd.DataFrame(
         {
             "α": alphas,

@@ -35,6 +35,8 @@ def add_commands(commands: Any) -> None:
     where = export.add_mutually_exclusive_group()
     where.add_argument("--to", type=Path, help="another ledger folder")
     where.add_argument("--runs", type=Path, metavar="FOLDER|FILE.tar", help="copy whole runs there, for `import`")
+    help = "let the store's training of a run go before the one that the ledger has, and all that came of that"
+    export.add_argument("--replace", action="store_true", help=help)
     add_store(export)
 
     text = "Add the finished runs of another store to this one; what does not verify is refused."
@@ -87,6 +89,7 @@ def _spec(store: Any, run: str) -> Any:
 
 def _verify(options: argparse.Namespace) -> int:
     from ..progress import bar
+    from ..runs.archive import profiles_in
     from ..runs.verification import ledger_problems, store_problems
 
     store, ledger = store_of(options), _ledger_of(options)
@@ -96,8 +99,7 @@ def _verify(options: argparse.Namespace) -> int:
     print(f"{store.path}: {len(runs)} runs, {len(problems)} problems")
     if ledger is not None:
         found = ledger_problems(ledger)
-        profiles = len(list(ledger.glob("*/runs.csv.gz")))
-        print(f"{ledger}: {profiles} profiles, {len(found)} problems")
+        print(f"{ledger}: {len(profiles_in(ledger))} profiles, {len(found)} problems")
         problems += found
     if options.retrain is not None:
         problems += _retrained(options, ledger)
@@ -142,8 +144,14 @@ def _export(options: argparse.Namespace) -> None:
             copied = export_runs(store, options.runs, shown.update)
         print(f"{options.runs}: {copied} runs")
     else:
-        for name, runs in export(store, options.to).items():
-            print(f"{name}: {runs} runs")
+        for name, found in export(store, options.to, replace=options.replace).items():
+            print(f"{name}: {found.runs} runs" + (f", {len(found.replaced)} replaced" if found.replaced else ""))
+            if found.kept:
+                print(
+                    f"selectivity: {name}: the ledger keeps another training of {len(found.kept)} of these runs "
+                    f"({found.kept[0]} the first); --replace takes the store's",
+                    file=sys.stderr,
+                )
 
 
 def _import(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sweep_workers import PATHS
 from tiny_specs import TINY
 
 from selectivity_core import RunStore, train
@@ -113,6 +114,7 @@ def test_a_real_read_only_folder(store, results):
 FULL = """
 import sys
 from pathlib import Path
+from sweep_workers import PATHS
 from tiny_specs import TINY
 from selectivity_core import RunStore, train
 from selectivity_core.data import load
@@ -153,7 +155,7 @@ def can_mount() -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="a small file system needs unshare -rm")
 def test_a_really_full_disk(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS}
     script = f'mount -t tmpfs -o size=400k tmpfs {tmp_path} && exec "{sys.executable}" -c "$0" {tmp_path}/store'
     done = subprocess.run(["unshare", "-rm", "sh", "-c", script, FULL], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -223,5 +225,25 @@ def test_stale_results_never_replace_current_ones(store, results, monkeypatch):
     assert not store.put(manifest | {"result_version": 0}, files)
     assert store.manifest(TINY) == manifest
     other = manifest | {"digest": "1" * 64}
-    assert store.put(other, files)  # current, and made from the data that are here now
+    assert not store.put(other, files)  # a current run is not displaced, whatever data another was made from,
+    assert store.manifest(TINY) == manifest
+    assert store.put(other, files, trained=True)  # unless that was trained here, on the data at hand
     assert store.manifest(TINY)["digest"] == "1" * 64
+
+
+def test_a_run_of_a_lower_layer_is_moved_by_copying(store, results, monkeypatch):
+    """As on overlay file systems, whose lower folders cannot be renamed."""
+    (store.folder(TINY) / "manifest.json").write_text("{")
+    real = Path.rename
+
+    def rename(self, target):
+        if self == store.folder(TINY):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    store.add(results[0])
+    unharmed(store)
+    (aside,) = (store.path / ".replaced").iterdir()
+    assert (aside / "manifest.json").read_text() == "{"
+    assert len(list(aside.iterdir())) == 7
