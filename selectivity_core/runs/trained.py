@@ -20,7 +20,7 @@ from ..models import UnitNetwork
 from ..seeds import generator
 from ..spec import RunSpec
 from ..training import build
-from ..units import record
+from ..watching import record
 from .store import RunStore
 from .sweeping import OnMissing, describe, sweep
 
