@@ -32,7 +32,7 @@ _HOME = {
     "preferred_class": "indices",
     "pwcca_distance": "similarity",
     "profile": "runs.profiles",
-    "record": "units",
+    "record": "watching",
     "selectivity_index": "indices",
     "sweep": "runs.sweeping",
     "train": "run",

@@ -43,3 +43,7 @@ class ActivityError(SelectivityError, ValueError):
 
 class UnitError(SelectivityError, ValueError):
     """A layer or unit that a model does not have."""
+
+
+class PartialUnits(UserWarning):
+    """Activations of a model that are not among the layers that were found."""

@@ -42,8 +42,10 @@ class ClassStatistics:
         return self.means.argmax(0)
 
 
-def checked_labels(labels: Tensor | np.ndarray, samples: int, device: torch.device | None = None) -> Tensor:
-    """Labels (samples,) as int64.
+def checked_labels(
+    labels: Tensor | np.ndarray, samples: int, device: torch.device | None = None, *, of: str = "samples"
+) -> Tensor:
+    """Labels (samples,) as int64; errors say `of` what they should be.
 
     Raises:
         ActivityError: labels that are not integers, one for each sample.
@@ -54,7 +56,7 @@ def checked_labels(labels: Tensor | np.ndarray, samples: int, device: torch.devi
     if targets.is_floating_point() or targets.dtype == torch.bool or targets.is_complex():
         raise ActivityError(f"labels: {targets.dtype} given; integers are needed")
     if targets.shape != (samples,):
-        raise ActivityError(f"labels: shape {tuple(targets.shape)} given for {samples} samples; ({samples},) is needed")
+        raise ActivityError(f"labels: shape {tuple(targets.shape)} given for {samples} {of}; ({samples},) is needed")
     return targets.long()
 
 

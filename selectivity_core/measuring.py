@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,8 @@ from .indices import precision as precision_of
 from .models import UnitNetwork
 from .progress import bar
 from .tables import COLUMNS, MEASURES, SHUFFLED
-from .units import LayerActivity, record, unit_dimension, unit_layers
+from .units import LayerActivity, unit_layers
+from .watching import Call, UnitDim, Watch, record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,72 +64,83 @@ class Moments:
         self.count = total
 
 
-def unit_means(model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str] = "all") -> dict[str, Tensor]:
+def unit_means(
+    model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str] = "all", *, unit_dim: UnitDim = None
+) -> dict[str, Tensor]:
     """layer -> (units,) float64 mean activity over samples and positions: what `value` of an ablation takes.
 
     Args:
         model: any module; it is evaluated in evaluation mode and left as it was.
-        images: (samples, ...) floating point, as the model takes them; the training set's, for the papers' use.
+        images: (samples, ...) as the model takes them; the training set's, for the papers' use.
         layers: as for `unit_layers`.
+        unit_dim: as for `record`.
 
     Returns:
-        layer -> (units,) float64 CPU tensor.
+        layer -> (units,) float64 CPU tensor; an entry for each use of a module that a pass uses several times, as
+        `record` names them.
 
     Raises:
-        UnitError: a layer that the model lacks or does not use.
-        ActivityError: images that are not finite floating-point numbers.
+        UnitError: a layer that the model lacks, does not use in every batch, or whose units cannot be told.
+        ActivityError: images that are not finite floating-point numbers, or numbers of tokens.
     """
-    return {name: found.mean.cpu() for name, found in _moments(model, images, layers).items()}
+    return {name: found.mean.cpu() for name, found in _moments(model, images, layers, unit_dim).items()}
 
 
 def unit_deviations(
-    model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str] = "all"
+    model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str] = "all", *, unit_dim: UnitDim = None
 ) -> dict[str, Tensor]:
     """layer -> (units,) float64 standard deviation over samples and positions (population: no Bessel correction).
 
     Args:
-        model: any module; it is evaluated in evaluation mode and left as it was.
-        images: (samples, ...) floating point, as the model takes them; the training set's, for the papers' use.
-        layers: as for `unit_layers`.
+        model, images, layers, unit_dim: as for `unit_means`.
 
     Returns:
-        layer -> (units,) float64 CPU tensor, in the unit of the activity.
+        as `unit_means` does, in the unit of the activity.
 
     Raises:
-        UnitError: a layer that the model lacks or does not use.
-        ActivityError: images that are not finite floating-point numbers.
+        UnitError, ActivityError: as `unit_means` does.
     """
-    found = _moments(model, images, layers)
+    found = _moments(model, images, layers, unit_dim)
     return {name: (m.squares / m.count).sqrt().cpu() for name, m in found.items()}
 
 
-def _moments(model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str]) -> dict[str, Moments]:
-    modules = unit_layers(model, layers)
-    pixels, _ = checked_images(model, images, np.zeros(len(images), dtype=np.int64))
-    found: dict[str, Moments] = {}
-    with evaluating(model), ExitStack() as hooks:
-        for name, module in modules.items():
-            hooks.callback(module.register_forward_hook(_gather(name, found)).remove)
+class _Moments(Watch):
+    """Moments of the units of every use of some layers."""
+
+    def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim) -> None:
+        super().__init__(model, layers, unit_dim)
+        self.found: dict[tuple[str, int], Moments] = {}
+        self.passes = Counter[tuple[str, int]]()
+
+    def see(self, call: Call) -> None:
+        key = call.layer, call.number
+        self.passes[key] += 1
+        for some in call.output.split(CHUNK):
+            activity = some.movedim(call.dim, 0).flatten(1)
+            if key not in self.found:
+                zeros = torch.zeros(len(activity), dtype=torch.float64, device=activity.device)
+                self.found[key] = Moments(0, zeros, zeros.clone())
+            self.found[key].add(activity)
+
+    def ended(self, _output: object, failed: bool) -> None:
+        if not failed:
+            self.check_used()
+
+
+def _moments(
+    model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str], unit_dim: UnitDim
+) -> dict[str, Moments]:
+    pixels = checked_images(model, images)
+    batches = pixels.split(BATCH)
+    with evaluating(model), _Moments(model, layers, unit_dim) as seen:
         with bar("unit statistics", len(pixels), "image", delay=2) as shown:
-            for some in pixels.split(BATCH):
+            for some in batches:
                 run([model], some)
                 shown.update(len(some))
-    unused = [name for name in modules if name not in found]
-    if unused:
-        raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
-    return {name: found[name] for name in modules}
-
-
-def _gather(name: str, found: dict[str, Moments]) -> Callable[..., None]:
-    def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        for some in output.split(CHUNK):
-            activity = some.movedim(unit_dimension(some), 0).flatten(1)
-            if name not in found:
-                zeros = torch.zeros(len(activity), dtype=torch.float64, device=activity.device)
-                found[name] = Moments(0, zeros, zeros.clone())
-            found[name].add(activity)
-
-    return hook
+    for (layer, number), passes in seen.passes.items():
+        if passes < len(batches):
+            raise UnitError(f"layer '{layer}:{number}': the model uses it in {passes} of {len(batches)} batches")
+    return seen.named(seen.found, as_asked=True)
 
 
 EVALUATION_BATCH = 500

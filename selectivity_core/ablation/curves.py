@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from ..arithmetic import evaluating
 from ..errors import ParameterError
 from ..progress import bar
+from ..watching import UnitDim
 from .fast import ChainEvaluator
-from .inputs import Numbering, Value, checked_images, checked_orderings, numbering
+from .inputs import Numbering, Value, checked_orderings, checked_pairs, numbering
 from .masked import BATCH, Evaluator, MaskedEvaluator, right
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def cumulative_ablation(
     layers: str | Sequence[str],
     orderings: int | Sequence[Sequence[int]] | np.ndarray | Tensor,
     value: Value = "zero",
+    unit_dim: UnitDim = None,
 ) -> pd.DataFrame:
     """Accuracy as units are clamped after their non-linearity, one more at each step (Morcos et al. 2018, 2.2).
 
@@ -120,9 +122,9 @@ def cumulative_ablation(
     """
     import pandas as pd
 
-    pixels, targets = checked_images(model, images, labels)
+    pixels, targets = checked_pairs(model, images, labels)
     with evaluating(model):
-        numbers = numbering(model, layers, value, pixels[:1])
+        numbers = numbering(model, layers, value, pixels[:1], unit_dim)
         orders = checked_orderings(orderings, len(numbers))
         counts = _counts(evaluator(model, numbers), pixels, targets, orders)
     steps = np.arange(len(numbers) + 1)

@@ -10,13 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..activations import TORCH
 from ..models.network import Stage, Units, mean_over_positions
-from ..units import ACTIVATIONS
+from ..units import unit_layers
 from .inputs import Numbering, run, split
 from .masked import Block
 
 # Element by element and the same for every unit, so that any selection of units may be passed through.
-POINTWISE = (Units, *(kind for kind in ACTIVATIONS if kind is not nn.PReLU))
+POINTWISE = (Units, *(kind for kind in TORCH if kind is not nn.PReLU))
 
 
 @dataclass(frozen=True)
@@ -68,22 +69,20 @@ class Link:
         return given if self.activation is None else self.activation(given)
 
 
-def read_links(
-    model: nn.Module, layers: Sequence[nn.Module]
-) -> tuple[list[Stage], list[tuple[nn.Module, Link]]] | None:
+def read_links(model: nn.Module, names: Sequence[str]) -> tuple[list[Stage], list[tuple[nn.Module, Link]]] | None:
     """A network as links from its first ablated layer on, where it is such a chain.
 
     Args:
         model: any module, in evaluation mode.
-        layers: those to be ablated.
+        names: of the layers to be ablated.
 
     Returns:
         the stages up to the first ablated layer, that included, and each layer from there with the link that follows
         it. None where something else stands between: a shortcut, a pool, a module used twice, hooks of others.
     """
-    before, rest = split(model, layers)
-    names = [id(stage) for stage in before + rest]
-    if not rest or not isinstance(rest[0], POINTWISE) or len(set(names)) != len(names):
+    before, rest = split(model, names)
+    places = [id(stage) for stage in before + rest]
+    if not rest or not isinstance(rest[0], POINTWISE) or len(set(places)) != len(places):
         return None
     found: list[tuple[nn.Module, Link]] = []
     source, between = rest[0], list[Stage]()
@@ -101,7 +100,9 @@ def read_links(
         return None
     found.append((source, last))
     known = {id(source) for source, _ in found}
-    if any(id(layer) not in known for layer in layers) or any(getattr(s, "inplace", False) for s, _ in found):
+    if any(id(layer) not in known for layer in unit_layers(model, names).values()) or any(
+        getattr(s, "inplace", False) for s, _ in found
+    ):
         return None
     return [*before, rest[0]], found
 
@@ -190,9 +191,10 @@ class ChainEvaluator:
     @classmethod
     def of(cls, model: nn.Module, numbering: Numbering) -> ChainEvaluator | None:
         """The evaluator of a network, where it is a chain from its first ablated layer on."""
-        wanted = [model.get_submodule(name) for name in numbering.sizes]
-        read = read_links(model, wanted)
-        if read is None:
+        names = list(numbering.sizes)
+        wanted = list(unit_layers(model, names).values())
+        read = read_links(model, names)
+        if read is None or any(dim != 1 for dim in numbering.dims.values()):
             return None
         before, found = read
         order = [id(source) for source, _ in found]

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from ..arithmetic import evaluating
 from ..progress import bar
+from ..watching import UnitDim
 from .curves import evaluator
-from .inputs import Value, checked_images, numbering
+from .inputs import Value, checked_pairs, numbering
 from .masked import BATCH, plainly_right, right
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def unit_importance(
     *,
     layers: str | Sequence[str],
     value: Value = "zero",
+    unit_dim: UnitDim = None,
 ) -> pd.DataFrame:
     """Accuracy and loss with each unit alone clamped after its non-linearity.
 
@@ -51,9 +53,9 @@ def unit_importance(
     """
     import pandas as pd
 
-    pixels, targets = checked_images(model, images, labels)
+    pixels, targets = checked_pairs(model, images, labels)
     with evaluating(model):
-        numbers = numbering(model, layers, value, pixels[:1])
+        numbers = numbering(model, layers, value, pixels[:1], unit_dim)
         way = evaluator(model, numbers)
         intact = torch.zeros(2, 1, dtype=torch.float64)
         found = torch.zeros(2, len(numbers), dtype=torch.float64)

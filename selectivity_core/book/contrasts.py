@@ -164,7 +164,7 @@ def relative(evidence: Evidence, figure: str, model: str, *, measure: str, low: 
     found = [
         Finding(mean_of(column), f"α = {label(a)}")
         for a, column in table.items()
-        if low <= float(a) <= high and column.notna().any()  # type: ignore[arg-type]
+        if low <= float(a) <= high and column.notna().any()
     ]
     return _needed(found, low, high)
 
@@ -181,7 +181,7 @@ def levels(
     rows = _range(evidence.values(figure, model, measure), low, high)
     found = [
         Finding(mean_of(own["value"]), f"α = {label(float(a))}", _percent(measure)) for a, own in rows.groupby("alpha")
-    ]  # type: ignore[arg-type]
+    ]
     return _needed(found, low, high)
 
 
@@ -579,7 +579,7 @@ def area_by_corruption(evidence: Evidence, figure: str, model: str, *, analysis:
 def zero_less_mean(evidence: Evidence, figure: str, model: str) -> list[Finding]:
     """The area with units ablated to zero less that with units ablated to their mean, network by network."""
     sides = [_areas(evidence, figure, model, a).set_index("run")["value"] for a in ("ablation", "ablation-mean")]
-    return [_paired(*sides, where="to zero less to the mean")]
+    return [_paired(sides[0], sides[1], where="to zero less to the mean")]
 
 
 def with_less_without(
@@ -588,7 +588,7 @@ def with_less_without(
     """A measure (the area under the ablation curve where empty) at one value of a setting less that at another."""
     rows = evidence.values(figure, model, measure) if measure else _areas(evidence, figure, model)
     sides = [rows.loc[rows[setting] == value].set_index("seed")["value"] for value in (first, second)]
-    return [_paired(*sides, where=f"{setting} {first} less {second}")]
+    return [_paired(sides[0], sides[1], where=f"{setting} {first} less {second}")]
 
 
 def best_less_worst(evidence: Evidence, figure: str, model: str) -> list[Finding]:
@@ -676,7 +676,13 @@ def beyond_dropout(evidence: Evidence, figure: str, model: str) -> list[Finding]
     for rate, own in _dropped(evidence, figure, model).groupby("dropout"):
         sides = [own[own["label_corruption"] > 0], own[own["label_corruption"] == 0]]
         if all(map(len, sides)):
-            found.append(_paired(*(s.set_index("seed")["beyond"] for s in sides), where=f"dropout {rate:g}"))
+            found.append(
+                _paired(
+                    sides[0].set_index("seed")["beyond"],
+                    sides[1].set_index("seed")["beyond"],
+                    where=f"dropout {rate:g}",
+                )
+            )
     if not found:
         raise MissingRunsError("no dropout with curves on both true and corrupted labels")
     return [replace(f, family=len(found)) for f in found]

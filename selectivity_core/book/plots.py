@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -23,7 +24,7 @@ from .contrasts import label
 from .papers.figures import FIGURES
 from .verdicts import AGAINST, INCONCLUSIVE, NOT_APPLICABLE, NOT_RUN, REPRODUCED, SIZE_AGREES, SIZE_DIFFERS
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.dpi": 100, "font.size": 9, "axes.titlesize": 9.5, "axes.titlelocation": "left",
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 8,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -140,7 +140,7 @@ def all_context() -> dict[str, Context]:
     return {entry.id: entry for entry in (*leavitt_morcos.CONTEXT, *morcos.CONTEXT)}
 
 
-def claims_of(figures: tuple[str, ...] | list[str]) -> list[Claim]:
+def claims_of(figures: Sequence[str]) -> list[Claim]:
     """The claims whose runs are those of some figures, in the order of the register.
 
     Raises:
