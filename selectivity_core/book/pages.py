@@ -72,12 +72,14 @@ class FigureRuns:
     def context(self) -> pd.DataFrame:
         """What the networks of the page are, and how well they do beside the paper's: a row a network, at α = 0.
 
-        Accuracies are means over seeds in percent; steps are those of gradient descent.
+        Where a figure compares settings the row is of its first one alone: a mean over true and random labels would be
+        nobody's accuracy. Accuracies are means over seeds in percent; steps are those of gradient descent.
         """
         rows = []
         for model in self.models:
-            own = self.runs[(self.runs["model"] == model) & (self.runs["alpha"] == 0)]
             spec = next(s for s in self.specs if s.model == model)
+            like = {s.id for s in self.specs if s.replace(alpha=spec.alpha, seed=spec.seed) == spec and s.alpha == 0}
+            own = self.runs[self.runs["run"].isin(like)]
             theirs = PAPER_DATA.get(self.figure.paper, PAPER_DATA[LEAVITT_MORCOS]).get(model)
             accuracy = PAPER_ACCURACY.get((model, theirs or ""))
             rows.append(

@@ -53,6 +53,29 @@ def areas(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return frame.merge(runs.assign(fits=fitted(runs)), on="run", validate="many_to_one")
 
 
+def left_out(runs: pd.DataFrame, *by: str) -> pd.DataFrame:
+    """Networks that have not fitted their training images, for each setting that has any.
+
+    Args:
+        runs: table `runs`, or `areas`.
+        by: columns that tell settings apart.
+
+    Returns:
+        a row a setting, as pages show it: `by`, networks (all of the setting), left out (how many of them), seeds
+        (theirs) and lowest training accuracy (%).
+    """
+    once = runs.drop_duplicates("run")
+    out = once[~fitted(once)].sort_values("seed").groupby(list(by))
+    found = pd.DataFrame(
+        {
+            "networks": once.groupby(list(by)).size(), "left out": out.size(),
+            "seeds": out["seed"].agg(lambda seeds: ", ".join(map(str, seeds))),
+            "lowest training accuracy (%)": 100 * out["train_accuracy_last"].min(),
+        }
+    )  # fmt: skip
+    return found.dropna().astype({"left out": int}).reset_index()
+
+
 def kept_within_and_beyond(curves: pd.DataFrame, share: float) -> pd.DataFrame:
     """What is left of accuracy at a share of ablated units, and on average beyond it.
 
