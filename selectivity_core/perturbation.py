@@ -139,9 +139,7 @@ def layer_size(model: nn.Module, layer: str) -> int | None:
     return None
 
 
-def per_unit(
-    model: nn.Module, layers: Iterable[str], given: Mapping[str, PerUnit], name: str
-) -> dict[str, Tensor]:
+def per_unit(model: nn.Module, layers: Iterable[str], given: Mapping[str, PerUnit], name: str) -> dict[str, Tensor]:
     """The values given for some layers, or for single uses of them, as float32.
 
     Raises:
@@ -157,7 +155,9 @@ def per_unit(
         for key in keys:
             found[key] = _one_each(given[key], key, layer_size(model, key), name)
             if name == "std" and (found[key] < 0).any():
-                raise UnitError(f"std: layer {key!r} has a standard deviation of {float(found[key].min()):g}; 0 or more")
+                raise UnitError(
+                    f"std: layer {key!r} has a standard deviation of {float(found[key].min()):g}; 0 or more"
+                )
     return found
 
 

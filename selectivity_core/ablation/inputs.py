@@ -46,7 +46,9 @@ def _children(stage: Stage) -> list[Stage]:
 def split(model: nn.Module, names: Iterable[str]) -> tuple[list[Stage], list[Stage]]:
     """The stages before the first of some layers, and those from it on; for single uses of a layer the whole model."""
     layers = list(unit_layers(model, list(names)).values())
-    stages = [] if any(split_name(name, dict(model.named_modules()))[1] is not None for name in names) else stages_of(model)
+    stages = (
+        [] if any(split_name(name, dict(model.named_modules()))[1] is not None for name in names) else stages_of(model)
+    )
     held = [{id(m) for m in stage.modules()} if isinstance(stage, nn.Module) else set() for stage in stages]
     places = [next((k for k, modules in enumerate(held) if id(layer) in modules), None) for layer in layers]
     if None in places:  # a container of stages, whose own hooks run only when it runs itself
@@ -114,9 +116,7 @@ def checked_images(model: nn.Module, images: Tensor | np.ndarray) -> Tensor:
     return pixels.to(parameter.device, dtype)
 
 
-def checked_pairs(
-    model: nn.Module, images: Tensor | np.ndarray, labels: Tensor | np.ndarray
-) -> tuple[Tensor, Tensor]:
+def checked_pairs(model: nn.Module, images: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
     """Images as `checked_images` gives them and labels (samples,) as int64, without the samples that are ignored.
 
     Raises:
@@ -185,7 +185,9 @@ def numbering(
             module, number = split_name(layer, modules)
             values = for_call(given, module, number or 0)
             if values is None or len(values) != size:
-                raise UnitError(f"{name}: layer {layer!r} has {0 if values is None else len(values)} numbers for its {size} units")
+                raise UnitError(
+                    f"{name}: layer {layer!r} has {0 if values is None else len(values)} numbers for its {size} units"
+                )
             constants[layer] = values
     sizes = {layer: size for layer, (size, _) in found.items()}
     return Numbering(sizes, constants, {layer: dim for layer, (_, dim) in found.items() if dim is not None})
