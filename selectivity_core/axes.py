@@ -35,7 +35,7 @@ ARITHMETIC = {"add", "sub", "mul", "div", "truediv", "floordiv", "pow", "mod", "
 SAME = (  # functions that leave every dimension where it is, of whatever size
     ACTIVATIONS | ARITHMETIC | {f"{side}{name}" for side in "ir" for name in ARITHMETIC}
 ) | {
-    "abs", "addcdiv", "addcmul", "alpha_dropout", "bernoulli", "bfloat16", "celu", "ceil", "clamp", "clamp_max",
+    "abs", "addcdiv", "addcmul", "alpha_dropout", "bernoulli", "bfloat16", "ceil", "clamp", "clamp_max",
     "clamp_min", "clip", "clone", "contiguous", "copy", "cos", "cpu", "cuda", "cumsum", "data", "detach", "divide",
     "double", "dropout", "dropout1d", "dropout2d", "dropout3d", "erf", "exp", "expand", "expand_as", "expm1",
     "feature_alpha_dropout", "fill", "flip", "float", "floor", "fmax", "fmin", "gumbel_softmax", "half", "index_fill",
@@ -91,7 +91,7 @@ class Axes(TorchFunctionMode):
     def of(self, tensor: Tensor) -> str | None:
         """A letter for each dimension; None where nothing is known."""
         found = self._known.get(id(tensor))
-        return found[1] if found is not None and found[0]() is tensor else None
+        return found[1] if found is not None and found[0]() is tensor and len(found[1]) == tensor.ndim else None
 
     def note(self, tensor: Tensor, axes: str | None) -> None:
         """Takes down what a tensor's dimensions hold."""
@@ -135,12 +135,16 @@ class Axes(TorchFunctionMode):
             return self._lead(first) + UNITS
         if name == "embedding":
             tokens = first if not first.is_floating_point() else tensors[1]
-            return self._lead(tokens, size) + UNITS
+            places = tokens.ndim == 1 and self.of(tokens) is None  # such as those of all positions
+            return (POSITIONS if places else self._lead(tokens, size)) + UNITS
         if name in PRODUCTS:
             a, b = tensors[-2:]
-            if b.ndim == 2:  # weights
-                return self._lead(a) + UNITS
-            return self._batched(a, b)
+            if b.ndim > 2:
+                return self._batched(a, b)
+            known, weight = self.of(a), b if b._base is None else b._base
+            # Weights; but a matrix that mixes positions has no units of its own.
+            mixing = isinstance(weight, nn.Parameter) if known is None else UNITS not in known[:-1]
+            return self._lead(a) + UNITS if mixing else None
         if name == "scaled_dot_product_attention":
             return self._batched(first, tensors[2])
         if name in RECURRENT and first.ndim == 3:
@@ -169,10 +173,11 @@ class Axes(TorchFunctionMode):
         return None
 
     def _lead(self, tensor: Tensor, size: int = 0) -> str:
-        """All dimensions but the last of what goes into a linear layer, which makes units of its own."""
+        """All dimensions but the last of what goes into a linear layer: where the samples are known, positions else."""
         count = (size or tensor.ndim) - 1
-        known = self.of(tensor)
-        return SAMPLES + POSITIONS * (count - 1) if known is None else known[:count].replace(UNITS, POSITIONS)
+        known = (self.of(tensor) or SAMPLES + POSITIONS * count)[:count]
+        others = UNITS + UNKNOWN if {SAMPLES, ROWS} & set(known) else UNITS
+        return "".join(POSITIONS if letter in others else letter for letter in known)
 
     def _batched(self, a: Tensor, b: Tensor) -> str | None:
         rows, columns = self.of(a), self.of(b)
@@ -203,8 +208,8 @@ class Axes(TorchFunctionMode):
         if known is None:
             return None
         probe = torch.empty(SIZES[: first.ndim], device="meta")
-        swap = lambda a: probe if a is first else a  # noqa: E731
-        result = func(*map(swap, args), **{k: swap(v) for k, v in kwargs.items()})
+        given = [probe if a is first else a for a in args]
+        result = func(*given, **{name: probe if a is first else a for name, a in kwargs.items()})
         sizes = _tensors([result])[place].shape
         return "".join(POSITIONS if n == 1 else known[SIZES.index(n)] for n in sizes)
 
@@ -231,6 +236,8 @@ class Axes(TorchFunctionMode):
 
 def reshaped(known: str, before: Sequence[int], after: Sequence[int]) -> str:
     """What dimensions hold after a reshape: those of equal size stay, others are split or merged in order."""
+    if math.prod(before) != math.prod(after) or not math.prod(before):
+        return UNKNOWN * len(after)
     found, i, j = "", 0, 0
     while i < len(before) or j < len(after):
         last = i + 1 >= len(before), j + 1 >= len(after)
@@ -270,10 +277,7 @@ def _tensors(values: Iterable[object]) -> list[Tensor]:
 
 def _calling_module() -> nn.Module | None:
     """The module whose method is nearest on the stack."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        caller = frame.f_locals.get("self")
-        if isinstance(caller, nn.Module):
-            return caller
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+    frame: Any = sys._getframe(1)
+    while frame is not None and not isinstance(frame.f_locals.get("self"), nn.Module):
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals["self"]

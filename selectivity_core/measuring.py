@@ -132,11 +132,11 @@ def _moments(
 ) -> dict[str, Moments]:
     pixels = checked_images(model, images)
     batches = pixels.split(BATCH)
-    with evaluating(model), _Moments(model, layers, unit_dim) as seen:
-        with bar("unit statistics", len(pixels), "image", delay=2) as shown:
-            for some in batches:
-                run([model], some)
-                shown.update(len(some))
+    shown = bar("unit statistics", len(pixels), "image", delay=2)
+    with evaluating(model), _Moments(model, layers, unit_dim) as seen, shown:
+        for some in batches:
+            run([model], some)
+            shown.update(len(some))
     for (layer, number), passes in seen.passes.items():
         if passes < len(batches):
             raise UnitError(f"layer '{layer}:{number}': the model uses it in {passes} of {len(batches)} batches")

@@ -11,11 +11,13 @@ import sys
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .axes import Axes
 from .errors import ActivityError, UnitError
 from .units import Units, spatial_mean
 from .watching import Call, Hook, UnitDim, Watch, in_backward, is_among, tensors_of
@@ -62,7 +64,7 @@ class Pass:
         gradients: it was made with gradients.
         explicit: it was the body of a `with`.
         whole: the model itself was called, so that its logits are known.
-        blind: a layer that was computed without gradients in a checkpoint.
+        blind: what was computed without gradients in a checkpoint.
     """
 
     training: bool
@@ -93,6 +95,7 @@ class Passes(Watch):
 
     def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim) -> None:
         super().__init__(model, layers, unit_dim)
+        self._axes = _untraced()()
         self.listed = not isinstance(layers, str)
         self.current: Pass | None = None
         self.body = False  # whether the current pass is the body of a `with`
@@ -112,6 +115,8 @@ class Passes(Watch):
 
     def open(self) -> Pass:
         """A pass begins that is the body of a `with`."""
+        if self._depth and self._interrupted():
+            self._depth, self.current = 0, None
         if self.current is not None:
             raise ActivityError("regulariser: a pass is in progress; end it before another begins")
         self.current, self.body = self._new(), True
@@ -126,6 +131,7 @@ class Passes(Watch):
         """The body has ended."""
         assert self.current is not None
         found, self.current, self.body = self.current, None, False
+        self._depth = 0
         self.unfollow()
         if not failed:
             self._keep(found)
@@ -169,7 +175,7 @@ class Passes(Watch):
         if self.body and self.current is not None:
             return self.checked(self.current)
         if not torch.is_grad_enabled():
-            return self._unused(self.newest())
+            return self.unused(self.newest())
         outside = self._outside_training
         if outside is not None and outside[1] is not None and (trace := outside[1]()) and not trace.backward:
             raise self._was_outside(outside[0])
@@ -185,11 +191,8 @@ class Passes(Watch):
                 return self.checked(alive[0] if alive else some[-1])
         if self.waiting:
             return self.checked(self.waiting[-1])
-        self._unused(self.newest())
-        raise ActivityError(
-            "regulariser: the latest pass was made without gradients, in evaluation or in a checkpoint of the whole "
-            f"model with use_reentrant=True; {EXPLICITLY} with gradients"
-        )
+        self.unused(self.newest())
+        raise ActivityError(f"regulariser: the latest pass was made without gradients; {EXPLICITLY}, with gradients")
 
     def newest(self) -> Pass:
         """The latest pass of any kind, used or not.
@@ -220,8 +223,9 @@ class Passes(Watch):
         self.waiting = []
 
     def _new(self) -> Pass:
-        gradients = torch.is_grad_enabled()
-        return Pass(gradients and self.model.training, gradients)
+        blind = not torch.is_grad_enabled() and _in_checkpoint()
+        gradients = torch.is_grad_enabled() or blind
+        return Pass(gradients and self.model.training, gradients, blind=type(self.model).__name__ if blind else None)
 
     def _keep(self, found: Pass) -> None:
         self._place += 1
@@ -233,8 +237,8 @@ class Passes(Watch):
     def _add(self, entry: Entry) -> None:
         found = self.current
         assert found is not None
-        if found.gradients and not torch.is_grad_enabled() and _in_checkpoint():
-            found.blind = entry.layer
+        if found.blind is None and found.gradients and not torch.is_grad_enabled() and _in_checkpoint():
+            found.blind = f"layer {entry.layer!r}"
         found.entries.append(entry)
 
     def _used(self, layer: str, module: nn.Module, args: tuple, output: Any) -> Any:
@@ -282,7 +286,7 @@ class Passes(Watch):
         """
         if found.blind is not None:
             raise ActivityError(
-                f"layer {found.blind!r}: it ran without gradients in a checkpoint; use use_reentrant=False"
+                f"regulariser: {found.blind} ran without gradients in a checkpoint; use use_reentrant=False there"
             )
         if not found.whole and not self.listed:
             raise UnitError(
@@ -293,7 +297,12 @@ class Passes(Watch):
             raise UnitError("regulariser: no units were seen; an activation besides that on the logits is needed")
         return found
 
-    def _unused(self, found: Pass) -> Pass:
+    def unused(self, found: Pass) -> Pass:
+        """The pass, if its term was not given yet.
+
+        Raises:
+            ActivityError: it was.
+        """
         if found.used:
             raise ActivityError(
                 "regulariser: the term of the latest pass was given already; run the model again (`measure` gives the "
@@ -319,6 +328,12 @@ class _Tap:
         """Takes it away."""
         self.module.taps.remove(self.tap)
         self.handle.remove()
+
+
+@cache
+def _untraced() -> type[Axes]:
+    """`Axes` that a compiled model calls as it is, rather than having it traced."""
+    return type("UntracedAxes", (Axes,), {"__torch_function__": torch.compiler.disable(Axes.__torch_function__)})
 
 
 def _in_checkpoint() -> bool:

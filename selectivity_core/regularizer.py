@@ -161,7 +161,7 @@ class SelectivityRegularizer:
         self._passes.close(failed=kind is not None)
 
     def _term(self, found: Pass, labels: Tensor) -> Tensor:
-        loss = -self.scale * self._mean_index(found, labels)
+        loss = -self.scale * self._mean_index(self._passes.unused(found), labels)
         self._passes.spend(found)
         if self._model.training:
             self.steps += 1

@@ -175,9 +175,9 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
         return {name: modules[split_name(name, modules)[0]] for name in layers}
     found: dict[str, nn.Module] = {}
     for name, module in modules.items():
-        if isinstance(module, Units) or is_activation(module):
-            if not any(name.startswith(f"{outer}.") for outer in found):  # an activation inside another
-                found[name] = module
+        inner = any(name.startswith(f"{outer}.") for outer in found)  # an activation inside another
+        if not inner and (isinstance(module, Units) or is_activation(module)):
+            found[name] = module
     if not found:
         raise UnitError(
             f"layers: {type(model).__name__} has no activation module of torch, timm or transformers; name the modules "
@@ -205,6 +205,7 @@ def split_name(name: str, modules: Mapping[str, nn.Module]) -> tuple[str, int | 
 
 
 def shortened(names: Iterable[str], most: int = 12) -> str:
+    """The first few names, quoted, and how many more there are."""
     shown = [repr(n) for n in names if n]
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 

@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from .activations import is_activation
-from .axes import POSITIONS, UNITS, Axes
+from .axes import POSITIONS, UNITS, UNKNOWN, Axes
 from .errors import ActivityError, PartialUnits, UnitError
 from .units import Units, shortened, spatial_mean, split_name, unit_layers
 
@@ -118,7 +118,8 @@ class Watch:
         self._following = not known
         self._axes, self._entered = Axes(), False
         self._numbers = Counter[str]()
-        self._depth, self._frame = 0, None
+        self._depth = 0
+        self._frame: Any = None
         self._handles = list[Any]()
 
     def named(self, found: Mapping[tuple[str, int], T], *, as_asked: bool = False) -> dict[str, T]:
@@ -173,7 +174,7 @@ class Watch:
             self._entered = False
             self._axes.__exit__(None, None, None)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         # A compiled model would leave out hooks that it did not have when it was compiled.
         stance = getattr(torch.compiler, "set_stance", None) if "torch._dynamo" in sys.modules else None
         self._eager: AbstractContextManager = stance("force_eager") if stance else nullcontext()
@@ -214,8 +215,8 @@ class Watch:
     def _interrupted(self) -> bool:
         """Whether the pass that had begun was broken off, by Ctrl-C for instance, with no hook to say so."""
         try:
-            self._frame.clear()  # type: ignore[union-attr]
-        except (RuntimeError, AttributeError):  # still running
+            self._frame.clear()
+        except (RuntimeError, AttributeError):  # still running, or not known
             return False
         return True
 
@@ -256,15 +257,15 @@ class Watch:
             raise ActivityError(f"layer {layer!r}: shape {tuple(output.shape)}; (samples, units, ...) is needed")
         given = self.unit_dim
         given = for_call(given, layer, number) if isinstance(given, Mapping) else given
-        axes = self._axes.of(output)
-        if axes is None and is_activation(module) and args and isinstance(args[0], Tensor):
-            if args[0].shape == output.shape:  # an activation computed where nobody can follow
-                axes = self._axes.of(args[0])
-                self._axes.note(output, axes)
-        if given is None and axes is not None and axes[0] in (UNITS, POSITIONS):
+        axes, source = self._axes.of(output), args[0] if args else None
+        if axes is None and is_activation(module) and isinstance(source, Tensor) and source.shape == output.shape:
+            axes = self._axes.of(source)  # it was computed where nobody can follow
+            self._axes.note(output, axes)
+        elsewhere = UNITS + POSITIONS if output.ndim == 2 else UNITS + POSITIONS + UNKNOWN
+        if given is None and axes is not None and axes[0] in elsewhere:
             raise UnitError(
-                f"layer {layer!r}: the samples of its output {tuple(output.shape)} are not in dimension 0; "
-                "name a layer where they are"
+                f"layer {layer!r}: the samples of its output {tuple(output.shape)} are not known to be in dimension 0; "
+                "name a layer where they are (unit_dim= says that they are)"
             )
         if output.ndim == 2 or isinstance(module, Units):
             return 1
@@ -289,8 +290,7 @@ class Watch:
         missed = Counter[str]()
         for call in self._axes.calls:
             if id(call.module) not in found and not is_among(call.output(), tensors_of(output)):
-                where = names.get(id(call.module), "")
-                missed[f"{call.function} in {where!r}" if where else call.function] += 1
+                missed[f"{call.function} in {names.get(id(call.module)) or type(self.model).__name__}"] += 1
         self._axes.calls.clear()
         self.leave_out([f"{name} ({n} times)" if n > 1 else name for name, n in missed.items()])
 

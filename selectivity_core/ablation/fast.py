@@ -154,12 +154,12 @@ class State:
     """The chain under a mask.
 
     Attributes:
-        clamped: (units,) bool for each layer.
-        units: numbers of the units that `inputs` has for each layer, ascending; clamped ones may be missing.
+        ablated: (units,) bool for each layer.
+        units: numbers of the units that `inputs` has for each layer, ascending; ablated ones may be missing.
         inputs: (samples, units there, ...) what goes into each layer; for the first its activity; then the logits.
     """
 
-    clamped: tuple[Tensor, ...]
+    ablated: tuple[Tensor, ...]
     units: tuple[Tensor, ...]
     inputs: tuple[Tensor, ...]
 
@@ -229,22 +229,22 @@ class ChainEvaluator:
 
     def _state(self, mask: Tensor) -> State:
         """The chain under a mask (all units,), computed as the network does."""
-        clamped = [torch.zeros(size, dtype=torch.bool) for size in self.sizes]
+        ablated = [torch.zeros(size, dtype=torch.bool) for size in self.sizes]
         for place, part in zip(self.layers, self.numbering.split(mask).values(), strict=True):
-            clamped[place] = part
+            ablated[place] = part
         inputs, activity = [self.activity], self.activity
         for k, link in enumerate(self.links):
-            if clamped[k].any():
+            if ablated[k].any():
                 each = (-1,) + (1,) * (activity.ndim - 2)
-                where, values = (t.to(activity.device).view(each) for t in (clamped[k], self.constants[k]))
+                where, values = (t.to(activity.device).view(each) for t in (ablated[k], self.constants[k]))
                 activity = torch.where(where, values, activity)
             inputs.append(link.plain(activity))
             activity = link.activate(inputs[-1])
         units = tuple(torch.arange(size) for size in self.sizes)
-        return State(tuple(clamped), units, tuple(x.contiguous() for x in inputs))
+        return State(tuple(ablated), units, tuple(x.contiguous() for x in inputs))
 
     def _walk(self, state: State, numbers: list[int]) -> Tensor:
-        """(steps, samples, classes): the logits as one unit more is clamped at each step."""
+        """(steps, samples, classes): the logits as one unit more is ablated at each step."""
         logits: list[Tensor] = []
         last = len(self.links) - 1
         for in_last, some in groupby((self.places[number] for number in numbers), key=lambda place: place[0] == last):
@@ -259,27 +259,27 @@ class ChainEvaluator:
         return torch.cat(logits)
 
     def _last_layer(self, state: State, units: list[int]) -> Tensor:
-        """(steps, samples, classes): the logits as units of the last layer are clamped one after the other."""
+        """(steps, samples, classes): the logits as units of the last layer are ablated one after the other."""
         link = self.links[-1]
         change = link.pool(self._change(state, len(self.links) - 1, units))
         each = change.T[:, :, None] * link.weight[:, units].T[:, None, :]
         return state.logits + each.cumsum(0)
 
     def _with(self, state: State, layer: int, units: list[int], logits: Tensor) -> State:
-        clamped = list(state.clamped)
-        clamped[layer] = clamped[layer].clone()
-        clamped[layer][units] = True
-        return replace(state, clamped=tuple(clamped), inputs=(*state.inputs[:-1], logits))
+        ablated = list(state.ablated)
+        ablated[layer] = ablated[layer].clone()
+        ablated[layer][units] = True
+        return replace(state, ablated=tuple(ablated), inputs=(*state.inputs[:-1], logits))
 
     def _change(self, state: State, layer: int, units: list[int]) -> Tensor:
-        """(samples, units given, ...): the constants less the activity of units that are not clamped yet."""
+        """(samples, units given, ...): the constants less the activity of units that are not ablated yet."""
         places = torch.searchsorted(state.units[layer], torch.tensor(units)).to(self.activity.device)
         given = state.inputs[layer][:, places]
         activity = given if layer == 0 else self.links[layer - 1].activate(given)
         return self.constants[layer][units].view(-1, *[1] * (activity.ndim - 2)) - activity
 
     def _next(self, state: State, layer: int, unit: int) -> State:
-        """The state with one unit more clamped."""
+        """The state with one unit more ablated."""
         change = self._change(state, layer, [unit])
         state = self._with(state, layer, [unit], state.logits)
         units, inputs = [*state.units, torch.arange(len(self.links[-1].weight))], list(state.inputs)
@@ -287,20 +287,20 @@ class ChainEvaluator:
         inputs[layer + 1] = inputs[layer + 1] + added
         for k in range(layer + 1, len(self.links)):
             if k + 1 < len(self.links):
-                units[k + 1] = (~state.clamped[k + 1]).nonzero().flatten()
-            inputs[k + 1] = self._anew(state.clamped[k], k, units[k : k + 2], inputs[k : k + 2])
-        return State(state.clamped, tuple(units[:-1]), tuple(inputs))
+                units[k + 1] = (~state.ablated[k + 1]).nonzero().flatten()
+            inputs[k + 1] = self._anew(state.ablated[k], k, units[k : k + 2], inputs[k : k + 2])
+        return State(state.ablated, tuple(units[:-1]), tuple(inputs))
 
-    def _anew(self, clamped: Tensor, k: int, units: list[Tensor], inputs: list[Tensor]) -> Tensor:
+    def _anew(self, ablated: Tensor, k: int, units: list[Tensor], inputs: list[Tensor]) -> Tensor:
         """The input of layer k + 1 for `units[1]`, from that of layer k for `units[0]`; the old one gives its shape."""
         source, (given, old) = self.links[k - 1], inputs
-        kept = ~clamped[units[0]]
+        kept = ~ablated[units[0]]
         activity = source.activate(given if kept.all() else given[:, kept.to(given.device)])
         anew = self._fed(k, activity, units[0][kept], units[1], old)
-        constants = self.constants[k] * clamped.to(given.device)
+        constants = self.constants[k] * ablated.to(given.device)
         if constants.any():
             each = constants.view(1, -1, *[1] * (given.ndim - 2)).expand(1, -1, *given.shape[2:])
-            anew = anew + self._fed(k, each, torch.arange(len(clamped)), units[1], old[:1])
+            anew = anew + self._fed(k, each, torch.arange(len(ablated)), units[1], old[:1])
         return anew + self.links[k].bias[units[1]].view(-1, *[1] * (anew.ndim - 2))
 
     def _fed(self, k: int, activity: Tensor, units: Tensor, outputs: Tensor, like: Tensor) -> Tensor:

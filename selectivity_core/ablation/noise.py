@@ -44,7 +44,7 @@ def noise_curve(
     Args:
         model: any module that gives logits (samples, classes).
         images: (samples, ...) floating point, as the model takes them.
-        labels: (samples,) integers.
+        labels: (samples,) integers; samples of -100 are left out.
         scales: sizes of the noise in units of `std`, each 0 or more.
         layers: names of modules whose outputs are the units (or "all", "first3", "last3"); by default those of `std`,
             or all.
@@ -52,13 +52,14 @@ def noise_curve(
             the training set; by default measured on `images`.
         draws: how often the noise is drawn.
         seed: of the noise.
+        unit_dim: as for `record`.
 
     Returns:
         a row for each draw and, in the order given, scale, with columns draw, scale and accuracy in [0, 1].
 
     Raises:
         UnitError: before any pass: a negative or non-finite scale, no scales, fewer than one draw, layers or deviations
-            that do not fit.
+            that do not fit. Units whose dimension cannot be told.
         ActivityError: images or labels that do not fit, or logits that do not fit the labels.
     """
     import pandas as pd
