@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,7 +32,19 @@ from .locks import lock, remove_leftovers, staged
 from .profiles import PROFILES, Profile, find_profile, profile_of
 from .reads import record as record_read
 from .store import RunStore
-from .validation import DERIVED, TABLES, copies_of, copies_problems, from_gzip, is_litter, printable, same, to_csv
+from .validation import (
+    DERIVED,
+    TABLES,
+    copies_of,
+    copies_problems,
+    from_gzip,
+    is_litter,
+    joint_problems,
+    printable,
+    same,
+    table_problems,
+    to_csv,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,14 +115,14 @@ class _Snapshot:
 
     def __init__(self, profile: Path) -> None:
         self._profile = profile
-        self._export: Any = None
+        self._export: tuple[int, int] | None = None
 
     def __call__(self, table: str) -> pd.DataFrame:
-        before, found, after = _export_of(self._profile), read_table(self._profile, table), _export_of(self._profile)
-        if before != after or self._export not in (None, after):
+        export, found = _read_at_once(self._profile, [table])
+        if self._export not in (None, export):
             raise StoreError(f"{self._profile}: was exported to while it was read; read the ledger anew")
-        self._export = after
-        return found
+        self._export = export
+        return found[table]
 
 
 def read_profile(profile: Path) -> dict[str, pd.DataFrame]:
@@ -119,11 +131,14 @@ def read_profile(profile: Path) -> dict[str, pd.DataFrame]:
     Raises:
         StoreError: as for `read_table`.
     """
+    return _read_at_once(profile, KEPT)[1]
+
+
+def _read_at_once(profile: Path, tables: Iterable[str]) -> tuple[tuple[int, int], dict[str, pd.DataFrame]]:
     while True:
-        before = _export_of(profile)
-        tables = {table: read_table(profile, table) for table in KEPT}
-        if _export_of(profile) == before:
-            return tables
+        export, found = _export_of(profile), {table: read_table(profile, table) for table in tables}
+        if export == _export_of(profile):
+            return export, found
 
 
 def _export_of(profile: Path) -> tuple[int, int]:
@@ -235,6 +250,9 @@ def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exp
         fresh = list(kept_rows(store, table, taken))
         frames[table] = [_without(old[table], fresh, replaced), *fresh]
     tables = _of_ledger({table: _joined(found, table) for table, found in frames.items()}, folder.name)
+    problems = [problem for name, frame in tables.items() for problem in table_problems(name, frame)]
+    if problems := problems or joint_problems(tables):  # nothing is written that `verify` would refuse
+        raise StoreError(f"{folder}: nothing was exported: {problems[0]}")
     files = {f"{t}.csv.gz": gzip.compress(to_csv(f), compresslevel=9, mtime=0) for t, f in tables.items() if len(f)}
     files |= _weights(store, tables["runs"], taken, replaced, folder)
     _put(folder, files)

@@ -21,7 +21,7 @@ from .reads import record as record_read
 from .store import RunStore
 from .sweeping import OnMissing, sweep
 from .trained import TrainedRuns
-from .validation import from_csv, printable, table_problems, to_csv
+from .validation import from_csv, printable, to_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,8 +201,6 @@ def kept_rows(store: RunStore, table: str, runs: set[str]) -> Iterator[pd.DataFr
     for path in sorted((store.path / FOLDER / table).glob("*.csv.gz")):
         try:
             stamp, rows = _read(path, table)
-            if problems := table_problems(table, rows):
-                raise ValueError(problems[0])
         except (OSError, ValueError) as error:
             raise StoreError(f"{path}: not a result that can be read ({error}); remove it") from error
         ids = rows[[c for c in ("run", "other") if c in rows]].drop_duplicates().to_numpy().tolist()

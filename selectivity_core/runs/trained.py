@@ -57,6 +57,9 @@ def trained_network(
         store: where finished runs are kept; `default_store()` by default.
         folder: the ledger's; that of `ledger_folder` by default.
 
+    Returns:
+        the network, with the best epoch's parameters and buffers.
+
     Raises:
         MissingRunsError: neither has it.
         StoreError: the run diverged, or does not verify.

@@ -42,7 +42,7 @@ class Agreement:
         same: whether every figure of its row agrees to the last bit.
         expected: whether it must: processor, instruction sets, torch, device and threads are those of the kept run.
         furthest: of accuracy, cross-entropy and index the largest difference, in standard deviations over the seeds
-            that the ledger has of this setting; NaN where they have no spread.
+            that the ledger has of this setting, or of the network's others; NaN where none has a spread.
         measure: which of them.
     """
 
@@ -109,15 +109,21 @@ def _compared(spec: RunSpec, fresh: pd.DataFrame, kept: pd.DataFrame) -> Agreeme
     equal = all(same(new[c], old[c]) for c in figures)
     here = provenance(choose_device().type)
     expected = all(old[f"provenance_{name}"] == here[name] for name in ("torch", "device", "processor", "instructions"))
-    like = kept
-    for field in (f for f in field_names() if f != "seed"):
-        like = like[like[field].map(lambda v, field=field: same(v, old[field]))]
-    distances = {c: _in_spreads(float(new[c]), float(old[c]), like[c].astype(float).std(ddof=1)) for c in JUDGED}
+    distances = {c: _in_spreads(float(new[c]), float(old[c]), _spread(kept, old, c)) for c in JUDGED}
     if new["status"] != old["status"]:
         return Agreement(spec, False, expected, np.inf, "status")
     # What differs and cannot be judged comes before what is within the limit, and after what is beyond it.
     measure = max(distances, key=lambda c: LIMIT if np.isnan(distances[c]) else distances[c])
     return Agreement(spec, equal, expected, distances[measure], measure)
+
+
+def _spread(kept: pd.DataFrame, old: pd.Series, column: str) -> float:
+    """Standard deviation over the seeds of a run's setting; where it has none, the median of its network's settings."""
+    fields = [f for f in field_names() if f != "seed"]
+    alike = kept[kept["model"] == old["model"]]
+    spreads = alike.groupby(fields, sort=False)[column].transform("std")
+    own = float(spreads[alike["run"] == old["run"]].iloc[0])
+    return own if own > 0 else float(spreads[spreads > 0].median())
 
 
 def _in_spreads(new: float, old: float, spread: float) -> float:

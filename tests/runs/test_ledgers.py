@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from safetensors.torch import load, save
+from test_moving import forge
 
 from selectivity_core import RunStore, ledger, sweep
 from selectivity_core.errors import StoreError
@@ -309,3 +310,16 @@ def test_a_stray_file_is_not_lost_in_an_export(finished, folder):
     with pytest.raises(StoreError, match=r"notes\.txt: is no table of a ledger; move it elsewhere"):
         export(finished[0])
     assert (folder / "digits" / "notes.txt").read_text() == "mine"
+
+
+def test_nothing_is_written_that_verify_would_refuse(finished, folder, tmp_path):
+    store, specs = finished
+    export(store)
+    before, poisoned = contents(folder), RunStore(tmp_path / "store")
+    shutil.copytree(store.path, poisoned.path)
+    forge(poisoned, specs[0], files={"runs.csv": store.content(specs[1].id, "runs.csv")})  # checksums match
+    with pytest.raises(StoreError, match=f"nothing was exported: runs: run {specs[1].id} stands there twice"):
+        export(poisoned, tmp_path / "other")
+    assert contents(tmp_path / "other") == {".lock": b""}
+    export(store)
+    assert contents(folder) == before

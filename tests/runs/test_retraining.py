@@ -66,6 +66,19 @@ def test_on_another_machine_the_spread_over_seeds_decides(finished, kept):
     assert not far.same and far.measure in ("test_accuracy", "test_loss")
 
 
+def test_a_setting_without_a_spread_is_held_against_those_of_its_network(finished, kept):
+    _, specs = finished
+    spec = specs[1]  # α = 0, seed 0; the settings at α = -1 and 1 keep both seeds
+    others = kept.runs[(kept.runs["alpha"] != 0) | (kept.runs["seed"] == 0)]
+    spreads = others[others["alpha"] != 0].groupby("alpha")["test_loss"].std(ddof=1)
+    row = others.set_index("run").loc[spec.id]
+    for distance, agrees in ((2.9, True), (3.1, False)):
+        there = row["test_loss"] + distance * spreads.median()
+        (found,) = retrain([spec], changed(SimpleNamespace(runs=others), spec, test_loss=there, provenance_torch="1.0"))
+        assert (found.agrees, found.measure) == (agrees, "test_loss")
+        assert found.furthest == pytest.approx(distance)
+
+
 def test_what_cannot_be_judged_says_so(finished, kept):
     _, specs = finished
     spec = specs[1]

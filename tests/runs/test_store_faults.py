@@ -13,10 +13,11 @@ import pytest
 from sweep_workers import PATHS
 from tiny_specs import TINY
 
-from selectivity_core import RunStore, train
+from selectivity_core import RunStore, sweep, train
 from selectivity_core.data import load
 from selectivity_core.errors import StoreError
 from selectivity_core.run import Result
+from selectivity_core.runs.status import run_status
 from selectivity_core.runs.verification import store_problems
 from selectivity_core.training import Trainer
 
@@ -108,6 +109,31 @@ def test_a_real_read_only_folder(store, results):
         assert line.endswith("(Permission denied)")
     assert store.checkpoints(OTHER).place() == (0, 0)
     unharmed(store)
+
+
+def test_a_read_only_store_can_be_read(store):
+    """All that is asked of a finished run, where nothing can be written: leftovers stay, and locks cannot be asked."""
+    (store.path / ".stage" / "left").mkdir()
+    (store.path / ".locks" / f"{OTHER.id}.lock").write_text("")
+    for folder in (store.path, *store.path.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o055)
+    paths = [store.path, *store.path.rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            no_root()
+            tables = sweep([TINY], store, progress=False)
+            assert len(tables.units) and store_problems(store) == [] and not store.in_training(OTHER)
+            assert run_status(store, OTHER).kind == "absent"
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for path in paths:
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 # In a mount namespace of its own, so that nothing outside is touched: 64 KiB hold the first run and half the second.
