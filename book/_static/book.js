@@ -58,11 +58,14 @@ document.querySelectorAll(".theme-switch[title]").forEach((icon) => icon.removeA
 document.querySelectorAll(".citation-list, .citation").forEach((part) => part.removeAttribute("role"));
 document.querySelectorAll(".sig dl, .sig dd").forEach((part) => part.setAttribute("role", "none"));
 
-// Excerpts of search results show prose: no code, tables or formulas, and not the empty place that an entry points at.
+// Search: excerpts show prose, not code, tables or formulas; where pages tie, one that explains a word comes before the
+// glossary.
 if (typeof Search !== "undefined") {
+  const notProse = ".headerlink, script, style, summary, pre, table, .math, .cell_input, h1";
   Search.htmlToText = (html) => {
     const text = new DOMParser().parseFromString(html, "text/html").querySelector("article");
-    text?.querySelectorAll(".headerlink, script, style, pre, table, .math, .cell_input, h1").forEach((part) => part.remove());
+    text?.querySelectorAll(notProse).forEach((part) => part.remove());
     return text?.textContent.replace(/\s+/g, " ").trim() ?? "";
   };
+  Scorer.score = ([page, , , , score]) => score - (page === "book/glossary");
 }

@@ -95,13 +95,6 @@ def test_each_thing_wrong_is_found(book, html, problem):
     assert problem in lines[0]
 
 
-def test_scripts_of_the_package_may_run(book):
-    own = "document.querySelector"  # stands in the package, word for word
-    page = book / "book" / "index.html"
-    page.write_text(page.read_text().replace("</article>", f"<script>{own}</script></article>"))
-    assert look(book) == 2
-
-
 def test_pages_are_those_of_the_table_of_contents(book):
     (book / "book" / "a b.html").rename(book / "book" / "c.html")
     (book / "index.html").write_text('<meta http-equiv="refresh" content="0; url=gone.html" />')

@@ -116,7 +116,12 @@ def test_execute(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_failures_are_kept_apart_and_keep_no_other_back(tmp_path):
-    sources = {"error": "raise ValueError('first\\nsecond')", "kernel": "import os; os._exit(3)", "good": "1"}
+    sources = {
+        "error": "raise ValueError('first\\nsecond')",
+        "kernel": "import os; os._exit(3)",
+        "evil": "from IPython.display import HTML\nHTML('<script>alert(1)</script>')",
+        "good": "1",
+    }
     jobs = [
         prepare(write_notebook(tmp_path / f"{name}.ipynb", source), tmp_path / "out" / f"{name}.ipynb", {})
         for name, source in sources.items()
@@ -126,15 +131,16 @@ def test_failures_are_kept_apart_and_keep_no_other_back(tmp_path):
     with pytest.raises(NotebookError) as caught:
         execute_all(jobs, 2)
     first, *lines = sorted(str(caught.value).splitlines(), key=lambda line: line.startswith(" "))
-    assert first == "2 of 3 notebooks failed:"
-    error, kernel = sorted(line.strip() for line in lines)
+    assert first == "3 of 4 notebooks failed:"
+    error, evil, kernel = sorted(line.strip() for line in lines)
+    assert evil.startswith("notebook evil failed a script that is not the package's: <script>alert(1)</script>")
     failed = tmp_path / "out" / "failed"
     assert error.startswith("notebook error failed in cell In [2]: ValueError: first second")
     assert error.endswith(f"(what it did stands in {failed}/error.ipynb)")
-    assert kernel.startswith("notebook kernel failed: DeadKernelError: Kernel died")
+    assert kernel.startswith("notebook kernel failed with DeadKernelError: Kernel died")
     assert jobs[0].out.read_text() == "an earlier copy"
     assert sorted(path.name for path in jobs[0].out.parent.iterdir()) == ["error.ipynb", "failed", "good.ipynb"]
-    assert sorted(path.name for path in failed.iterdir()) == ["error.ipynb", "kernel.ipynb"]
+    assert sorted(path.name for path in failed.iterdir()) == ["error.ipynb", "evil.ipynb", "kernel.ipynb"]
 
 
 def until(condition):

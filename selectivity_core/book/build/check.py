@@ -16,6 +16,7 @@ from yaml import YAMLError
 
 from ...errors import BookError
 from . import ROOT
+from .injection import foreign_scripts
 
 _WRITTEN_BY_SPHINX = {"genindex.html", "search.html", "py-modindex.html"}
 _NOT_PAGES = {"_static", "_images", "_downloads", "_sources"}
@@ -28,7 +29,6 @@ _FILE_NAME = re.compile(r"\S+\.(png|svg|jpe?g|gif|webp|pdf)", re.IGNORECASE)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _CSS_OTHER_HOST = re.compile(r"""(?:url\(\s*|@import\s+)["']?\s*((?:https?:)?//[^"')\s;]+)""", re.IGNORECASE)
 _WIDGETS = "application/vnd.jupyter.widget-state+json"
-_DATA = {_WIDGETS, "application/vnd.jupyter.widget-view+json", "application/json"}  # scripts that no browser runs
 _NAN = re.compile(r"\bnan\b", re.IGNORECASE)
 
 
@@ -67,7 +67,9 @@ def check(site: Path, toc: Path) -> int:
         name, parsed = path.relative_to(site).as_posix(), _parse(path)
         parts = [parsed, *_frames(parsed)]
         found = [*_other_hosts(parsed), *_outputs(parsed), *_machine(path)]
-        found += [problem for part in parts for problem in (*_pictures(part), *_scripts(part))]
+        found += [problem for part in parts for problem in _pictures(part)]
+        for text in [*parsed.select("article"), *parts[1:]]:
+            found += foreign_scripts(text)
         for address in dict.fromkeys(address for part in parts for address in _inside(part)):
             parts_of = urlsplit(address)
             target = (path.parent / unquote(parts_of.path)).resolve() if parts_of.path else path
@@ -156,24 +158,3 @@ def _pictures(page: BeautifulSoup) -> Iterator[str]:
             yield f"the picture {source} has a file name as alternative text: {alt}"
         elif _NAN.search(alt):
             yield f"an alternative text says NaN: {alt[:120]}"
-
-
-@cache
-def _own_code() -> str:
-    """The text of the package: what it writes as a script stands in it word for word."""
-    folder = Path(__file__).parents[1]
-    return "\n".join(p.read_text(encoding="utf-8") for kind in ("*.py", "*.js") for p in sorted(folder.rglob(kind)))
-
-
-def _scripts(page: BeautifulSoup) -> Iterator[str]:
-    """What runs in the text of a page or a frame, where results are shown, and did not come from the package."""
-    for part in page.select("article") or ([] if page.find("html") else [page]):
-        for script in part.find_all("script"):
-            if script.get("type") not in _DATA and (script.get("src") or script.get_text().strip() not in _own_code()):
-                yield f"a script that is not the package's: {str(script)[:120]}"
-        for tag in part.find_all(True):
-            for name, value in tag.attrs.items():
-                if name.startswith("on") or str(value).strip().lower().startswith("javascript:"):
-                    yield f"<{tag.name}> runs a script: {name}={str(value)[:80]}"
-        for tag in part.find_all(["iframe", "object", "embed"]):
-            yield f"<{tag.name}> in the text of a page: {str(tag)[:80]}"

@@ -33,6 +33,7 @@ from ...machine import commit
 from ...runs import reads
 from ..parameters import check, declared, read_notebook
 from . import ROOT
+from .injection import defuse
 
 STAMP = "selectivity"
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -217,38 +218,39 @@ def _show(path: Path) -> None:
 
 
 def _execute(job: Job, folder: Path) -> float:
+    copy, start = folder / "executed.ipynb", time.monotonic()
+    problem = _papermill(job, copy)
+    seconds = round(time.monotonic() - start, 1)
+    if copy.exists():
+        executed, out = read_notebook(copy), job.out
+        problem = problem or next(defuse(executed), "")
+        if problem:
+            out = job.out.parent / "failed" / job.out.name
+            problem += f" (what it did stands in {out})"
+        read, made_with = reads.entries(folder / "reads"), {"changed": job.changed, "commit": commit()}
+        executed.metadata[STAMP] = job.made_from | made_with | {"reads": read, "seconds": seconds}
+        executed.metadata.pop("papermill", None)  # it names folders of this machine
+        make_folder(out.parent)
+        replace(out, (nbformat.writes(executed) + "\n").encode())
+    if problem:
+        raise NotebookError(f"notebook {job.notebook.stem} failed {' '.join(problem.split())}")
+    return seconds
+
+
+def _papermill(job: Job, copy: Path) -> str:
+    """Run papermill, and say what went wrong; it writes the copy after each cell."""
     import papermill
     from traitlets.config import Config
 
-    copy, start = folder / "executed.ipynb", time.monotonic()
     # Unix sockets: another process can take a TCP port between its choice and its use.
-    sockets = Config({"KernelManager": {"transport": "ipc", "ip": str(folder / "kernel")}})
+    sockets = Config({"KernelManager": {"transport": "ipc", "ip": str(copy.with_name("kernel"))}})
     try:
         papermill.execute_notebook(
             read_notebook(job.notebook), copy, job.changed, kernel_name="python3", language="python",
             progress_bar=False, config=sockets,
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
-        problem = f" in cell In [{error.exec_count}]: {error.ename}: {error.evalue}"
+        return f"in cell In [{error.exec_count}]: {error.ename}: {error.evalue}"
     except Exception as error:  # a kernel that died or never was; whatever it is, the caller names the notebook
-        problem = f": {type(error).__name__}: {error}"
-    else:
-        seconds = round(time.monotonic() - start, 1)
-        read, made_with = reads.entries(folder / "reads"), {"changed": job.changed, "commit": commit()}
-        _keep(copy, job.out, job.made_from | made_with | {"reads": read, "seconds": seconds})
-        return seconds
-    problem = " ".join(problem.split())
-    if copy.exists():
-        failed = job.out.parent / "failed" / job.out.name
-        _keep(copy, failed, {})
-        problem += f" (what it did stands in {failed})"
-    raise NotebookError(f"notebook {job.notebook.stem} failed{'' if problem[0] == ':' else ' '}{problem}")
-
-
-def _keep(copy: Path, out: Path, stamp: dict[str, Any]) -> None:
-    """Put what papermill wrote in its place, without papermill's notes on paths of this machine."""
-    notebook = read_notebook(copy)
-    notebook.metadata.pop("papermill", None)
-    notebook.metadata[STAMP] = stamp
-    make_folder(out.parent)
-    replace(out, (nbformat.writes(notebook) + "\n").encode())
+        return f"with {type(error).__name__}: {error}"
+    return ""

@@ -31,7 +31,6 @@ COPIED = ("_config.yml", "_toc.yml", "book", "benchmarks/measured")
 _NOT_COPIED = shutil.ignore_patterns("package*.json")
 SET_UP = {"parameters", "injected-parameters", "hide-input"}  # tags of cells that pages show below the first figure
 _FIGURE = re.compile(r"<(img|svg|figure|canvas)\b|^(image/|application/vnd\.jupyter\.widget-view)", re.MULTILINE)
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 # The page of the bare address. Without an icon, browsers ask for /favicon.ico.
 _FRONT = """<!DOCTYPE html>
 <html lang="en">
@@ -99,9 +98,8 @@ def render(folder: Path, out: Path) -> Path:
 def page(notebook: NotebookNode, name: str) -> NotebookNode:
     """What the book shows of an executed notebook; `notebook` is changed.
 
-    Parameters and hidden cells that show nothing are folded and stand below the first figure, HTML in Markdown that
-    cells put out is shown as text, the search finds figures by their numbers, and the last cell says how to make the
-    page again.
+    Parameters and hidden cells that show nothing are folded and stand below the first figure, the search finds figures
+    by their numbers, and the last cell says how to make the page again.
     """
     stamp = notebook.metadata.pop(STAMP, None)
     first = next((k for k, cell in enumerate(notebook.cells) if _shows_figure(cell)), 0)
@@ -112,14 +110,13 @@ def page(notebook: NotebookNode, name: str) -> NotebookNode:
         is_set_up = bool(SET_UP & set(tags)) and not cell.get("outputs")
         if is_set_up:
             cell.metadata["tags"] = [*dict.fromkeys([*tags, "hide-input"])]
+            what = "set-up" if tags == ["hide-input"] else "parameters"
+            cell.metadata["mystnb"] = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
         (below if is_set_up else before).append(cell)
     notebook.cells = [*before, *below, *notebook.cells[first + 1 :]]
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
-        for output in cell.get("outputs", []):
-            if "text/markdown" in output.get("data", {}):
-                output.data["text/markdown"] = _TAG.sub("&lt;", output.data["text/markdown"])
-    entries = [f"```{{index}} single: ! Figure {e.number}\n```" for e in FIGURES.values() if e.notebook == name]
+    entries = [f"```{{index}} ! Figure {e.number}\n```" for e in FIGURES.values() if e.notebook == name]
     if entries:
         notebook.cells.insert(1, nbformat.v4.new_markdown_cell("\n\n".join(entries), id="search-entries"))
     if stamp:
