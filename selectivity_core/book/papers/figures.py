@@ -72,12 +72,12 @@ LOST = "The paper's caption is missing in the text at hand; the panels follow wh
 # The paper names no slopes of its leaky rectifiers.
 SLOPES = ({}, *({"activation": f"leaky_relu:{slope}"} for slope in (0.01, 0.1, 0.3)))
 CORRUPTED = tuple({"label_corruption": share} for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
-SEARCHED = (
+SEARCHED: tuple[Mapping[str, Any], ...] = (
     {"model": "mlp"},
     {"model": "convnet11"},
     *({"model": "convnet11", "lr": lr, "batch_size": b} for lr in (0.005, 0.01, 0.02, 0.05) for b in (32, 64, 128)),
 )
-REGULARISED = (
+REGULARISED: tuple[Mapping[str, Any], ...] = (
     *({"model": "mlp", "dropout": p, "label_corruption": c} for c in (0.0, 1.0) for p in (0.0, 0.1, 0.2, 0.3)),
     *({"model": "convnet11", "batch_norm": norm} for norm in (True, False)),
 )
