@@ -198,11 +198,6 @@ def test_contributing_is_short():
     assert len(text("CONTRIBUTING.md").splitlines()) < 60
 
 
-def test_no_file_of_code_is_too_long():
-    files = [p for p in tracked() if p.suffix == ".py"]
-    assert {p.relative_to(ROOT).as_posix(): n for p in files if (n := len(p.read_text().splitlines())) > 400} == {}
-
-
 def test_what_is_left_to_do_names_its_issue():
     later, mend = "TO" + "DO", "FIX" + "ME"  # apart: this file is looked at too
     left = re.compile(rf"\b({later}|{mend})\b(?!\(#\d+\))")
