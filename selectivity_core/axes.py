@@ -57,13 +57,36 @@ MOST = 10_000  # tensors known at a time, before those that are gone are thrown 
 SIZES = (2, 3, 5, 7, 11, 13, 17, 19)
 
 
+@dataclass(frozen=True, eq=False)
+class Place:
+    """The memory of a tensor, by which it is known again in another shape: what it is a view of, and which part."""
+
+    root: weakref.ref[Tensor]
+    size: int
+    offset: int
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Place:
+        """Where a tensor is."""
+        return cls(weakref.ref(_root(tensor)), tensor.numel(), int(tensor.storage_offset()))
+
+    def is_among(self, tensors: Iterable[Tensor]) -> bool:
+        """Whether one of some tensors is there."""
+        root, part = self.root(), (self.size, self.offset)
+        return any(_root(t) is root and (t.numel(), t.storage_offset()) == part for t in tensors)
+
+
+def _root(tensor: Tensor) -> Tensor:
+    return tensor if tensor._base is None else tensor._base
+
+
 @dataclass(frozen=True)
 class FunctionCall:
     """A call of an activation function, in the forward pass of a module if there was one."""
 
     function: str
     module: nn.Module | None
-    output: weakref.ref[Tensor]
+    place: Place
 
 
 class Axes(TorchFunctionMode):
@@ -117,7 +140,7 @@ class Axes(TorchFunctionMode):
                     axes = None  # called in a way that the rule does not know
                 self.note(output, axes)
             if self.collected and name in ACTIVATIONS and len(outputs) == 1:
-                self.calls.append(FunctionCall(name, _calling_module(), weakref.ref(outputs[0])))
+                self.calls.append(FunctionCall(name, _calling_module(), Place.of(outputs[0])))
         return found
 
     def _follow(self, name: str, func: Any, args: Any, kwargs: Any, output: Tensor, place: int) -> str | None:

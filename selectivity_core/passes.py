@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .axes import Axes
+from .axes import Axes, Place
 from .errors import ActivityError, UnitError
 from .units import Units, spatial_mean
-from .watching import Call, Hook, UnitDim, Watch, in_backward, is_among, tensors_of
+from .watching import Call, Hook, UnitDim, Watch, in_backward, tensors_of
 
 EXPLICITLY = "run the model as `with regularizer: logits = model(x)`"
 
@@ -47,12 +47,12 @@ class Trace:
 
 @dataclass
 class Entry:
-    """One use of a layer: its name, the module, spatial means (samples, units) and, while it lives, the output."""
+    """One use of a layer: its name, the module, spatial means (samples, units), and where its output is."""
 
     layer: str
     module: nn.Module
     mean: Tensor
-    output: weakref.ref[Tensor] | None = None
+    place: Place | None = None
 
 
 @dataclass(eq=False)
@@ -163,7 +163,7 @@ class Passes(Watch):
 
     def see(self, call: Call) -> None:
         """A layer was used."""
-        self._add(Entry(call.layer, call.module, spatial_mean(call.output, call.dim), weakref.ref(call.output)))
+        self._add(Entry(call.layer, call.module, spatial_mean(call.output, call.dim), Place.of(call.output)))
 
     def chosen(self) -> Pass:
         """The pass that a term of the loss belongs to.
@@ -252,7 +252,7 @@ class Passes(Watch):
 
     def _output(self, module: nn.Module, _args: object, output: Tensor) -> None:
         if self.current is not None and self.current.entries and self.current.entries[-1].module is module:
-            self.current.entries[-1].output = weakref.ref(output)
+            self.current.entries[-1].place = Place.of(output)
 
     def _shown(self, layer: str, module: nn.Module, output: Any) -> bool:
         """Whether a use of a layer is part of a pass; takes down those outside one."""
@@ -270,7 +270,7 @@ class Passes(Watch):
 
     def _drop_logits(self, found: Pass, outputs: list[Tensor]) -> None:
         """An activation whose output is what the model returns stands on the logits: it is left out."""
-        kept = [e for e in found.entries if e.output is None or not is_among(e.output(), outputs)]
+        kept = [e for e in found.entries if e.place is None or not e.place.is_among(outputs)]
         if len(kept) < len(found.entries) and len(outputs) > 1 and not self._said:
             self._said = True
             dropped = [f"{e.layer!r}, which the model returns" for e in found.entries if e not in kept]

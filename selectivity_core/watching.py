@@ -68,9 +68,10 @@ class Hook:
         if method is not None:
             return method(*self._first, *given)
         if given and isinstance(given[0], nn.Module):
-            for hooks in (given[0]._forward_hooks, given[0]._forward_pre_hooks):
-                for key in [key for key, hook in hooks.items() if hook is self]:
-                    del hooks[key]
+            for name in ("_forward_hooks", "_forward_pre_hooks"):
+                for key in [key for key, hook in getattr(given[0], name).items() if hook is self]:
+                    for kept in (name, f"{name}_with_kwargs", f"{name}_always_called"):
+                        getattr(given[0], kept, {}).pop(key, None)
         return None
 
     @property
@@ -289,7 +290,7 @@ class Watch:
         found = {id(part) for module in unit_layers(self.model).values() for part in module.modules()}
         missed = Counter[str]()
         for call in self._axes.calls:
-            if id(call.module) not in found and not is_among(call.output(), tensors_of(output)):
+            if id(call.module) not in found and not call.place.is_among(tensors_of(output)):
                 missed[f"{call.function} in {names.get(id(call.module)) or type(self.model).__name__}"] += 1
         self._axes.calls.clear()
         self.leave_out([f"{name} ({n} times)" if n > 1 else name for name, n in missed.items()])
@@ -311,20 +312,15 @@ def in_backward() -> bool:
     return torch._C._current_graph_task_id() != -1
 
 
-def tensors_of(output: object) -> list[Tensor]:
+def tensors_of(output: object, depth: int = 4) -> list[Tensor]:
     """The tensors of what a model returned: one, or those in tuples, dictionaries and objects."""
     if isinstance(output, Tensor):
         return [output]
     if isinstance(output, Mapping):
         output = list(output.values())
-    elif not isinstance(output, tuple | list) and hasattr(output, "__dict__"):
-        output = list(vars(output).values())
-    return [t for part in output for t in tensors_of(part)] if isinstance(output, tuple | list) else []
-
-
-def is_among(tensor: Tensor | None, others: Sequence[Tensor]) -> bool:
-    """Whether a tensor is one of others, or the one that they are views of."""
-    return tensor is not None and any(tensor is other or tensor is other._base for other in others)
+    elif not isinstance(output, tuple | list):
+        output = list(getattr(output, "__dict__", {}).values())
+    return [t for part in output for t in tensors_of(part, depth - 1)] if depth else []
 
 
 def _call_of(model: nn.Module) -> Any:
