@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -354,7 +355,7 @@ def _gathered(
 ) -> tuple[dict[str, int], Tensor]:
     """Fills columns with activity (samples, all units); gives each layer's number of units, and labels (samples,)."""
     labels, sizes = [], dict[str, int]()
-    total = len(batches) if isinstance(batches, Sized) else None
+    total = length_hint(batches) or None
     home = next(model.parameters(), torch.zeros(())).device
     place = home if device is None else torch.device(device)
     if place != home:

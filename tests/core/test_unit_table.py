@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from selectivity_core import (
     class_discriminability,
@@ -105,6 +105,17 @@ def test_batches_of_any_size_and_order_give_the_same():
     whole = unit_table(model, [samples.tensors])
     shuffled = unit_table(model, DataLoader(samples, batch_size=10, shuffle=True), layers="all", device="cpu")
     np.testing.assert_allclose(whole[COLUMNS[2:10]], shuffled[COLUMNS[2:10]], rtol=1e-4, atol=1e-5)
+
+
+def test_a_loader_without_a_length_and_a_generator():
+    class Endless(IterableDataset):
+        def __iter__(self):
+            return iter(data(20))
+
+    model = network()
+    table = unit_table(model, DataLoader(Endless(), batch_size=7))
+    of_generator = unit_table(model, (batch for batch in DataLoader(data(20), batch_size=7)))
+    assert table.equals(of_generator)
 
 
 def test_samples_without_a_label_are_left_out():
