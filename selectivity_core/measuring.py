@@ -366,6 +366,7 @@ def _gathered(
                 if not isinstance(batch, tuple | list) or len(batch) != 2:
                     raise ActivityError(f"batches: a {type(batch).__name__} given; pairs (inputs, labels) are needed")
                 _pass(model, batch[0], place)
+                _check_used(seen, layers)
                 activity, targets = _of_batch(seen, batch[1])
                 found = {name: values.shape[1] for name, values in activity.items()}
                 sizes = sizes or found
@@ -390,6 +391,14 @@ def _pass(model: nn.Module, inputs: Any, device: torch.device) -> None:
         model(**{name: moved(value) for name, value in inputs.items()})
     else:
         model(moved(inputs))
+
+
+def _check_used(seen: dict[str, Tensor], layers: str | Sequence[str]) -> None:
+    """Refuses layers that are asked for by name and that a pass did not use. Of "all", those that it used count."""
+    used = {name.rpartition(":")[0] for name in seen} | set(seen)
+    unused = [name for name in layers if name not in used] if not isinstance(layers, str) else []
+    if unused or not seen:
+        raise UnitError(f"layer {(unused or [layers])[0]!r}: the model does not use it in a pass")
 
 
 def _of_batch(seen: dict[str, Tensor], labels: Tensor | np.ndarray) -> tuple[dict[str, Tensor], Tensor]:

@@ -193,6 +193,13 @@ def test_layers_must_be_the_same_in_every_batch():
 
     with pytest.raises(UnitError, match=r"one batch has units \{'0': 3\}, another \{'0': 4\}"):
         unit_table(Changing(nn.ReLU()), [(torch.rand(n, 9), torch.zeros(n, dtype=torch.long)) for n in (1, 2)])
+    model = network()
+    model.spare = nn.ReLU()
+    model.forward = lambda x: model[0](x)
+    batch = (torch.rand(2, 3, 6, 6), torch.tensor([0, 1]))
+    for layers in (["0", "spare"], "all"):
+        with pytest.raises(UnitError, match=r"layer '(spare|all)': the model does not use it in a pass"):
+            unit_table(model, [batch], layers=layers)
     with pytest.raises(UnitError, match="no such module"):
         unit_table(network(), [], layers=["nothing"])
 
