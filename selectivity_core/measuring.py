@@ -396,9 +396,12 @@ def _pass(model: nn.Module, inputs: Any, device: torch.device) -> None:
 def _check_used(seen: dict[str, Tensor], layers: str | Sequence[str]) -> None:
     """Refuses layers that are asked for by name and that a pass did not use. Of "all", those that it used count."""
     used = {name.rpartition(":")[0] for name in seen} | set(seen)
-    unused = [name for name in layers if name not in used] if not isinstance(layers, str) else []
-    if unused or not seen:
-        raise UnitError(f"layer {(unused or [layers])[0]!r}: the model does not use it in a pass")
+    if isinstance(layers, str):
+        unused = [] if seen else [layers]
+    else:
+        unused = [name for name in layers if name not in used]
+    if unused:
+        raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
 
 
 def _of_batch(seen: dict[str, Tensor], labels: Tensor | np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
