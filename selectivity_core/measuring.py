@@ -396,10 +396,8 @@ def _pass(model: nn.Module, inputs: Any, device: torch.device) -> None:
 def _check_used(seen: dict[str, Tensor], layers: str | Sequence[str]) -> None:
     """Refuses layers that are asked for by name and that a pass did not use. Of "all", those that it used count."""
     used = {name.rpartition(":")[0] for name in seen} | set(seen)
-    if isinstance(layers, str):
-        unused = [] if seen else [layers]
-    else:
-        unused = [name for name in layers if name not in used]
+    asked = ([] if seen else [layers]) if isinstance(layers, str) else layers
+    unused = [name for name in asked if name not in used]
     if unused:
         raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
 
