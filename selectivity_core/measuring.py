@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+||||||| 9377fe2
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from contextlib import ExitStack
+=======
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+>>>>>>> 2f0a7aff1d363f666c480cec878812ee658dd8d0
 from dataclasses import dataclass
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -366,7 +375,7 @@ def _gathered(
 ) -> tuple[dict[str, int], Tensor]:
     """Fills columns with activity (samples, all units); gives each layer's number of units, and labels (samples,)."""
     labels, sizes = [], dict[str, int]()
-    total = len(batches) if isinstance(batches, Sized) else None
+    total = length_hint(batches) or None
     home = next(model.parameters(), torch.zeros(())).device
     place = home if device is None else torch.device(device)
     if place != home:
@@ -377,6 +386,7 @@ def _gathered(
                 if not isinstance(batch, tuple | list) or len(batch) != 2:
                     raise ActivityError(f"batches: a {type(batch).__name__} given; pairs (inputs, labels) are needed")
                 _pass(model, batch[0], place)
+                _check_used(seen, layers)
                 activity, targets = _of_batch(seen, batch[1])
                 found = {name: values.shape[1] for name, values in activity.items()}
                 sizes = sizes or found
@@ -401,6 +411,15 @@ def _pass(model: nn.Module, inputs: Any, device: torch.device) -> None:
         model(**{name: moved(value) for name, value in inputs.items()})
     else:
         model(moved(inputs))
+
+
+def _check_used(seen: dict[str, Tensor], layers: str | Sequence[str]) -> None:
+    """Refuses layers that are asked for by name and that a pass did not use. Of "all", those that it used count."""
+    used = {name.rpartition(":")[0] for name in seen} | set(seen)
+    asked = ([] if seen else [layers]) if isinstance(layers, str) else layers
+    unused = [name for name in asked if name not in used]
+    if unused:
+        raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
 
 
 def _of_batch(seen: dict[str, Tensor], labels: Tensor | np.ndarray) -> tuple[dict[str, Tensor], Tensor]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from selectivity_core import (
     class_discriminability,
@@ -107,6 +107,17 @@ def test_batches_of_any_size_and_order_give_the_same():
     np.testing.assert_allclose(whole[COLUMNS[2:10]], shuffled[COLUMNS[2:10]], rtol=1e-4, atol=1e-5)
 
 
+def test_a_loader_without_a_length_and_a_generator():
+    class Endless(IterableDataset):
+        def __iter__(self):
+            return iter(data(20))
+
+    model = network()
+    table = unit_table(model, DataLoader(Endless(), batch_size=7))
+    of_generator = unit_table(model, (batch for batch in DataLoader(data(20), batch_size=7)))
+    assert table.equals(of_generator)
+
+
 def test_samples_without_a_label_are_left_out():
     model, (images, labels) = network(), data().tensors
     labels[::3] = -100
@@ -182,6 +193,13 @@ def test_layers_must_be_the_same_in_every_batch():
 
     with pytest.raises(UnitError, match=r"one batch has units \{'0': 3\}, another \{'0': 4\}"):
         unit_table(Changing(nn.ReLU()), [(torch.rand(n, 9), torch.zeros(n, dtype=torch.long)) for n in (1, 2)])
+    model = network()
+    model.spare = nn.ReLU()
+    model.forward = lambda x: model[0](x)
+    batch = (torch.rand(2, 3, 6, 6), torch.tensor([0, 1]))
+    for layers in (["0", "spare"], "all"):
+        with pytest.raises(UnitError, match=r"layer '(spare|all)': the model does not use it in a pass"):
+            unit_table(model, [batch], layers=layers)
     with pytest.raises(UnitError, match="no such module"):
         unit_table(network(), [], layers=["nothing"])
 
