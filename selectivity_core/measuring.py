@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-||||||| 9377fe2
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from contextlib import ExitStack
-=======
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
->>>>>>> 2f0a7aff1d363f666c480cec878812ee658dd8d0
 from dataclasses import dataclass
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
