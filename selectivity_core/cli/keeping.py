@@ -61,6 +61,7 @@ def _status(options: argparse.Namespace) -> None:
     from ..progress import bar
     from ..runs.status import KINDS, run_status
     from ..runs.sweeping import data_digests, describe
+    from ..runs.validation import printable
 
     store = store_of(options)
     if options.profile is None and (options.figure or options.model or options.set or options.shard):
@@ -76,7 +77,7 @@ def _status(options: argparse.Namespace) -> None:
     counts = Counter(status.kind for status in found.values())
     print(f"{store.path}: {len(runs)} runs" + "".join(f", {counts[k]} {k}" for k in KINDS if counts[k]))
     for run, status in found.items():
-        print(f"{describe(named[run]) if named[run] is not None else run}: {status}")
+        print(printable(f"{describe(named[run]) if named[run] is not None else run}: {status}"))
 
 
 def _spec(store: Any, run: str) -> Any:

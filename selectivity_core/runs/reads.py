@@ -1,4 +1,4 @@
-"""Which files a process read its results from, so that what was made from them can be told to be out of date.
+"""A log of the files that a process read its results from, which tells when what was made of them is out of date.
 
 Where the environment variable SELECTIVITY_READS names a file, every `record` adds one line of JSON to it. The
 processes that a notebook starts inherit the variable, so that one log holds what all of them read.

@@ -1,4 +1,4 @@
-"""What there is of a run: worked out from the files each time, never kept."""
+"""The status of a run, worked out from the files each time and never kept."""
 
 from __future__ import annotations
 

@@ -73,10 +73,10 @@ RANGES = _ranges()
 
 
 def printable(text: object) -> str:
-    """Text on one line of at most 300 characters, with whatever could act on a terminal escaped."""
+    """Text on one line of at most 1,000 characters, with whatever could act on a terminal escaped."""
     line = " ".join(str(text).split())
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-    return shown if len(shown) <= 300 else f"{shown[:297]}..."
+    return shown if len(shown) <= 1000 else f"{shown[:997]}..."
 
 
 def is_litter(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Whether what is kept is sound, and whether it can be had again: some of the ledger's runs are trained anew."""
+"""Checks of stores and ledgers, and of whether their runs come out the same when they are trained anew."""
 
 from __future__ import annotations
 

@@ -126,6 +126,11 @@ def test_status_of_a_grid_has_every_kind(call, store, monkeypatch):
     assert sum(line.endswith("stale (result version 1, now 2)") for line in said) == 2
 
 
+def test_names_of_folders_forge_no_lines_of_a_status(call, tmp_path):
+    (tmp_path / "0: complete\n1").mkdir()
+    assert len(call("status", "--store", tmp_path)[1]) == 2
+
+
 def test_status_of_part_of_a_grid_needs_its_profile(call, store):
     code, _, (said,) = call("status", "--figure", "fig4", "--store", store.path)
     assert (code, said) == (2, "selectivity: status: --figure, --model, --set and --shard need --profile")

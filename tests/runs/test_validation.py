@@ -183,4 +183,4 @@ def test_copies_of_the_data_are_told_apart():
 
 def test_printable_is_one_bounded_line():
     assert printable("α\n\x1b[31mred\x07 \u202e") == "α \\x1b[31mred\\x07 \\u202e"
-    assert len(printable("x" * 1000)) == 300
+    assert len(printable("x" * 2000)) == 1000
