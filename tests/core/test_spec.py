@@ -69,7 +69,7 @@ def test_every_archived_run_keeps_its_id(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schedule": "onecycle"}, "milestones: .* onecycle"),
+        ({"schedule": "onecycle"}, "milestones: .*onecycle"),
         ({"window": (3, 2)}, "window"),
         ({"window": (0, 40)}, "between 0 and 39"),
         ({"window": (1,)}, "window"),
