@@ -220,7 +220,7 @@ def differences(
 def max_t(table: pd.DataFrame) -> pd.Series:
     """p values of paired differences, corrected within families: levels that the same seeds have are one family.
 
-    From `FLIPS_FROM` seeds on: the share of joint sign flips whose largest |t| is at least a level's own. Levels with
+    From `FLIPS_FROM` seeds on: the share of joint sign flips whose largest absolute t is at least a level's own. Levels with
     fewer seeds are one family together: t tests with Holm's correction.
 
     Args:
@@ -297,14 +297,14 @@ def effects(runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha",
 
 
 def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
-    """α < 0 less α > 0 at equal |α|, paired by seed, with the paper's rank sum beside it.
+    """α < 0 less α > 0 at equal size of α, paired by seed, with the paper's rank sum beside it.
 
     Args:
         runs: a row a run: alpha, seed, `value`.
         value: the column compared.
 
     Returns:
-        a row a size |α| that was run with both signs: size, n, negative and positive (means), difference, low and high
+        a row a size of α that was run with both signs: size, n, negative and positive (means), difference, low and high
         (95 %), p, p_corrected (`max_t` over the sizes), p_rank_sum (Holm over the sizes).
     """
     cells = runs.pivot(index="seed", columns="alpha", values=value)

@@ -42,7 +42,7 @@ def use_style() -> None:
 
 
 def alpha_palette(alphas: Iterable[float]) -> dict[float, str]:
-    """α -> colour: blue below 0, red above, grey at 0, darker for larger |α|. A palette for seaborn's `hue`."""
+    """α -> colour: blue below 0, red above, grey at 0, darker further from 0. A palette for seaborn's `hue`."""
     values = sorted(set(map(float, alphas)))
     sizes = sorted({abs(a) for a in values if a})
     found = {}
