@@ -220,8 +220,8 @@ def differences(
 def max_t(table: pd.DataFrame) -> pd.Series:
     """p values of paired differences, corrected within families: levels that the same seeds have are one family.
 
-    From `FLIPS_FROM` seeds on: the share of joint sign flips whose largest absolute t is at least a level's own. Levels with
-    fewer seeds are one family together: t tests with Holm's correction.
+    From `FLIPS_FROM` seeds on: the share of joint sign flips whose largest absolute t is at least a level's own. Levels
+    with fewer seeds are one family together: t tests with Holm's correction.
 
     Args:
         table: of `differences`.
