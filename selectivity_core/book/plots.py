@@ -206,9 +206,7 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
     """The claims of a page: a picture of ours beside the paper's, and a short table."""
     judged = verdicts[~verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
     if len(judged):
-        alt = "; ".join(
-            f"{r.claim} {r.status}, {r.estimate:.3g} ({r.low:.3g} to {r.high:.3g})" for r in judged.itertuples()
-        )
+        alt = "; ".join(f"{row.claim} {row.status}, {row.estimate:.3g}" for row in judged.itertuples())
         caption = (
             "Ours with its 95 % interval; a purple bar where the paper gives a number. Green: same sign, and size "
             "where the paper gives one. Diamonds: same sign, other size. Red: the opposite. Grey: open."
