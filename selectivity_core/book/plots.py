@@ -101,7 +101,7 @@ def letter(axes: Sequence[Axes]) -> None:
 
 def describe(title: str, frame: pd.DataFrame, x: str, y: str, by: str = "") -> str:
     """Alternative text that states the numbers of a plot: means of `y` at every `x` (for each level of `by`)."""
-    means = frame.groupby([by, x] if by else x)[y].mean()
+    means = frame.groupby([by, x] if by else x)[y].mean().dropna()
     parts = []
     for where, value in means.items():
         levels = where if isinstance(where, tuple) else (where,)
