@@ -30,7 +30,12 @@ RESPONSES = {"stem": [[3.0, 1.0, 1.0], [0.0, 0.0, 0.0]], "stage1.0": [[0.5, 0.12
 
 def run_row(spec, accuracy, index):
     """A completed run's row."""
-    row = {"run": spec.id, **spec.as_dict(), "status": "complete", "provenance_data": "a made-up set"}
+    row = {
+        "run": spec.id,
+        **spec.as_dict(),
+        "status": "diverged" if accuracy != accuracy else "complete",
+        "provenance_data": "a made-up set",
+    }
     return row | {"milestones": "", "window": "", "test_accuracy": accuracy, "si_units": index}
 
 
