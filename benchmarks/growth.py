@@ -17,15 +17,15 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from selectivity_core import build_model, profile, sweep
-from selectivity_core.book.numbers import number
 from selectivity_core.indices import class_means, index_of_means
 from selectivity_core.runs.profiles import expand
-from selectivity_core.units import record
+from selectivity_core.watching import record
 
 from .memory import measured
 from .regulariser_step import step
 from .sweeps import in_empty_folder
 from .timing import in_turn, timed
+from .words import number
 
 ROUNDS = 3
 STEP = {"width": 8, "classes": 10, "batch": 128}

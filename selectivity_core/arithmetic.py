@@ -17,8 +17,8 @@ BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # of x86-64
 
 @lru_cache(maxsize=1)
 def multiplies_bf16() -> bool:
-    """Whether the processor has instructions that multiply bf16."""
-    found = torch.cpu.get_capabilities()
+    """Whether the processor has instructions that multiply bf16; False for a torch that cannot tell."""
+    found: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(found.get(name, False) for name in BF16_INSTRUCTIONS)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
 from ..errors import ActivityError
 from ..runs.derived import Analysis, Task
@@ -16,7 +17,6 @@ from ..runs.trained import TrainedRuns
 from ..seeds import derive as seed_for
 from ..similarity import SAMPLES_A_UNIT, WEIGHTINGS, Side, both_orders, prepare
 from ..spec import RunSpec
-from .statistics import paired
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,11 +152,18 @@ def ratios(table: pd.DataFrame) -> pd.DataFrame:
                 "ratio": float((layers["between"] / layers["within"]).mean()),
                 "excess": float(excess.mean()),
                 "layers": len(layers),
-                "p_layers": paired(layers["between"].to_numpy(), layers["within"].to_numpy()).p,
+                "p_layers": _paired_p(layers["between"] - layers["within"]),
                 "p_networks": permutation_p(table, alpha),
             }
         )
     return pd.DataFrame(rows, columns=["alpha", "ratio", "excess", "layers", "p_layers", "p_networks"])
+
+
+def _paired_p(differences: pd.Series) -> float:
+    """Student's paired t over layers, the paper's test; NaN for one layer, or where the differences do not vary."""
+    if len(differences) < 2 or np.ptp(differences) <= 1e-12 * np.abs(differences).max():
+        return math.nan
+    return float(stats.ttest_1samp(differences, 0).pvalue)
 
 
 def permutation_p(table: pd.DataFrame, alpha: float, most: int = 4096) -> float:

@@ -9,8 +9,6 @@ from typing import Any
 from ..errors import ParameterError
 from .arguments import command
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-
 
 def add_commands(commands: Any) -> None:
     """Adds this module's commands."""
@@ -19,10 +17,14 @@ def add_commands(commands: Any) -> None:
     data.add_argument("name")
     data.add_argument("--data", type=Path, help="folder of data sets")
 
-    figure = command(commands, "figure", _figure, "Run one notebook with parameters; writes an executed copy.")
+    figure = command(
+        commands, "figure", _figure, "Run one notebook with parameters; writes an executed copy and a page of HTML."
+    )
     figure.add_argument("notebook", help="a notebook's name (05_figure_4) or path")
     figure.add_argument("-y", "--parameters", default="", help="YAML, such as 'alphas: [-1, 0, 1]'")
-    figure.add_argument("--out", type=Path, help="executed copy (default: figures/NAME.ipynb)")
+    figure.add_argument(
+        "--out", type=Path, help="executed copy (default: in figures/, named by notebook and parameters)"
+    )
 
 
 def _data(options: argparse.Namespace) -> None:
@@ -41,17 +43,13 @@ def _data(options: argparse.Namespace) -> None:
 def _figure(options: argparse.Namespace) -> None:
     import yaml
 
-    from ..book.publish.runner import execute
+    from ..book.build.figure import make_figure
 
-    path = Path(options.notebook)
-    if not path.suffix:
-        path = NOTEBOOKS / f"{options.notebook}.ipynb"
     try:
         parameters = yaml.safe_load(options.parameters) or {}
     except yaml.YAMLError as error:
         raise ParameterError(f"parameters: not YAML ({str(error).splitlines()[0]}): {options.parameters!r}") from error
     if not isinstance(parameters, dict):
         raise ParameterError(f"parameters: {options.parameters!r} given; YAML such as 'alphas: [-1, 0, 1]' is needed")
-    out = options.out or Path("figures") / f"{path.stem}.ipynb"
-    done = execute(path, out, parameters)
-    print(f"{done.out} in {done.seconds:.0f} s")
+    executed, page = make_figure(options.notebook, parameters, options.out)
+    print(f"{executed}\n{page}")

@@ -60,10 +60,19 @@ TRACKED = Path(__file__).resolve().parents[2] / "results"
 
 
 def ledger_folder() -> Path | None:
-    """The ledger's folder: SELECTIVITY_LEDGER ("none" for no ledger), else `results/` of the checkout."""
+    """The ledger's folder: SELECTIVITY_LEDGER ("none" for no ledger), else `results/` of the checkout.
+
+    Raises:
+        StoreError: neither is there, as beside a package installed from a wheel.
+    """
     given = os.environ.get("SELECTIVITY_LEDGER")
     if given == "none":
         return None
+    if not given and not TRACKED.is_dir():
+        raise StoreError(
+            "ledger: a checkout of the repository has the archived results, and the installed package is not in one; "
+            "SELECTIVITY_LEDGER names its results/ folder, or none"
+        )
     return Path(given) if given else TRACKED
 
 

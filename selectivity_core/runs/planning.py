@@ -178,7 +178,7 @@ def _counts(
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ..units import record
+    from ..watching import record
 
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
         network = build_model(

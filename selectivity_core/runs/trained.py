@@ -20,7 +20,7 @@ from ..models import UnitNetwork
 from ..seeds import generator
 from ..spec import RunSpec, spec_of
 from ..training import build
-from ..units import record
+from ..watching import record
 from .archive import ledger, ledger_folder
 from .manifests import is_current
 from .profiles import profile_of

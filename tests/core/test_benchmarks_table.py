@@ -1,7 +1,5 @@
 """Ratios, verdicts, the files and the command."""
 
-import json
-
 import pandas as pd
 import pytest
 
@@ -155,21 +153,6 @@ def test_unknown_rows_are_refused(small, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         command(monkeypatch, "--only", "nothing")
     assert "nothing" in capsys.readouterr().err
-
-
-def test_the_book_needs_a_full_build(monkeypatch, tmp_path):
-    monkeypatch.setattr(book, "full_build", lambda: tmp_path / "full-build.json")
-    with pytest.raises(book.NotMeasured, match="no `make book` has run every notebook yet"):
-        book.full_seconds()
-
-
-def test_a_touched_notebook_is_out_of_date(monkeypatch, tmp_path):
-    stamp = tmp_path / "book" / "executed" / f"{book.TOUCHED}.stamp.json"
-    stamp.parent.mkdir(parents=True)
-    stamp.write_text(json.dumps({"notebook": "abc", "package": "def"}))
-    monkeypatch.setattr(book, "ROOT", tmp_path)
-    book.touch()
-    assert json.loads(stamp.read_text()) == {"notebook": "touched", "package": "def"}
 
 
 def test_the_book_is_compared_with_its_last_full_build(monkeypatch):

@@ -56,3 +56,12 @@ def test_the_book_shows_no_bars(setting, monkeypatch, capsys):
         shown.update(2)
     said = capsys.readouterr().err
     assert ("training" in said and "2/2" in said) is (setting is None)
+
+
+def test_lines_go_to_a_file_where_one_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SELECTIVITY_PROGRESS", str(tmp_path / "progress"))
+    with bar("training", 2, "run") as shown:
+        shown.update(2)
+    said = (tmp_path / "progress").read_text()
+    assert "training" in said and "2/2" in said
+    assert capsys.readouterr() == ("", "")

@@ -219,10 +219,10 @@ def test_a_missing_class_folder_is_named(refused, tmp_path):
 
 
 FIGURES = {
-    "unknown notebook": (("04_figure_5",), "04_figure_5.ipynb: No such file or directory"),
+    "unknown notebook": (("04_figure_5",), "notebook 04_figure_5: there is none; did you mean 04_figure_3?"),
     "not YAML": (("05_figure_4", "-y", "alphas: [1"), "parameters: not YAML ("),
     "no mapping": (("05_figure_4", "-y", "alphas"), "parameters: 'alphas' given; YAML such as 'alphas: [-1, 0, 1]'"),
-    "unknown parameter": (("05_figure_4", "-y", "alpha: [1]"), "unknown parameter alpha: did you mean alphas?"),
+    "unknown parameter": (("05_figure_4", "-y", "alpha: [1]"), "alpha: no such parameter; did you mean alphas?"),
 }
 
 
