@@ -56,10 +56,12 @@ def standard() -> Iterator[None]:
     except RuntimeError:  # set by the newer interface, which this one cannot describe
         products = None
     cpu: Any = torch.backends.mkldnn
-    settings = [cpu.matmul, torch.backends.cuda.matmul, cpu.conv]
-    before, dtype = [setting.fp32_precision for setting in settings], torch.get_default_dtype()
+    conv = getattr(cpu, "conv", None)  # of the newer interface, which alone speaks of convolutions
+    newer = [] if conv is None else [cpu.matmul, torch.backends.cuda.matmul, conv]
+    before, dtype = [setting.fp32_precision for setting in newer], torch.get_default_dtype()
     torch.set_float32_matmul_precision("highest")
-    cpu.conv.fp32_precision = "ieee"
+    if conv is not None:
+        conv.fp32_precision = "ieee"
     torch.set_default_dtype(torch.float32)
     try:
         with torch.autocast("cpu", enabled=False):
@@ -72,7 +74,7 @@ def standard() -> Iterator[None]:
         torch.set_default_dtype(dtype)
         if products is not None:
             torch.set_float32_matmul_precision(products)
-        for setting, precision in zip(settings, before, strict=True):
+        for setting, precision in zip(newer, before, strict=True):
             setting.fp32_precision = precision
 
 

@@ -54,7 +54,7 @@ def instructions() -> str:
     """
     import torch
 
-    found = torch.cpu.get_capabilities()
+    found: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # which earlier versions lack
     has = sorted(name for name, there in found.items() if there is True and name.startswith(VECTOR))
     limits = [f"{name}={os.environ[name]}" for name in LIMITS if os.environ.get(name)]
     return " ".join([torch.backends.cpu.get_cpu_capability(), *has, *limits])
