@@ -54,7 +54,17 @@ document.querySelectorAll(".selectivity-picture img").forEach((image) => {
 document
   .querySelectorAll("summary[aria-label], .search-button-field[aria-label]")
   .forEach((part) => part.removeAttribute("aria-label"));
-document.querySelectorAll(".theme-switch[title]").forEach((icon) => icon.removeAttribute("title"));
+document.querySelectorAll(".theme-switch-button").forEach((button) => {
+  const mend = () => {
+    button.querySelectorAll("title").forEach((part) => part.remove());
+    button.querySelectorAll("i, svg").forEach((icon) => {
+      icon.removeAttribute("title");
+      icon.setAttribute("aria-hidden", "true");
+    });
+  };
+  mend();
+  new MutationObserver(mend).observe(button, { childList: true, subtree: true }); // icons become SVG a little later
+});
 document.querySelectorAll(".citation-list, .citation").forEach((part) => part.removeAttribute("role"));
 document.querySelectorAll(".sig dl, .sig dd").forEach((part) => part.setAttribute("role", "none"));
 
