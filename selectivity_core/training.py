@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .arithmetic import arithmetic
+from .arithmetic import arithmetic, standard
 from .data import Dataset, batch, split
 from .machine import choose_device
 from .measuring import Score, score, test_pass
@@ -42,11 +42,11 @@ _TRAINING = threading.RLock()  # torch's random state and thread count belong to
 
 @contextmanager
 def isolated(spec: RunSpec) -> Iterator[None]:
-    """Threads and random state as the spec says for the body, and afterwards as they were.
+    """Threads, random state and arithmetic as the spec says for the body, and afterwards as they were.
 
     Runs in several threads of a process take turns; processes are what trains side by side.
     """
-    with _TRAINING, torch.random.fork_rng():
+    with _TRAINING, torch.random.fork_rng(), standard():
         threads = torch.get_num_threads()
         torch.set_num_threads(spec.threads)
         try:

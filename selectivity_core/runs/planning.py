@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..data import DATASETS
 from ..errors import ParameterError
 from ..models import MODEL_NAMES, build_model
-from ..spec import RunSpec, field_names, spec_of
+from ..spec import SCHEMA, RunSpec, field_names, spec_of
 from ..tables import Tables
 from .profiles import PROFILES, expand
 from .store import RunStore
@@ -178,7 +178,7 @@ def _counts(
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ..units import record
+    from ..watching import record
 
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
         network = build_model(
@@ -349,7 +349,7 @@ def measured_costs(store: RunStore, ledger: Tables | None, tick: Callable[[], ob
     samples: dict[str, Sample] = {}
     for run in store.ids():
         manifest = store.manifest(run)
-        if manifest is not None and manifest["status"] == "complete":
+        if manifest is not None and manifest["schema"] == SCHEMA and manifest["status"] == "complete":
             size = float(sum(entry["bytes"] for entry in manifest["files"].values()))
             samples[run] = _sample(store.table(run, "runs").to_dict("records")[0], size)
         tick()

@@ -9,12 +9,13 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import MissingRunsError, ParameterError, SelectivityError
+from ..errors import MissingRunsError, ParameterError, SelectivityError, StoreError
 from ..progress import bar
 from ..spec import RunSpec
 from ..tables import Tables, empty
 from .executing import train_all
 from .store import RunStore
+from .validation import copies_problems
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,7 @@ def sweep(
     Raises:
         MissingRunsError: runs are missing and `on_missing` is "raise".
         ParameterError: a time budget that is none.
+        StoreError: runs made from several copies of data that are not at hand, or that do not verify.
         SelectivityError: runs that failed; all others were finished and stored first.
     """
     wanted = list(dict.fromkeys(specs))
@@ -66,6 +68,9 @@ def sweep(
     deadline = math.inf if time_budget is None else time.time() + time_budget
     digests = data_digests(wanted, data)
     held = {s.id for s in wanted if store.holds(s, digests.get(s.dataset))}
+    unknown = [s for s in wanted if s.id in held and s.dataset not in digests]  # whose data are not at hand
+    if problems := copies_problems((s.dataset, store.digest(s), s.id) for s in unknown):
+        raise StoreError(f"{store.path}: {problems[0]}; with the data at hand, those made from them are taken")
     known = ledger_runs(ledger, wanted, held, store, digests, on_missing) if ledger is not None else set()
     missing = [s for s in wanted if s.id not in held and s.id not in known]
     if missing and on_missing == "raise":

@@ -7,7 +7,7 @@ import pytest
 import torch
 from image_folders import TEST, TINY_CLASSES, TRAIN, make_cifar10, make_tiny_imagenet, pixels, save, shrink
 
-from selectivity_core.data import data_root, dataset, decoding, load, sources
+from selectivity_core.data import data_root, dataset, load, sources
 from selectivity_core.errors import DataError
 
 
@@ -139,7 +139,7 @@ def test_decoded_images_are_kept_and_checked(cifar10, cache, monkeypatch):
 
     dataset._load.cache_clear()
     with monkeypatch.context() as patch:
-        patch.setattr(decoding, "_decode_one", never)
+        patch.setattr(sources, "_decode_one", never)
         assert load("cifar10", cifar10).digest == first.digest
         dataset._load.cache_clear()
         content = bytearray(kept[0].read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -101,7 +102,7 @@ def _train(workers: int, profile: str) -> None:
     from ...runs.planning import plan
     from ...runs.store import default_store
     from ...runs.sweeping import sweep
-    from ..paper.figures import FIGURES, baselines, grid
+    from ..papers.figures import FIGURES, grid
 
     specs = list(dict.fromkeys(spec for figure in FIGURES for spec in grid(profile, figure)))
     kept, store = ledger(), default_store()
@@ -109,8 +110,8 @@ def _train(workers: int, profile: str) -> None:
         # Long work may follow: say first what it is and what it costs, by the tracked runs' own times.
         print("no ledger is read; what the figures take:")
         print(plan(specs, store, ledger=ledger(folder=TRACKED), use_ledger=False, workers=workers).text(), flush=True)
-    loaded = dict.fromkeys(spec for e in FIGURES.values() if e.loads for spec in baselines(e, grid(profile, e.id)))
-    sweep(list(loaded), store, jobs=workers)
+    baselines = [[s for s in grid(profile, e.id) if s.alpha == 0][: e.loads] for e in FIGURES.values()]
+    sweep(list(dict.fromkeys(itertools.chain(*baselines))), store, jobs=workers)
     sweep(specs, store, jobs=workers, ledger=kept)
 
 

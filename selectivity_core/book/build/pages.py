@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 
 from ...errors import BookError
 from ...files import make_folder
-from ..paper import FIGURES
+from ..papers.figures import FIGURES
 from ..parameters import read_notebook
 from . import ROOT, scripts
 from .execution import LIBRARIES, STAMP
