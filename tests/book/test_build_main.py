@@ -7,11 +7,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from selectivity_core.book.paper import figures
 from tiny_notebooks import CHECK, write_notebook
 
 from selectivity_core.book.build import __main__ as main
 from selectivity_core.book.build import execution, pages
+from selectivity_core.book.papers import figures
 from selectivity_core.runs.locks import lock
 from selectivity_core.runs.profiles import PROFILES, Profile
 
