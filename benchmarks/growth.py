@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from selectivity_core.book.numbers import number
 from torch.utils.flop_counter import FlopCounterMode
 
 from selectivity_core import build_model, profile, sweep
@@ -26,6 +25,7 @@ from .memory import measured
 from .regulariser_step import step
 from .sweeps import in_empty_folder
 from .timing import in_turn, timed
+from .words import number
 
 ROUNDS = 3
 STEP = {"width": 8, "classes": 10, "batch": 128}

@@ -6,9 +6,11 @@ import tempfile
 from typing import Any
 
 from selectivity_core import RunSpec, profile, sweep
-from selectivity_core.book.numbers import alpha_label, number, span
-from selectivity_core.book.statistics import t_interval
+from selectivity_core.book.contrasts import label
+from selectivity_core.book.inference import mean_of
 from selectivity_core.runs.profiles import expand
+
+from .words import number
 
 ALPHAS, SEEDS = (-1.0, 0.0, 1.0), 5
 MEASURES = {"test_accuracy": "test accuracy", "si_units": "selectivity index"}
@@ -28,10 +30,11 @@ def measure(base: RunSpec | None = None, seeds: int = SEEDS) -> list[dict[str, A
     for alpha in ALPHAS:
         for name, title in MEASURES.items():
             both = runs[runs["alpha"] == alpha].pivot_table(index="seed", columns="precision", values=name)
-            found = t_interval(both["bfloat16"] - both["float32"])
+            found = mean_of(both["bfloat16"] - both["float32"])
+            low, high = (number(bound, 4, signed=True) for bound in found.interval())
             rows.append({
-                "α": alpha_label(alpha), "measure": title, "float32": f"{both['float32'].mean():.3f}",
+                "α": label(alpha), "measure": title, "float32": f"{both['float32'].mean():.3f}",
                 "bf16": f"{both['bfloat16'].mean():.3f}", "difference": number(found.mean, 4, signed=True),
-                "95 % interval": span(found, 4, signed=True), "seeds": found.n,
+                "95 % interval": f"{low} to {high}", "seeds": found.n,
             })  # fmt: skip
     return rows

@@ -101,7 +101,7 @@ def letter(axes: Sequence[Axes]) -> None:
 
 def describe(title: str, frame: pd.DataFrame, x: str, y: str, by: str = "") -> str:
     """Alternative text that states the numbers of a plot: means of `y` at every `x` (for each level of `by`)."""
-    means = frame.groupby([by, x] if by else x)[y].mean()
+    means = frame.groupby([by, x] if by else x)[y].mean().dropna()
     parts = []
     for where, value in means.items():
         levels = where if isinstance(where, tuple) else (where,)
@@ -206,9 +206,7 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
     """The claims of a page: a picture of ours beside the paper's, and a short table."""
     judged = verdicts[~verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
     if len(judged):
-        alt = "; ".join(
-            f"{r.claim} {r.status}, {r.estimate:.3g} ({r.low:.3g} to {r.high:.3g})" for r in judged.itertuples()
-        )
+        alt = "; ".join(f"{row.claim} {row.status}, {row.estimate:.3g}" for row in judged.itertuples())
         caption = (
             "Ours with its 95 % interval; a purple bar where the paper gives a number. Green: same sign, and size "
             "where the paper gives one. Diamonds: same sign, other size. Red: the opposite. Grey: open."

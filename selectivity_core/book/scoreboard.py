@@ -66,7 +66,7 @@ def _select(name: str, values: Iterable[str]) -> str:
 def _claim(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
     figure = find_figure(str(first["figure"]))
-    link = f'<a href="{figure.notebook}.html#{figure.anchor}">Figure {figure.number}</a>'
+    link = f'<a href="{figure.notebook}.html">Figure {figure.number}</a>'
     says = f" <small>The paper: {escape(str(first['paper_says']))}.</small>" if first["paper_says"] else ""
     lines = "".join(
         f'<li data-scale="{escape(str(r.profile))}" data-verdict="{escape(str(r.status))}">'
