@@ -249,7 +249,7 @@ def _papermill(job: Job, copy: Path) -> str:
     try:
         papermill.execute_notebook(
             read_notebook(job.notebook), copy, job.changed, kernel_name="python3", language="python",
-            progress_bar=False, config=sockets,
+            progress_bar=False, config=sockets, extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         return f"in cell In [{error.exec_count}]: {error.ename}: {error.evalue}"
