@@ -1,7 +1,6 @@
 """Ratios, verdicts, the files and the command."""
 
-import json
-
+import nbformat
 import pandas as pd
 import pytest
 
@@ -9,6 +8,7 @@ from benchmarks import __main__ as bench
 from benchmarks import book, record, timing
 from benchmarks.limits import ROWS, Row
 from benchmarks.timing import Paired, compare, in_turn
+from selectivity_core.book.build.execution import STAMP
 from selectivity_core.errors import StoreError
 
 LIMITED = Row("work", "peer", 0.5, 0.4)
@@ -158,18 +158,17 @@ def test_unknown_rows_are_refused(small, monkeypatch, capsys):
 
 
 def test_the_book_needs_a_full_build(monkeypatch, tmp_path):
-    monkeypatch.setattr(book, "full_build", lambda: tmp_path / "full-build.json")
+    monkeypatch.setattr(book, "FULL", tmp_path / "full-build.json")
     with pytest.raises(book.NotMeasured, match="no `make book` has run every notebook yet"):
         book.full_seconds()
 
 
 def test_a_touched_notebook_is_out_of_date(monkeypatch, tmp_path):
-    stamp = tmp_path / "book" / "executed" / f"{book.TOUCHED}.stamp.json"
-    stamp.parent.mkdir(parents=True)
-    stamp.write_text(json.dumps({"notebook": "abc", "package": "def"}))
-    monkeypatch.setattr(book, "ROOT", tmp_path)
+    path = tmp_path / f"{book.TOUCHED}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(metadata={STAMP: {"notebook": "abc", "package": "def"}}), path)
+    monkeypatch.setattr(book, "EXECUTED", tmp_path)
     book.touch()
-    assert json.loads(stamp.read_text()) == {"notebook": "touched", "package": "def"}
+    assert nbformat.read(path, 4).metadata[STAMP] == {"notebook": "touched", "package": "def"}
 
 
 def test_the_book_is_compared_with_its_last_full_build(monkeypatch):

@@ -130,9 +130,10 @@ def _outputs(page: BeautifulSoup) -> Iterator[str]:
 
 def _machine(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
-    for folder in {str(ROOT), sys.prefix, str(Path.home())} - {"/"}:
-        if f"{folder}/" in text:
-            yield f"it names {folder}, a folder of this machine"
+    folders = {str(ROOT), sys.prefix, str(Path.home())} - {"/"}
+    named = [folder for folder in sorted(folders, key=len) if f"{folder}/" in text]
+    if named:
+        yield f"it names {named[-1]}, a folder of this machine"
 
 
 def _pictures(page: BeautifulSoup) -> Iterator[str]:
