@@ -1,30 +1,6 @@
-// ipywidgets typesets its labels through MathJax 2's queue, which MathJax 3 does not have.
-if (window.MathJax?.startup) {
-  window.MathJax.Hub = {
-    Queue: ([, , element]) => window.MathJax.startup.promise.then(() => window.MathJax.typesetPromise([element])),
-  };
-}
-
-// The handle of a slider is announced without a name, and with the position's number for a value.
-const name = (handle) => {
-  const slider = handle.closest(".widget-slider");
-  const readout = slider.querySelector(".widget-readout");
-  const announce = () => handle.setAttribute("aria-valuetext", readout.textContent);
-  handle.setAttribute("aria-label", slider.querySelector(".widget-label").textContent);
-  new MutationObserver(announce).observe(readout, { childList: true, characterData: true, subtree: true });
-  announce();
-};
-new MutationObserver(() => {
-  document.querySelectorAll(".widget-slider .noUi-handle:not([aria-label])").forEach((handle) => {
-    if (handle.closest(".widget-slider").querySelector(".widget-readout")?.textContent) {
-      name(handle);
-    }
-  });
-}).observe(document.body, { childList: true, characterData: true, subtree: true });
-
 // What is wider than the screen scrolls: by the keyboard too.
 const reachable = () => {
-  document.querySelectorAll('mjx-container[display="true"], .selectivity-picture').forEach((part) => {
+  document.querySelectorAll('mjx-container[display="true"], .selectivity-figure').forEach((part) => {
     if (part.scrollWidth > part.clientWidth) {
       part.setAttribute("tabindex", "0");
     } else {
@@ -44,7 +20,7 @@ document.querySelectorAll(".selectivity-table").forEach((table) => {
 });
 
 // On a phone a picture of several panels is scrolled, one of a single panel shrunk to the page.
-document.querySelectorAll(".selectivity-picture img").forEach((image) => {
+document.querySelectorAll(".selectivity-figure img").forEach((image) => {
   const mark = () => image.classList.toggle("selectivity-wide", image.naturalWidth > 600);
   image.complete ? mark() : image.addEventListener("load", mark);
 });
@@ -54,7 +30,17 @@ document.querySelectorAll(".selectivity-picture img").forEach((image) => {
 document
   .querySelectorAll("summary[aria-label], .search-button-field[aria-label]")
   .forEach((part) => part.removeAttribute("aria-label"));
-document.querySelectorAll(".theme-switch[title]").forEach((icon) => icon.removeAttribute("title"));
+document.querySelectorAll(".theme-switch-button").forEach((button) => {
+  const mend = () => {
+    button.querySelectorAll("title").forEach((part) => part.remove());
+    button.querySelectorAll("i, svg").forEach((icon) => {
+      icon.removeAttribute("title");
+      icon.setAttribute("aria-hidden", "true");
+    });
+  };
+  mend();
+  new MutationObserver(mend).observe(button, { childList: true, subtree: true }); // icons become SVG a little later
+});
 document.querySelectorAll(".citation-list, .citation").forEach((part) => part.removeAttribute("role"));
 document.querySelectorAll(".sig dl, .sig dd").forEach((part) => part.setAttribute("role", "none"));
 

@@ -11,7 +11,6 @@ import ast
 import difflib
 import math
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import formatannotation
@@ -109,11 +108,6 @@ def check_parameters(namespace: dict[str, Any]) -> None:
         line = f"ParameterError: {error}"
         error._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]  # IPython's hook for its display
         raise
-
-
-def check_injected() -> None:
-    """Check the caller's parameters: the name that notebooks call until they pass their globals themselves."""
-    check_parameters(sys._getframe(1).f_globals)
 
 
 def read_notebook(path: Path) -> NotebookNode:

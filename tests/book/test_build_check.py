@@ -1,6 +1,7 @@
 """What the look over a rendered book finds, on a site of two pages."""
 
-import json
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,11 +10,6 @@ from selectivity_core.errors import BookError
 
 TOC = "format: jb-book\nroot: book/index\nchapters:\n  - file: book/a b\n"
 PAGE = "<html><body><article><h1 id='top'>Page</h1>{}</article></body></html>"
-WIDGETS = '<script type="application/vnd.jupyter.widget-state+json">{}</script>'
-
-
-def widget(value):
-    return WIDGETS.format(json.dumps({"state": {"m": {"model_name": "HTMLModel", "state": {"value": value}}}}))
 
 
 @pytest.fixture
@@ -37,7 +33,6 @@ def book(tmp_path):
             '<a href="#top">up</a><a href="#">up</a><a href="https://other.example/paper">the paper</a>'
             '<a href="mailto:a@b.example">mail</a><a href="..">home</a>'
             '<img src="../p.png" alt="A red square"><img src="../p.png" alt="" role="presentation">'
-            + widget('<img src="data:," alt="Accuracy at alpha 1">')
         )
     )
     (site / "book" / "a b.html").write_text(
@@ -69,9 +64,7 @@ def test_a_book_with_nothing_wrong_gives_its_number_of_pages(book):
         ('<img src="../p.png" alt=" ">', "the picture ../p.png has no alternative text"),
         ('<img src="../p.png" alt="../_images/p.PNG">', "file name as alternative text: ../_images/p.PNG"),
         ('<img src="../p.png" alt="Accuracy nan at 1">', "an alternative text says NaN"),
-        (widget('<img src="data:,">'), "the picture data:, has no alternative text"),
-        (widget('<img src="gone.png" alt="Dots">'), "gone.png points to a file"),
-        (widget("<b onclick='x()'>"), "<b> runs a script: onclick"),
+        ("<b onclick='x()'>y</b>", "<b> runs a script: onclick"),
         ('<div class="output traceback">ValueError: no</div>', "an output is a traceback: ValueError: no"),
         ('<div class="output stderr">a  warning\n</div>', "an output was written to stderr: a warning"),
         ("<figcaption>n = 3, NaN %</figcaption>", "a caption says NaN: n = 3, NaN %"),

@@ -17,7 +17,7 @@ from selectivity_core.book.build import execution
 from selectivity_core.book.build.execution import STAMP, execute, execute_all, find_notebook, prepare, why_stale
 from selectivity_core.errors import NotebookError, ParameterError
 
-WAIT = 60  # seconds; far more than anything here takes
+WAIT = 240  # seconds; far more than anything here takes
 
 
 def test_parameters_are_checked_before_a_kernel_starts(tmp_path):
@@ -158,7 +158,8 @@ def alive(pid):
 
 
 CALL = """
-import pathlib, sys
+import pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which processes of a shell's background lack
 from selectivity_core.book.build.execution import execute_all, prepare
 if __name__ == "__main__":
     execute_all([prepare(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), {})], 1)
@@ -180,9 +181,12 @@ time.sleep(600)
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, str(tmp_path / "call.py"), str(notebook), str(out)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-        until(marker.exists)
-        process.send_signal(sent)
-        assert process.wait(WAIT) != 0
+        try:
+            until(marker.exists)
+            process.send_signal(sent)
+            assert process.wait(WAIT) != 0
+        finally:
+            process.kill()
     for pid in map(int, marker.read_text().split()):
         until(lambda pid=pid: not alive(pid))
     until(lambda: not list(tmp_path.glob("selectivity-*")))

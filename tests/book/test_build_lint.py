@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 from nbformat.v4 import new_markdown_cell
-from tiny_notebooks import PARAMETERS, write_notebook
+from tiny_notebooks import CHECK, PARAMETERS, write_notebook
 
 from selectivity_core.book.build.lint import problems
 
@@ -16,8 +16,8 @@ $$ y = x $$
 """
 
 
-def found(folder, text=GOOD, parameters=PARAMETERS):
-    path = write_notebook(folder / "notebooks" / "a.ipynb", parameters=(parameters,))
+def found(folder, text=GOOD, parameters=PARAMETERS, checks=(CHECK,)):
+    path = write_notebook(folder / "notebooks" / "a.ipynb", *checks, parameters=(parameters,))
     (folder / "notebooks" / "b.ipynb").touch()
     (folder / "book").mkdir(exist_ok=True)
     (folder / "book" / "reading.md").touch()
@@ -46,7 +46,7 @@ def test_what_jupyterlab_shows_right_passes(tmp_path):
 )
 def test_what_it_shows_wrong_is_named(tmp_path, text, problem):
     (line,) = found(tmp_path, text)
-    assert line.startswith(f"a.ipynb, cell 2: {problem}")
+    assert line.startswith(f"a.ipynb, cell 3: {problem}")
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,8 @@ def test_what_it_shows_wrong_is_named(tmp_path, text, problem):
 def test_parameters_are_typed_explained_and_allowed(tmp_path, cell, problem):
     (line,) = found(tmp_path, parameters=cell)
     assert line.startswith(problem)
+
+
+def test_parameters_are_checked_in_the_kernel_too(tmp_path):
+    (line,) = found(tmp_path, checks=())
+    assert line.startswith("a.ipynb: no cell checks the parameters; write check_parameters(globals())")

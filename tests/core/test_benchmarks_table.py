@@ -1,5 +1,6 @@
 """Ratios, verdicts, the files and the command."""
 
+import nbformat
 import pandas as pd
 import pytest
 
@@ -7,6 +8,7 @@ from benchmarks import __main__ as bench
 from benchmarks import book, record, timing
 from benchmarks.limits import ROWS, Row
 from benchmarks.timing import Paired, compare, in_turn
+from selectivity_core.book.build.execution import STAMP
 from selectivity_core.errors import StoreError
 
 LIMITED = Row("work", "peer", 0.5, 0.4)
@@ -153,6 +155,20 @@ def test_unknown_rows_are_refused(small, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         command(monkeypatch, "--only", "nothing")
     assert "nothing" in capsys.readouterr().err
+
+
+def test_the_book_needs_a_full_build(monkeypatch, tmp_path):
+    monkeypatch.setattr(book, "FULL", tmp_path / "full-build.json")
+    with pytest.raises(book.NotMeasured, match="no `make book` has run every notebook yet"):
+        book.full_seconds()
+
+
+def test_a_touched_notebook_is_out_of_date(monkeypatch, tmp_path):
+    path = tmp_path / f"{book.TOUCHED}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(metadata={STAMP: {"notebook": "abc", "package": "def"}}), path)
+    monkeypatch.setattr(book, "EXECUTED", tmp_path)
+    book.touch()
+    assert nbformat.read(path, 4).metadata[STAMP] == {"notebook": "touched", "package": "def"}
 
 
 def test_the_book_is_compared_with_its_last_full_build(monkeypatch):

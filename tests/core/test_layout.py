@@ -228,6 +228,13 @@ def test_nothing_that_is_made_is_tracked():
     assert [name for name in made if name.startswith(kept) or "__pycache__" in name] == []
 
 
+def test_ci_runs_the_readmes_test_command():
+    assert re.search(r"^make test$", text(".ci/run"), flags=re.MULTILINE)
+    assert re.search(r"^make book$", text(".ci/run"), flags=re.MULTILINE)
+    assert re.search(r"^make test ", text("README.md"), flags=re.MULTILINE)
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
 def test_the_public_names_import_from_the_package():
     code = "import selectivity_core as s; print([n for n in s.__all__ if not hasattr(s, n)])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")

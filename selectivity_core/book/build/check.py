@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -28,7 +27,6 @@ _LOADED = {
 _FILE_NAME = re.compile(r"\S+\.(png|svg|jpe?g|gif|webp|pdf)", re.IGNORECASE)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _CSS_OTHER_HOST = re.compile(r"""(?:url\(\s*|@import\s+)["']?\s*((?:https?:)?//[^"')\s;]+)""", re.IGNORECASE)
-_WIDGETS = "application/vnd.jupyter.widget-state+json"
 _NAN = re.compile(r"\bnan\b", re.IGNORECASE)
 
 
@@ -36,7 +34,7 @@ def check(site: Path, toc: Path) -> int:
     """Check every page of a rendered book, and give the number of pages.
 
     The pages are those of the table of contents; links and anchors inside the book resolve; nothing is loaded from
-    another host; every picture has an alternative text, frames of sliders too; no output is a traceback or was written
+    another host; every picture has an alternative text; no output is a traceback or was written
     to stderr; no caption or alternative text has NaN in it; no page names a folder of this machine; pages run no
     script but those of the package and of the theme.
 
@@ -65,12 +63,10 @@ def check(site: Path, toc: Path) -> int:
 
     for path in files:
         name, parsed = path.relative_to(site).as_posix(), _parse(path)
-        parts = [parsed, *_frames(parsed)]
-        found = [*_other_hosts(parsed), *_outputs(parsed), *_machine(path)]
-        found += [problem for part in parts for problem in _pictures(part)]
-        for text in [*parsed.select("article"), *parts[1:]]:
+        found = [*_other_hosts(parsed), *_pictures(parsed), *_outputs(parsed), *_machine(path)]
+        for text in parsed.select("article"):
             found += foreign_scripts(text)
-        for address in dict.fromkeys(address for part in parts for address in _inside(part)):
+        for address in dict.fromkeys(_inside(parsed)):
             parts_of = urlsplit(address)
             target = (path.parent / unquote(parts_of.path)).resolve() if parts_of.path else path
             target = target / "index.html" if target.is_dir() else target
@@ -88,14 +84,6 @@ def check(site: Path, toc: Path) -> int:
 
 def _parse(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-
-
-def _frames(page: BeautifulSoup) -> Iterator[BeautifulSoup]:
-    """What the widgets of a page show as HTML."""
-    for script in page.find_all("script", type=_WIDGETS):
-        for model in json.loads(script.string or "{}").get("state", {}).values():
-            if model.get("model_name") in ("HTMLModel", "HTMLMathModel"):
-                yield BeautifulSoup(str(model["state"].get("value", "")), "html.parser")
 
 
 def _addresses(tag: Tag, attribute: str) -> list[str]:
@@ -142,9 +130,10 @@ def _outputs(page: BeautifulSoup) -> Iterator[str]:
 
 def _machine(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
-    for folder in {str(ROOT), sys.prefix, str(Path.home())} - {"/"}:
-        if f"{folder}/" in text:
-            yield f"it names {folder}, a folder of this machine"
+    folders = {str(ROOT), sys.prefix, str(Path.home())} - {"/"}
+    named = [folder for folder in sorted(folders, key=len) if f"{folder}/" in text]
+    if named:
+        yield f"it names {named[-1]}, a folder of this machine"
 
 
 def _pictures(page: BeautifulSoup) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import logging
 import multiprocessing
 import os
 import shutil
@@ -179,7 +180,7 @@ def _package() -> str:
 
 
 def _work(job: Job, sender: Connection, show_progress: bool) -> None:
-    """Run in a process of its own: papermill can be called only once in one. Sends seconds, or what went wrong."""
+    """Run in a process of its own, whose environment and signals it sets. Sends seconds, or what went wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the caller, which ends this process by SIGTERM
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="selectivity-") as name:
@@ -242,12 +243,13 @@ def _papermill(job: Job, copy: Path) -> str:
     import papermill
     from traitlets.config import Config
 
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # it calls parameters unknown whose type has a bar
     # Unix sockets: another process can take a TCP port between its choice and its use.
     sockets = Config({"KernelManager": {"transport": "ipc", "ip": str(copy.with_name("kernel"))}})
     try:
         papermill.execute_notebook(
             read_notebook(job.notebook), copy, job.changed, kernel_name="python3", language="python",
-            progress_bar=False, config=sockets,
+            progress_bar=False, config=sockets, extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         return f"in cell In [{error.exec_count}]: {error.ename}: {error.evalue}"

@@ -21,8 +21,9 @@ from .pages import as_yaml
 # nbconvert's own page, with what it would ask other hosts for as part of the page or left out.
 _TEMPLATE = """{% extends 'index.html.j2' %}
 {% block html_head_js_requirejs %}{% endblock %}
-{% block jupyter_widgets %}{% for script in resources.scripts %}<script>{{ script }}</script>{% endfor %}{% endblock %}
-{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mathjax %}
+{% for script in resources.scripts %}<script>{{ script }}</script>{% endfor %}
+{% endblock %}
 {% block html_head_js_mermaidjs %}{% endblock %}
 """
 _FORMULAS = r"window.MathJax = {tex: {inlineMath: [['$', '$'], ['\\(', '\\)']]}};"
@@ -46,7 +47,7 @@ def make_figure(name: str, parameters: Mapping[str, Any], out: Path | None = Non
         job = Job(job.notebook, job.out.with_name(f"{named(job)}.ipynb"), job.changed, job.made_from)
     execute(job, show_progress=True)
     executed = read_notebook(job.out)
-    NotebookNotary().sign(executed)  # JupyterLab shows the widgets of trusted notebooks only
+    NotebookNotary().sign(executed)  # scripts in outputs, such as the explorer's, run in trusted notebooks only
     page = job.out.with_suffix(".html")
     replace(page, as_html(executed, job.out.stem).encode())
     return job.out, page
@@ -66,14 +67,11 @@ def as_html(notebook: NotebookNode, title: str) -> str:
     from nbconvert import HTMLExporter
 
     notebook.metadata["title"] = title
-    needed = []
-    if "widgets" in notebook.metadata:
-        needed += ["requirejs/require.js", "@jupyter-widgets/html-manager/dist/embed-amd.js"]
     texts = [c.source for c in notebook.cells if c.cell_type == "markdown"]
     texts += [str(o.get("data", {}).get("text/markdown", "")) for c in notebook.cells for o in c.get("outputs", [])]
-    formulas = any("$" in text for text in texts)
-    needed += ["mathjax/es5/tex-svg.js"] * formulas
-    modules = scripts.installed() if needed else Path()
-    loaded = [(modules / path).read_text(encoding="utf-8").replace("</script", r"<\/script") for path in needed]
-    resources = {"scripts": [_FORMULAS] * formulas + loaded, "metadata": {"name": title}}
+    formulas: list[str] = []
+    if any("$" in text for text in texts):
+        script = scripts.installed() / "mathjax" / "es5" / "tex-svg.js"  # its letters are paths: it needs no fonts
+        formulas = [_FORMULAS, script.read_text(encoding="utf-8").replace("</script", r"<\/script")]
+    resources = {"scripts": formulas, "metadata": {"name": title}}
     return str(HTMLExporter(raw_template=_TEMPLATE).from_notebook_node(notebook, resources=resources)[0])

@@ -10,8 +10,6 @@ from pathlib import Path
 from bs4 import BeautifulSoup, Tag
 from nbformat import NotebookNode
 
-# Scripts that no browser runs.
-_DATA = {f"application/vnd.jupyter.widget-{kind}+json" for kind in ("state", "view")} | {"application/json"}
 _FUNCTION = re.compile(r"^\(\(\) => \{|\}\)\(\);$")  # around a script, so that its names stay its own
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
@@ -30,7 +28,7 @@ def foreign_scripts(part: Tag) -> Iterator[str]:
     """What runs in a part of a page and does not stand, word for word, in the package."""
     for script in part.find_all("script"):
         text = _FUNCTION.sub("", script.get_text().strip()).strip()
-        if script.get("type") not in _DATA and (script.get("src") or text not in _own_code()):
+        if script.get("type") != "application/json" and (script.get("src") or text not in _own_code()):
             yield f"a script that is not the package's: {str(script)[:120]}"
     for tag in part.find_all(True):
         for name, value in tag.attrs.items():

@@ -18,6 +18,7 @@ _MYST = (
     (re.compile(r"^\([\w.-]+\)=\s*$", re.MULTILINE), "a target"),
     (re.compile(r"\$\$\s*\([\w.-]+\)"), "a label of an equation"),
 )
+_CHECK = "check_parameters(globals())"
 _LINK = re.compile(r"(?<!!)\[([^\[\]]*)\]\(([^)\s]*)\)")
 _CODE = re.compile(r"(`+).+?\1", re.DOTALL)
 
@@ -43,6 +44,8 @@ def problems(path: Path) -> Iterator[str]:
     except SelectivityError as error:
         yield f"{path.name}: {error}"
         return
+    if not any(_CHECK in cell.source for cell in notebook.cells if cell.cell_type == "code"):
+        yield f"{path.name}: no cell checks the parameters; write {_CHECK} before they are used"
     yield from (f"{path.name}: the parameter {n} has no type" for n, p in known.items() if p.annotation == "Any")
     (cell,) = (c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
     lines = cell.source.splitlines()

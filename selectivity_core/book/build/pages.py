@@ -30,7 +30,7 @@ from .execution import LIBRARIES, STAMP
 COPIED = ("_config.yml", "_toc.yml", "book", "benchmarks/measured")
 _NOT_COPIED = shutil.ignore_patterns("package*.json")
 SET_UP = {"parameters", "injected-parameters", "hide-input"}  # tags of cells that pages show below the first figure
-_FIGURE = re.compile(r"<(img|svg|figure|canvas)\b|^(image/|application/vnd\.jupyter\.widget-view)", re.MULTILINE)
+_FIGURE = re.compile(r"<(img|svg|figure|canvas)\b|^image/", re.MULTILINE)
 # The page of the bare address. Without an icon, browsers ask for /favicon.ico.
 _FRONT = """<!DOCTYPE html>
 <html lang="en">

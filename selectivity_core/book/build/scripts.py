@@ -1,4 +1,4 @@
-"""Scripts that rendered pages need (MathJax, require.js, the widget manager), as local copies from npm."""
+"""MathJax, which rendered pages need, as a local copy from npm."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ WANTED = {
     "mathjax/es5/tex-mml-chtml.js": "mathjax/tex-mml-chtml.js",
     "mathjax/es5/output/chtml/fonts/woff-v2": "mathjax/output/chtml/fonts/woff-v2",
     "mathjax/es5/input/tex/extensions": "mathjax/input/tex/extensions",
-    "requirejs/require.js": "requirejs/require.js",
-    "@jupyter-widgets/html-manager/dist/embed-amd.js": "html-manager/embed-amd.js",
 }
 
 
