@@ -129,22 +129,26 @@ class Axes(TorchFunctionMode):
         """Calls the function and notes what its outputs' dimensions hold."""
         kwargs = kwargs or {}
         found = func(*args, **kwargs)
-        if isinstance(found, Tensor | tuple | list):
+        outputs = _tensors((found,))
+        if outputs:
             name = func.__name__
             name = getattr(func.__self__, "__name__", name) if name == "__get__" else name.strip("_")
-            outputs = _tensors([found])
-            for place, output in enumerate(outputs):
-                try:
-                    axes = self._follow(name, func, args, kwargs, output, place)
-                except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError):
-                    axes = None  # called in a way that the rule does not know
-                self.note(output, axes)
-            if self.collected and name in ACTIVATIONS and len(outputs) == 1:
-                self.calls.append(FunctionCall(name, _calling_module(), Place.of(outputs[0])))
+            with torch._C.DisableTorchFunction():  # what is looked at here is of no interest to others who follow
+                self._note_all(name, func, args, kwargs, outputs)
         return found
 
+    def _note_all(self, name: str, func: Any, args: Any, kwargs: Any, outputs: list[Tensor]) -> None:
+        for place, output in enumerate(outputs):
+            try:
+                axes = self._follow(name, func, args, kwargs, output, place)
+            except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError):
+                axes = None  # called in a way that the rule does not know
+            self.note(output, axes)
+        if self.collected and name in ACTIVATIONS and len(outputs) == 1:
+            self.calls.append(FunctionCall(name, _calling_module(), Place.of(outputs[0])))
+
     def _follow(self, name: str, func: Any, args: Any, kwargs: Any, output: Tensor, place: int) -> str | None:
-        tensors = _tensors([*args, *kwargs.values()])
+        tensors = _tensors((*args, *kwargs.values()))
         if not tensors:
             return None
         first, size = tensors[0], output.ndim

@@ -107,6 +107,8 @@ def unit_noise(
 class Changing(Watch, Generic[T]):
     """Puts something else in the place of layers' outputs."""
 
+    changes = True
+
     def __init__(
         self, model: nn.Module, given: Mapping[str, T], change: Callable[[Call, T], Tensor], unit_dim: UnitDim
     ) -> None:

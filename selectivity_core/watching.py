@@ -99,9 +99,12 @@ class Watch:
         UnitError: layers or dimensions that the model cannot have.
 
     Attributes:
+        changes: whether outputs are replaced.
         layers: name -> module.
         skipped: activations that were not found or left out, in words; after the first pass.
     """
+
+    changes = False
 
     def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim = None) -> None:
         self.model, self.layers, self.skipped = model, unit_layers(model, layers), list[str]()
@@ -231,7 +234,8 @@ class Watch:
         given = output[0] if many else output
         if not isinstance(given, Tensor):
             raise UnitError(f"layer {layer!r}: its output is a {type(given).__name__}; a tensor is needed")
-        changed = self.see(Call(layer, number, module, given, self._dim(layer, number, module, args, given)))
+        with nullcontext() if self.changes else torch._C.DisableTorchFunction():  # nobody need follow how it is read
+            changed = self.see(Call(layer, number, module, given, self._dim(layer, number, module, args, given)))
         return (changed, *output[1:]) if many and changed is not None else changed
 
     def check_used(self) -> None:

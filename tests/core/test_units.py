@@ -145,18 +145,3 @@ def test_record_keeps_the_latest_pass_and_leaves_no_hooks():
     assert not means["1"].requires_grad
     assert list(linear) == ["0"]
     assert not any(m._forward_hooks for m in model.modules())
-
-
-def test_a_module_used_twice_in_a_pass_is_recorded_as_it_was_last():
-    class Twice(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.act = nn.ReLU()
-
-        def forward(self, x):
-            return self.act(self.act(x) + 1)
-
-    model = Twice()
-    with record(model) as seen:
-        model(torch.zeros(2, 3))
-    assert torch.equal(seen["act"], torch.ones(2, 3))
