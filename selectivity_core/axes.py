@@ -99,12 +99,14 @@ class Axes(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._known: dict[int, tuple[weakref.ref[Tensor], str]] = {}
+        self._samples: int | None = None
         self.collected, self.calls = False, list[FunctionCall]()
 
-    def begin(self, inputs: Iterable[object]) -> None:
+    def begin(self, inputs: Sequence[object]) -> None:
         """A pass begins: samples come first in what a model is given, and channels second in images."""
         self._known.clear()
         self.calls.clear()
+        self._samples = next((len(given) for given in inputs if isinstance(given, Tensor) and given.ndim), None)
         for given in inputs:
             if isinstance(given, Tensor) and given.ndim:
                 image = given.ndim == 4
@@ -185,7 +187,7 @@ class Axes(TorchFunctionMode):
             return self._joined(tensors, output)
         if name in RESHAPED:
             known = self.of(first)
-            return None if known is None else reshaped(known, first.shape, output.shape)
+            return None if known is None else reshaped(known, first.shape, output.shape, self._samples)
         if name == "getitem":
             return self._item(first, args[1])
         if name in ("select", "unbind", "stack"):
@@ -261,8 +263,15 @@ class Axes(TorchFunctionMode):
         return found + known[k:]
 
 
-def reshaped(known: str, before: Sequence[int], after: Sequence[int]) -> str:
-    """What dimensions hold after a reshape: those of equal size stay, others are split or merged in order."""
+def reshaped(known: str, before: Sequence[int], after: Sequence[int], samples: int | None = None) -> str:
+    """What dimensions hold after a reshape: those of equal size stay, others are split or merged in order.
+
+    Args:
+        known: what they held before.
+        before: their sizes then.
+        after: and afterwards.
+        samples: how many there are, by which they are known again among their rows.
+    """
     if math.prod(before) != math.prod(after) or not math.prod(before):
         return UNKNOWN * len(after)
     found, i, j = "", 0, 0
@@ -281,15 +290,18 @@ def reshaped(known: str, before: Sequence[int], after: Sequence[int]) -> str:
                     a += 1
                 else:
                     b += 1
-            found, i, j = found + _merged(known[i:a], b - j), a, b
+            found, i, j = found + _cut(known[i:a], after[j:b], samples), a, b
     return found
 
 
-def _merged(letters: str, count: int) -> str:
-    """What `count` dimensions hold that are cut anew from those given by `letters`."""
-    if letters[0] in (SAMPLES, ROWS) and set(letters[1:]) <= {POSITIONS}:
-        return ROWS if count == 1 else SAMPLES + POSITIONS * (count - 1)
-    return (letters[0] if len(set(letters)) == 1 else UNKNOWN) * count
+def _cut(letters: str, sizes: Sequence[int], samples: int | None) -> str:
+    """What dimensions of some sizes hold that are cut anew from others."""
+    first, others = letters[0], set(letters[1:])
+    if first in (SAMPLES, ROWS) and not others & {SAMPLES, ROWS}:  # all of a sample before the next one
+        whole = sizes[0] == samples if samples is not None else len(sizes) > 1
+        rest = POSITIONS if others <= {POSITIONS} else UNKNOWN
+        return (SAMPLES if whole else ROWS) + rest * (len(sizes) - 1)
+    return (first if others <= {first} else UNKNOWN) * len(sizes)
 
 
 def _tensors(values: Iterable[object]) -> list[Tensor]:

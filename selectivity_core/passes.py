@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from .axes import Axes, Place
 from .errors import ActivityError, UnitError
 from .units import Units, spatial_mean
-from .watching import Call, Hook, UnitDim, Watch, in_backward, tensors_of
+from .watching import Call, Hook, UnitDim, Watch, set_aside, tensors_of
 
 EXPLICITLY = "run the model as `with regularizer: logits = model(x)`"
 
@@ -261,7 +261,7 @@ class Passes(Watch):
 
     def _shown(self, layer: str, module: nn.Module, output: Any) -> bool:
         """Whether a use of a layer is part of a pass; takes down those outside one."""
-        if in_backward() or self._ignoring:
+        if set_aside() or self._ignoring:
             return False
         if getattr(module, "_is_replica", False):
             raise UnitError("regulariser: DataParallel splits batches over threads; use DistributedDataParallel")

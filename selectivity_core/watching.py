@@ -192,7 +192,7 @@ class Watch:
         self._eager.__exit__(*error)
 
     def _enter(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
-        if in_backward():
+        if set_aside():
             return
         if self._depth and self._interrupted():
             self._depth = 0
@@ -204,7 +204,7 @@ class Watch:
             self._axes.begin([*args, *kwargs.values()])
 
     def _leave(self, _module: nn.Module, _args: object, output: object) -> None:
-        if in_backward() or not self._depth:
+        if set_aside() or not self._depth:
             return
         self._depth -= 1
         if not self._depth:
@@ -225,7 +225,7 @@ class Watch:
         return True
 
     def _used(self, layer: str, module: nn.Module, args: tuple, output: Any) -> Any:
-        if in_backward():
+        if set_aside():
             return None
         number = self._numbers[layer]
         if not self.is_asked(layer):
@@ -311,9 +311,9 @@ class Watch:
             )
 
 
-def in_backward() -> bool:
-    """Whether the code runs within a backward pass."""
-    return torch._C._current_graph_task_id() != -1
+def set_aside() -> bool:
+    """Whether the code runs within a backward pass, which computes layers again, or only to be traced."""
+    return torch._C._current_graph_task_id() != -1 or torch.jit.is_tracing()
 
 
 def tensors_of(output: object, depth: int = 4) -> list[Tensor]:
