@@ -99,12 +99,14 @@ class Axes(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._known: dict[int, tuple[weakref.ref[Tensor], str]] = {}
+        self._samples: int | None = None
         self.collected, self.calls = False, list[FunctionCall]()
 
-    def begin(self, inputs: Iterable[object]) -> None:
+    def begin(self, inputs: Sequence[object]) -> None:
         """A pass begins: samples come first in what a model is given, and channels second in images."""
         self._known.clear()
         self.calls.clear()
+        self._samples = next((len(given) for given in inputs if isinstance(given, Tensor) and given.ndim), None)
         for given in inputs:
             if isinstance(given, Tensor) and given.ndim:
                 image = given.ndim == 4
@@ -129,22 +131,26 @@ class Axes(TorchFunctionMode):
         """Calls the function and notes what its outputs' dimensions hold."""
         kwargs = kwargs or {}
         found = func(*args, **kwargs)
-        if isinstance(found, Tensor | tuple | list):
+        outputs = _tensors((found,))
+        if outputs:
             name = func.__name__
             name = getattr(func.__self__, "__name__", name) if name == "__get__" else name.strip("_")
-            outputs = _tensors([found])
-            for place, output in enumerate(outputs):
-                try:
-                    axes = self._follow(name, func, args, kwargs, output, place)
-                except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError):
-                    axes = None  # called in a way that the rule does not know
-                self.note(output, axes)
-            if self.collected and name in ACTIVATIONS and len(outputs) == 1:
-                self.calls.append(FunctionCall(name, _calling_module(), Place.of(outputs[0])))
+            with torch._C.DisableTorchFunction():  # what is looked at here is of no interest to others who follow
+                self._note_all(name, func, args, kwargs, outputs)
         return found
 
+    def _note_all(self, name: str, func: Any, args: Any, kwargs: Any, outputs: list[Tensor]) -> None:
+        for place, output in enumerate(outputs):
+            try:
+                axes = self._follow(name, func, args, kwargs, output, place)
+            except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError):
+                axes = None  # called in a way that the rule does not know
+            self.note(output, axes)
+        if self.collected and name in ACTIVATIONS and len(outputs) == 1:
+            self.calls.append(FunctionCall(name, _calling_module(), Place.of(outputs[0])))
+
     def _follow(self, name: str, func: Any, args: Any, kwargs: Any, output: Tensor, place: int) -> str | None:
-        tensors = _tensors([*args, *kwargs.values()])
+        tensors = _tensors((*args, *kwargs.values()))
         if not tensors:
             return None
         first, size = tensors[0], output.ndim
@@ -181,7 +187,7 @@ class Axes(TorchFunctionMode):
             return self._joined(tensors, output)
         if name in RESHAPED:
             known = self.of(first)
-            return None if known is None else reshaped(known, first.shape, output.shape)
+            return None if known is None else reshaped(known, first.shape, output.shape, self._samples)
         if name == "getitem":
             return self._item(first, args[1])
         if name in ("select", "unbind", "stack"):
@@ -257,8 +263,15 @@ class Axes(TorchFunctionMode):
         return found + known[k:]
 
 
-def reshaped(known: str, before: Sequence[int], after: Sequence[int]) -> str:
-    """What dimensions hold after a reshape: those of equal size stay, others are split or merged in order."""
+def reshaped(known: str, before: Sequence[int], after: Sequence[int], samples: int | None = None) -> str:
+    """What dimensions hold after a reshape: those of equal size stay, others are split or merged in order.
+
+    Args:
+        known: what they held before.
+        before: their sizes then.
+        after: and afterwards.
+        samples: how many there are, by which they are known again among their rows.
+    """
     if math.prod(before) != math.prod(after) or not math.prod(before):
         return UNKNOWN * len(after)
     found, i, j = "", 0, 0
@@ -277,15 +290,18 @@ def reshaped(known: str, before: Sequence[int], after: Sequence[int]) -> str:
                     a += 1
                 else:
                     b += 1
-            found, i, j = found + _merged(known[i:a], b - j), a, b
+            found, i, j = found + _cut(known[i:a], after[j:b], samples), a, b
     return found
 
 
-def _merged(letters: str, count: int) -> str:
-    """What `count` dimensions hold that are cut anew from those given by `letters`."""
-    if letters[0] in (SAMPLES, ROWS) and set(letters[1:]) <= {POSITIONS}:
-        return ROWS if count == 1 else SAMPLES + POSITIONS * (count - 1)
-    return (letters[0] if len(set(letters)) == 1 else UNKNOWN) * count
+def _cut(letters: str, sizes: Sequence[int], samples: int | None) -> str:
+    """What dimensions of some sizes hold that are cut anew from others."""
+    first, others = letters[0], set(letters[1:])
+    if first in (SAMPLES, ROWS) and not others & {SAMPLES, ROWS}:  # all of a sample before the next one
+        whole = sizes[0] == samples if samples is not None else len(sizes) > 1
+        rest = POSITIONS if others <= {POSITIONS} else UNKNOWN
+        return (SAMPLES if whole else ROWS) + rest * (len(sizes) - 1)
+    return (first if others <= {first} else UNKNOWN) * len(sizes)
 
 
 def _tensors(values: Iterable[object]) -> list[Tensor]:

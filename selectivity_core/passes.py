@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from .axes import Axes, Place
 from .errors import ActivityError, UnitError
 from .units import Units, spatial_mean
-from .watching import Call, Hook, UnitDim, Watch, in_backward, tensors_of
+from .watching import Call, Hook, UnitDim, Watch, set_aside, tensors_of
 
 EXPLICITLY = "run the model as `with regularizer: logits = model(x)`"
 
@@ -36,13 +36,13 @@ class Trace:
         self.backward = True
 
     @classmethod
-    def of(cls, outputs: Sequence[Tensor]) -> weakref.ref[Trace] | None:
-        """Put on the graph of some tensors; None where they have none."""
-        trace = cls()
+    def of(cls, outputs: Sequence[Tensor], known: weakref.ref[Trace] | None = None) -> weakref.ref[Trace] | None:
+        """One that lives with the graph of some tensors, and of those that the known one is on; None without any."""
+        trace = (known() if known is not None else None) or cls()
         nodes = [output.grad_fn for output in outputs if output.grad_fn is not None]
         for node in nodes:
             node.register_prehook(trace)
-        return weakref.ref(trace) if nodes else None
+        return weakref.ref(trace) if nodes else known
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Pass:
         training: it was made in training mode and with gradients.
         gradients: it was made with gradients.
         explicit: it was the body of a `with`.
-        whole: the model itself was called, so that its logits are known.
+        whole: every layer ran in a call of the model, so that its logits are known.
         blind: what was computed without gradients in a checkpoint.
     """
 
@@ -71,7 +71,7 @@ class Pass:
     gradients: bool
     entries: list[Entry] = field(default_factory=list)
     explicit: bool = False
-    whole: bool = False
+    whole: bool = True
     used: bool = False
     blind: str | None = None
     trace: weakref.ref[Trace] | None = None
@@ -104,7 +104,7 @@ class Passes(Watch):
         self._ignoring = self._said = False
         self._place = 0
         self._outside: tuple[str, int] | None = None  # the latest layer that ran outside a pass, and when
-        self._outside_training: tuple[str, weakref.ref[Trace] | None] | None = None
+        self._outside_traces: dict[bool, tuple[str, weakref.ref[Trace] | None]] = {}  # by training mode
         self.attach(compiled=True)
 
     def hook(self, layer: str, module: nn.Module, compiled: bool) -> Any:
@@ -120,7 +120,7 @@ class Passes(Watch):
         if self.current is not None:
             raise ActivityError("regulariser: a pass is in progress; end it before another begins")
         self.current, self.body = self._new(), True
-        self.current.explicit = True
+        self.current.explicit, self._ignoring = True, False
         self._numbers.clear()
         self.unfollow()
         self.follow()
@@ -138,12 +138,16 @@ class Passes(Watch):
 
     def began(self) -> None:
         """A call of the model."""
+        new = self._new()
+        self._ignoring = False
         if not self.body:
             self.unfollow()  # a pass that was broken off
-            self.current = self._new()
+            self.current = new
             self.follow()
-        elif self.current is not None and self.current.gradients and not torch.is_grad_enabled():
-            self._ignoring = True  # an evaluation within the body
+        elif self.current is not None:
+            self.current.blind = self.current.blind or new.blind
+            # An evaluation within the body is no part of it.
+            self._ignoring = (new.training, new.gradients) < (self.current.training, self.current.gradients)
 
     def ended(self, output: object, failed: bool) -> None:
         """A call of the model ended."""
@@ -157,7 +161,7 @@ class Passes(Watch):
         outputs = tensors_of(output)
         if not self.listed:
             self._drop_logits(found, outputs)
-        found.whole, found.trace = True, Trace.of(outputs) or found.trace
+        found.trace = Trace.of(outputs, found.trace)
         if not self.body:
             self._keep(found)
 
@@ -176,10 +180,10 @@ class Passes(Watch):
             return self.checked(self.current)
         if not torch.is_grad_enabled():
             return self.unused(self.newest())
-        outside = self._outside_training
-        if outside is not None and outside[1] is not None and (trace := outside[1]()) and not trace.backward:
-            raise self._was_outside(outside[0])
         for training in (True, False):
+            outside, known = self._outside_traces.get(training, ("", None))
+            if known is not None and (trace := known()) is not None and not trace.backward:
+                raise self._was_outside(outside)
             some = [p for p in self.waiting if p.training == training]
             alive = [p for p in some if p.alive]
             if len(alive) > 1:
@@ -219,8 +223,8 @@ class Passes(Watch):
     def forget(self) -> None:
         """Takes away all hooks and passes."""
         self.detach()
-        self.current = self.latest = self._outside = self._outside_training = None
-        self.waiting = []
+        self.current = self.latest = self._outside = None
+        self.waiting, self._outside_traces = [], {}
 
     def _new(self) -> Pass:
         blind = not torch.is_grad_enabled() and _in_checkpoint()
@@ -239,6 +243,7 @@ class Passes(Watch):
         assert found is not None
         if found.blind is None and found.gradients and not torch.is_grad_enabled() and _in_checkpoint():
             found.blind = f"layer {entry.layer!r}"
+        found.whole = found.whole and self._depth > 0
         found.entries.append(entry)
 
     def _used(self, layer: str, module: nn.Module, args: tuple, output: Any) -> Any:
@@ -256,7 +261,7 @@ class Passes(Watch):
 
     def _shown(self, layer: str, module: nn.Module, output: Any) -> bool:
         """Whether a use of a layer is part of a pass; takes down those outside one."""
-        if in_backward() or self._ignoring:
+        if set_aside() or self._ignoring:
             return False
         if getattr(module, "_is_replica", False):
             raise UnitError("regulariser: DataParallel splits batches over threads; use DistributedDataParallel")
@@ -264,8 +269,8 @@ class Passes(Watch):
             return True
         self._place += 1
         self._outside = layer, self._place
-        if torch.is_grad_enabled() and self.model.training:
-            self._outside_training = layer, Trace.of(tensors_of(output))
+        if torch.is_grad_enabled():
+            self._outside_traces[self.model.training] = layer, Trace.of(tensors_of(output))
         return False
 
     def _drop_logits(self, found: Pass, outputs: list[Tensor]) -> None:
@@ -290,7 +295,7 @@ class Passes(Watch):
             )
         if not found.whole and not self.listed:
             raise UnitError(
-                "regulariser: the body did not call the model itself, so that its logits are not known; "
+                "regulariser: the body called a part of the model by itself, so that its logits are not known; "
                 "name the layers, as in layers=list(unit_layers(model))"
             )
         if not found.entries:

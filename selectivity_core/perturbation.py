@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -20,13 +20,14 @@ Numbers = Tensor | np.ndarray | Sequence[int]
 T = TypeVar("T")
 
 
+@contextmanager
 def ablate(
     model: nn.Module,
     units: Mapping[str, Numbers],
     value: str | Mapping[str, PerUnit] = "zero",
     *,
     unit_dim: UnitDim = None,
-) -> AbstractContextManager[object]:
+) -> Iterator[None]:
     """Sets units to a constant at every position, for the body of the `with`.
 
     Contexts nest; each removes exactly what it added, also when its body raises, and the model is bit-equal afterwards.
@@ -64,9 +65,11 @@ def ablate(
         shape = [len(chosen) if d == call.dim else n for d, n in enumerate(call.output.shape)]
         return call.output.index_copy(call.dim, chosen, along(values, call).expand(shape))
 
-    return changing(model, numbers, ablated, unit_dim)
+    with changing(model, numbers, ablated, unit_dim):
+        yield
 
 
+@contextmanager
 def unit_noise(
     model: nn.Module,
     scale: float,
@@ -74,7 +77,7 @@ def unit_noise(
     generator: torch.Generator | None = None,
     *,
     unit_dim: UnitDim = None,
-) -> AbstractContextManager[object]:
+) -> Iterator[None]:
     """Adds Gaussian noise to units, for the body of the `with`; contexts nest and leave nothing behind.
 
     Every sample, unit and position gets a draw of its own, with `scale` times the unit's own standard deviation, after
@@ -101,11 +104,14 @@ def unit_noise(
         drawn = torch.randn(call.output.shape, generator=generator, device=device).to(call.output.device)
         return call.output + (drawn * (scale * size)).to(call.output.dtype)
 
-    return changing(model, std, noisy, unit_dim)
+    with changing(model, std, noisy, unit_dim):
+        yield
 
 
 class Changing(Watch, Generic[T]):
     """Puts something else in the place of layers' outputs."""
+
+    changes = True
 
     def __init__(
         self, model: nn.Module, given: Mapping[str, T], change: Callable[[Call, T], Tensor], unit_dim: UnitDim

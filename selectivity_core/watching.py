@@ -99,9 +99,12 @@ class Watch:
         UnitError: layers or dimensions that the model cannot have.
 
     Attributes:
+        changes: whether outputs are replaced.
         layers: name -> module.
         skipped: activations that were not found or left out, in words; after the first pass.
     """
+
+    changes = False
 
     def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim = None) -> None:
         self.model, self.layers, self.skipped = model, unit_layers(model, layers), list[str]()
@@ -189,7 +192,7 @@ class Watch:
         self._eager.__exit__(*error)
 
     def _enter(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
-        if in_backward():
+        if set_aside():
             return
         if self._depth and self._interrupted():
             self._depth = 0
@@ -201,7 +204,7 @@ class Watch:
             self._axes.begin([*args, *kwargs.values()])
 
     def _leave(self, _module: nn.Module, _args: object, output: object) -> None:
-        if in_backward() or not self._depth:
+        if set_aside() or not self._depth:
             return
         self._depth -= 1
         if not self._depth:
@@ -222,7 +225,7 @@ class Watch:
         return True
 
     def _used(self, layer: str, module: nn.Module, args: tuple, output: Any) -> Any:
-        if in_backward():
+        if set_aside():
             return None
         number = self._numbers[layer]
         if not self.is_asked(layer):
@@ -231,7 +234,8 @@ class Watch:
         given = output[0] if many else output
         if not isinstance(given, Tensor):
             raise UnitError(f"layer {layer!r}: its output is a {type(given).__name__}; a tensor is needed")
-        changed = self.see(Call(layer, number, module, given, self._dim(layer, number, module, args, given)))
+        with nullcontext() if self.changes else torch._C.DisableTorchFunction():  # nobody need follow how it is read
+            changed = self.see(Call(layer, number, module, given, self._dim(layer, number, module, args, given)))
         return (changed, *output[1:]) if many and changed is not None else changed
 
     def check_used(self) -> None:
@@ -307,9 +311,9 @@ class Watch:
             )
 
 
-def in_backward() -> bool:
-    """Whether the code runs within a backward pass."""
-    return torch._C._current_graph_task_id() != -1
+def set_aside() -> bool:
+    """Whether the code runs within a backward pass, which computes layers again, or only to be traced."""
+    return torch._C._current_graph_task_id() != -1 or torch.jit.is_tracing()
 
 
 def tensors_of(output: object, depth: int = 4) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,12 +43,12 @@ def _children(stage: Stage) -> list[Stage]:
     return [stage]
 
 
-def split(model: nn.Module, names: Iterable[str]) -> tuple[list[Stage], list[Stage]]:
+def split(model: nn.Module, names: Collection[str]) -> tuple[list[Stage], list[Stage]]:
     """The stages before the first of some layers, and those from it on; for single uses of a layer the whole model."""
-    layers = list(unit_layers(model, list(names)).values())
-    stages = (
-        [] if any(split_name(name, dict(model.named_modules()))[1] is not None for name in names) else stages_of(model)
-    )
+    modules = dict(model.named_modules())
+    if any(split_name(name, modules)[1] is not None for name in names):
+        return [], [model]
+    stages, layers = stages_of(model), [modules[name] for name in names]
     held = [{id(m) for m in stage.modules()} if isinstance(stage, nn.Module) else set() for stage in stages]
     places = [next((k for k, modules in enumerate(held) if id(layer) in modules), None) for layer in layers]
     if None in places:  # a container of stages, whose own hooks run only when it runs itself
@@ -96,15 +96,16 @@ class Numbering:
 
 
 def checked_images(model: nn.Module, images: Tensor | np.ndarray) -> Tensor:
-    """Images (samples, ...) in the model's floating type, or tokens (samples, tokens), on the model's device.
+    """Images (samples, ...) in the model's floating type, on its device; of a model with an embedding also its tokens.
 
     Raises:
         ActivityError: no samples, or numbers that are neither finite floating-point ones nor those of tokens.
     """
     pixels, parameter = _tensor(images), next(model.parameters(), None)
-    whole = pixels.dtype in (torch.int32, torch.int64)
+    texts = any(isinstance(module, nn.Embedding) for module in model.modules())
+    whole = texts and pixels.dtype in (torch.int32, torch.int64)
     if not (pixels.is_floating_point() or whole):
-        raise ActivityError(f"images: {pixels.dtype} given; floating-point numbers (or int64, tokens) are needed")
+        raise ActivityError(f"images: {pixels.dtype} given; floating-point numbers are needed")
     if pixels.ndim < 2 or not pixels.numel():
         raise ActivityError(f"images: shape {tuple(pixels.shape)} given; (samples, ...) with a sample is needed")
     bad = ~torch.isfinite(pixels).flatten(1).all(1)

@@ -1,7 +1,5 @@
 """What the look over a rendered book finds, on a site of two pages."""
 
-import sys
-from pathlib import Path
 
 import pytest
 

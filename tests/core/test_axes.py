@@ -105,17 +105,19 @@ def test_operations_in_place_change_what_is_known():
 
 
 @pytest.mark.parametrize(
-    ("known", "before", "after", "expected"),
+    ("known", "before", "after", "expected"),  # of four samples, or of one
     [
         ("spu", (4, 5, 6), (20, 6), "ru"), ("ru", (20, 6), (4, 5, 6), "spu"),
         ("spu", (1, 5, 6), (5, 6), "ru"), ("ru", (5, 6), (1, 5, 6), "spu"),
-        ("supp", (2, 3, 1, 1), (2, 3), "su"), ("supp", (1, 3, 4, 4), (1, 48), "sx"),
-        ("spu", (2, 5, 8), (2, 5, 2, 4), "spuu"), ("spuu", (2, 5, 2, 4), (2, 5, 8), "spu"),
-        ("su", (4, 6), (4, 6, 1, 1), "supp"), ("supp", (2, 6, 3, 3), (6, 2, 3, 3), "xxpp"),
+        ("supp", (4, 3, 1, 1), (4, 3), "su"), ("supp", (1, 3, 4, 4), (1, 48), "sx"),
+        ("spu", (4, 5, 8), (4, 5, 2, 4), "spuu"), ("spuu", (4, 5, 2, 4), (4, 5, 8), "spu"),
+        ("su", (4, 6), (4, 6, 1, 1), "supp"), ("supp", (4, 6, 3, 3), (6, 4, 3, 3), "rxpp"),
+        ("sxxxx", (4, 5, 3, 2, 2), (20, 3, 2, 2), "rxxx"), ("supp", (4, 6, 2, 2), (2, 2, 6, 2, 2), "rpupp"),
+        ("supp", (4, 6, 0, 2), (0,), "x"), ("spu", (4, 5, 6), (4, 5, 12), "xxx"),
     ],
 )  # fmt: skip
 def test_reshaping(known, before, after, expected):
-    assert reshaped(known, before, after) == expected
+    assert reshaped(known, before, after, 1 if before[0] in (1, 5) else 4) == expected
 
 
 def test_calls_of_activation_functions_are_collected_with_their_module():

@@ -150,13 +150,29 @@ def test_what_runs_outside_a_call_is_refused_and_right_in_a_with(own, run, expec
     reg(Y)
     with reg:
         run(model)
-    with pytest.raises(UnitError, match="its logits are not known; name the layers"):
+    with pytest.raises(UnitError, match="by itself, so that its logits are not known; name the"):
         reg(Y)
     reg.remove()
     reg = SelectivityRegularizer(model, 0.7, layers=list(unit_layers(model)))
     with reg:
         logits = run(model)
     same(gradients(model, F.cross_entropy(logits, Y) + reg(Y)), expected)
+
+
+def test_evaluation_in_the_body_of_a_with_is_no_part_of_it(expected):
+    model = Net()
+    reg = SelectivityRegularizer(model, 0.7)
+    with reg:
+        logits = model(X)
+        model.eval()(-X)
+        with torch.no_grad():
+            model.train()(-X)
+    same(gradients(model, F.cross_entropy(logits, Y) + reg(Y)), expected)
+    with reg:  # two calls in training are one pass of four layers
+        one, two = model(X), model(-X)
+    value = reg(Y).item()
+    terms = [plain_term(model, x).item() - F.cross_entropy(o, Y).item() for x, o in ((X, one), (-X, two))]
+    assert value == pytest.approx(sum(terms) / 2, rel=1e-5)
 
 
 def test_two_passes_that_could_be_meant_are_refused_and_have_terms_of_their_own():
