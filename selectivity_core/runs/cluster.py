@@ -1,0 +1,308 @@
+"""Runs trained through an executor, results coming back by value; and the executor of a Dask scheduler's workers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import pydoc
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, ParameterError, SelectivityError
+from ..machine import version
+from ..run import Result, train
+from ..spec import SCHEMA, RunSpec, field_names
+from ..tables import COLUMNS
+from ..training import RESULT_VERSION
+from .checkpoints import Checkpoints, Stopped
+from .executing import GRACE, POLL, Attempt, Resumable
+from .store import RunStore
+
+TIMEOUT = 30  # seconds to wait for the scheduler
+LOOK = 2.0  # seconds between looks at which workers there are
+
+# What must be the same here and on a worker.
+_FORM = hashlib.sha256(json.dumps([field_names(), COLUMNS]).encode()).hexdigest()[:8]
+VERSION = f"package {version() or 'uninstalled'}, schema {SCHEMA}, result version {RESULT_VERSION}, tables {_FORM}"
+STOPPED: set[str] = set()  # sweeps whose runs in this process are to stop
+
+
+def stop_sweep(sweep: str) -> None:
+    """Stops the runs of a sweep that this process trains, at their next step."""
+    STOPPED.add(sweep)
+
+
+@dataclass(frozen=True)
+class Paused:
+    """The last checkpoint of a run that was stopped on a worker without the store."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run to train where there is no store.
+
+    Attributes:
+        spec: the run.
+        version: `VERSION` of whoever asks.
+        data: the folder of data sets.
+        seconds: after which it stops.
+        begun: a checkpoint to go on from.
+        sweep: to which it belongs, for `stop_sweep`.
+    """
+
+    spec: RunSpec
+    version: str = VERSION
+    data: str | None = None
+    seconds: float = math.inf
+    begun: Paused | None = None
+    sweep: str = ""
+
+
+def train_by_value(order: Order) -> Result | Paused | None:
+    """Trains a run where there is no store.
+
+    Returns:
+        the result; where the run was stopped, its checkpoint; None where it was stopped before it began.
+
+    Raises:
+        SelectivityError: whoever asks has another version of the code.
+    """
+    if order.version != VERSION:
+        raise SelectivityError(_differs(f"its worker has {VERSION}", order.version))
+    deadline, abandoned = time.monotonic() + order.seconds, _abandoned()
+    stop = lambda: order.sweep in STOPPED or time.monotonic() >= deadline or abandoned()  # noqa: E731
+    if stop():
+        return None
+    with tempfile.TemporaryDirectory(prefix="selectivity-") as folder:
+        checkpoints = Checkpoints(Path(folder), math.inf)
+        if order.begun is not None:
+            checkpoints.put(order.begun.name, order.begun.content)
+        try:
+            return train(order.spec, data=order.data, progress=False, checkpoints=Resumable(checkpoints, stop))
+        except Stopped:
+            latest = checkpoints.latest()
+            return Paused(*latest) if latest else None
+
+
+def _abandoned() -> Callable[[], bool]:
+    """Whether the Dask task that this is called in was cancelled, or its client is gone; never true elsewhere."""
+    try:
+        worker = sys.modules["distributed"].get_worker()
+        key = worker.get_current_task()
+    except (KeyError, ValueError):
+        return lambda: False
+    return lambda: key not in worker.state.tasks or worker.state.tasks[key].state == "cancelled"
+
+
+def _differs(theirs: str, ours: str) -> str:
+    return f"{theirs}, here is {ours}: install the same version of this repository on all machines"
+
+
+class Elsewhere(AbstractContextManager["Elsewhere"]):
+    """An executor as a crew: as many runs at a time as it has workers, each run's lock held while it is trained there.
+
+    Args:
+        executor: of `concurrent.futures`, or Dask's; its workers need this package and the data, no shared disk.
+        store: where results are kept.
+        data: the folder of data sets.
+        digests: data set -> digest of the data here, which a worker's must equal.
+    """
+
+    def __init__(self, executor: Executor, store: RunStore, data: str | Path | None, digests: dict[str, str]) -> None:
+        if type(executor).__module__.startswith("distributed."):
+            executor = Cluster(executor._client)  # type: ignore[attr-defined]
+        self.executor, self.store, self.digests = executor, store, digests
+        self.data = None if data is None else str(data)
+        self.sweep = secrets.token_hex(8)
+        self._futures: dict[Future[Any], tuple[RunSpec, ExitStack]] = {}
+        self._ended: list[tuple[RunSpec, Attempt | Exception]] = []  # without having been handed to the executor
+        self._gone = False
+
+    def __exit__(self, *_: object) -> None:
+        """Stops what is in progress and keeps what comes back in time."""
+        if not self._futures:
+            return
+        stop_sweep(self.sweep)
+        if isinstance(self.executor, Cluster):
+            self.executor.stop(self.sweep)
+        deadline = time.monotonic() + GRACE
+        try:
+            while self._futures and time.monotonic() < deadline:
+                self.ended()
+        finally:
+            for future, (_spec, lock) in self._futures.items():
+                future.cancel()
+                lock.close()
+
+    def free(self) -> bool:
+        """Whether a worker of the executor is."""
+        if isinstance(self.executor, Cluster):
+            slots: float = 1 if self._gone else self.executor.slots()
+        else:
+            slots = getattr(self.executor, "_max_workers", math.inf)
+        return len(self._futures) < slots
+
+    def start(self, spec: RunSpec, seconds: float) -> None:
+        """Hands a run over."""
+        held = ExitStack()
+        try:
+            if self._gone:
+                raise CancelledError
+            if not held.enter_context(self.store.try_lock(spec)):
+                self._ended.append((spec, "busy"))
+            elif self.store.holds(spec, self.digests.get(spec.dataset)):
+                self._ended.append((spec, "finished"))
+            else:
+                latest = self.store.checkpoints(spec).latest()
+                order = Order(
+                    spec, data=self.data, seconds=seconds, begun=Paused(*latest) if latest else None, sweep=self.sweep
+                )
+                self._futures[self.executor.submit(train_by_value, order)] = (spec, held.pop_all())
+        except Exception as error:
+            self._ended.append((spec, self._refused(error)))
+        finally:
+            held.close()
+
+    def in_progress(self) -> int:
+        """How many runs were handed over and did not end."""
+        return len(self._futures) + len(self._ended)
+
+    def ended(self) -> list[tuple[RunSpec, Attempt | Exception]]:
+        """Stores what came back."""
+        found, self._ended = self._ended, []
+        if not self._futures:
+            time.sleep(0 if found else POLL)
+        for future in wait(self._futures, 0 if found else POLL, FIRST_COMPLETED).done:
+            spec, held = self._futures.pop(future)
+            with held:
+                try:
+                    found.append((spec, self._keep(future.result(), spec)))
+                except Exception as error:
+                    found.append((spec, self._refused(error)))
+            del future  # a result is let go once it is stored
+        return found
+
+    def _refused(self, error: Exception) -> Exception:
+        if isinstance(error, CancelledError):
+            self._gone = True
+            return SelectivityError("the executor gave it up (did it lose its scheduler?)")
+        return error
+
+    def _keep(self, found: Result | Paused | None, spec: RunSpec) -> Attempt:
+        """Stores what a worker sent."""
+        if found is None:
+            return "stopped"
+        if isinstance(found, Paused):
+            self.store.checkpoints(spec).put(found.name, found.content)
+            return "stopped"
+        result_version = found.runs["provenance_result_version"].iloc[0]
+        odd = [name for name, columns in COLUMNS.items() if tuple(getattr(found, name).columns) != columns]
+        if found.spec != spec or result_version != str(RESULT_VERSION) or odd:
+            what = f"tables {', '.join(odd)} of another form" if odd else f"result version {result_version}"
+            raise SelectivityError(_differs(f"its worker sent a run with {what}", VERSION))
+        here = self.digests.get(spec.dataset)
+        if here is not None and found.digest != here:
+            raise DataError(
+                f"its worker has other data under the name {spec.dataset} "
+                f"(digest {found.digest[:16]}, here {here[:16]})"
+            )
+        self.store.add(found)
+        return "finished"
+
+
+class Cluster(Executor):
+    """The workers of a Dask scheduler that have this very version of the package; others are named and get no run.
+
+    Args:
+        client: of the scheduler.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self._versions: dict[str, str] = {}  # of the workers that were asked
+        self._slots, self._looked = 0, -math.inf
+
+    def slots(self) -> int:
+        """How many runs its workers can train at a time.
+
+        Raises:
+            SelectivityError: no worker has this version, or the scheduler is gone.
+        """
+        if time.monotonic() - self._looked < LOOK:
+            return self._slots
+        try:
+            threads = self.client.nthreads()
+            if new := [worker for worker in threads if worker not in self._versions]:
+                self._ask(new)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise SelectivityError(f"the scheduler is gone ({' '.join(str(error).split())})") from error
+        self._slots = sum(count for worker, count in threads.items() if self._versions.get(worker) == VERSION)
+        others = [w for w in threads if self._versions.get(w, VERSION) != VERSION]
+        if others and len(others) == len(threads):
+            raise SelectivityError(_differs(f"worker {others[0]} has {self._versions[others[0]]}", VERSION))
+        self._looked = time.monotonic()
+        return self._slots
+
+    def _ask(self, workers: list[str]) -> None:
+        # A call that a worker understands which has an older package or none: it cannot fail to be unpickled there.
+        name = f"{__name__}.VERSION"
+        for worker, found in self.client.run(pydoc.locate, name, workers=workers, on_error="return").items():
+            self._versions[worker] = found if isinstance(found, str) else "no package of this name that can be imported"
+            if found != VERSION:
+                print(
+                    _differs(f"worker {worker} has {self._versions[worker]} and gets no run", VERSION), file=sys.stderr
+                )
+
+    def _same(self) -> list[str]:
+        return [worker for worker, found in self._versions.items() if found == VERSION]
+
+    def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """As of any executor, to the workers of this version."""
+        # pure=False: a task's key is its own, so that the results of an earlier client's tasks are never mixed in.
+        future: Future[Any] = self.client.get_executor(pure=False, workers=self._same()).submit(call, *args, **kwargs)
+        return future
+
+    def stop(self, sweep: str) -> None:
+        """Stops the runs of a sweep on all workers."""
+        self.client.run(stop_sweep, sweep, workers=self._same(), wait=False)
+
+
+@contextmanager
+def scheduled(address: str) -> Iterator[Executor]:
+    """An executor whose runs the workers of a scheduler train; they need this package and the data, no shared disk.
+
+    Args:
+        address: the scheduler's, such as "tcp://10.0.0.1:8786".
+
+    Raises:
+        ParameterError: not an address.
+        SelectivityError: Dask is not installed, or nothing answers there.
+    """
+    kind, separator, rest = address.partition("://")
+    if not separator or kind not in ("tcp", "tls", "ws", "wss") or not rest:
+        raise ParameterError(f"scheduler: {address!r} given; an address such as tcp://10.0.0.1:8786 is needed")
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise SelectivityError(
+            "scheduler: Dask is not installed; install this package with its extra `cluster`"
+        ) from error
+    try:
+        client = Client(address, timeout=TIMEOUT, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        message = " ".join(str(error).split())
+        raise SelectivityError(f"scheduler: nothing answers at {address} ({message})") from error
+    with client:
+        yield Cluster(client)
