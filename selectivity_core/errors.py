@@ -1,5 +1,16 @@
 """The errors that the package raises on purpose. Each message names the thing, what was given and what is allowed."""
 
+import difflib
+from collections.abc import Iterable
+
+
+def unknown(what: str, given: object, allowed: Iterable[str]) -> str:
+    """The message on a name that is none of those allowed; it ends with the nearest of them."""
+    allowed = list(allowed)
+    near = difflib.get_close_matches(str(given), allowed, n=1)
+    guess = f"; did you mean {near[0]}?" if near else ""
+    return f"{what}: {given!r:.100} given; one of {', '.join(allowed)} is allowed{guess}"
+
 
 class SelectivityError(Exception):
     """Base of every error raised on purpose; the command line prints its message as one line and exits with 2."""

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TextIO
 
-from tqdm.auto import tqdm
+import tqdm.auto
+import tqdm.std
+
+# "none", since pages of the book have no use for bars; or a file that takes them, for whoever waits for a notebook.
+VARIABLE = "SELECTIVITY_PROGRESS"
 
 
-class _Bar(tqdm):
+class _Bar(tqdm.std.tqdm if os.environ.get(VARIABLE) else tqdm.auto.tqdm):  # type: ignore[misc]
     """A bar with a lock of its own process.
 
     tqdm's lock is a semaphore that forked processes share: one that is killed while it holds it (in any bar's first
@@ -26,15 +32,19 @@ _own_lock()
 os.register_at_fork(after_in_child=_own_lock)
 
 
-def bar(title: str, total: int | None, unit: str, **options: Any) -> tqdm:
-    """A tqdm bar; where the output is not a terminal it prints at most one line every ten seconds.
+@lru_cache(maxsize=1)
+def _file(path: str) -> TextIO:
+    return Path(path).open("a", encoding="utf-8")
 
-    SELECTIVITY_PROGRESS=none, which notebooks run for the book have, shows none: a page has no use for it.
-    """
-    if os.environ.get("SELECTIVITY_PROGRESS") == "none":
+
+def bar(title: str, total: int | None, unit: str, **options: Any) -> tqdm.std.tqdm:
+    """A tqdm bar; where the output is not a terminal it is printed at most every ten seconds."""
+    where = os.environ.get(VARIABLE)
+    if where == "none":
         options["disable"] = True
-    quiet = not sys.stderr.isatty() and "ipykernel" not in sys.modules
-    if quiet:
+    elif where:
+        options["file"] = _file(where)
+    if where or (not sys.stderr.isatty() and "ipykernel" not in sys.modules):
         options = {"mininterval": 10.0, "maxinterval": 30.0, "ncols": 100} | options
     return _Bar(desc=title, total=total, unit=unit, **options)
 

@@ -133,7 +133,8 @@ class RunSpec:
         from .units import parse_activation
 
         find_model(self.model)
-        parse_activation(self.activation)
+        if slope := parse_activation(self.activation):
+            object.__setattr__(self, "activation", f"leaky_relu:{slope!r}")  # 0.1, 0.10 and 1e-1 are one run
         if self.estimate == "unbiased" and self.index != "si":
             raise SpecError('estimate: "unbiased" given with index "dprime"; it is defined for "si" only')
 
@@ -187,6 +188,15 @@ def _kinds() -> dict[str, Any]:
     return typing.get_type_hints(RunSpec, include_extras=False)
 
 
+def check_value(name: str, given: Any) -> Any:
+    """A field's value in its one canonical form, whatever the others are.
+
+    Raises:
+        SpecError: a value that the field cannot have, naming it.
+    """
+    return _value(name, _kinds()[name], given)
+
+
 def _value(name: str, kind: Any, given: Any) -> Any:
     """`given` as the field's type, in one canonical form (1 -> 1.0 for floats, -0.0 -> 0.0)."""
     if typing.get_origin(kind) is Literal:
@@ -221,7 +231,7 @@ def _number(name: str, kind: type, given: Any) -> float | int:
         finite = False
     if not is_number or (kind is int and finite and given != int(given)):
         needed = "a whole number" if kind is int else "a number"
-        raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; {needed} is needed")
+        raise SpecError(f"{name}: {given!r:.60} ({type(given).__name__}) given; {needed} is needed{_hint(given)}")
     if not finite:
         raise SpecError(f"{name}: {given!r:.40} given; a finite number is needed")
     value = kind(given) + 0  # -0.0 + 0 is 0.0
@@ -232,6 +242,16 @@ def _number(name: str, kind: type, given: Any) -> float | int:
             left, right = "[" if with_low else "(", "]" if with_high else ")"
             raise SpecError(f"{name}: {given!r} given; {left}{low:g}, {high:g}{right} is allowed")
     return value
+
+
+def _hint(given: Any) -> str:
+    """How to write a number that arrived as text: YAML 1.1 takes 1e-4 for text, since it lacks a point."""
+    try:
+        value = float(given) if isinstance(given, str) else math.nan
+    except ValueError:
+        return ""
+    text = repr(value) if "." in repr(value) else repr(value).replace("e", ".0e")
+    return f"; it arrived as text, in YAML write {text}" if math.isfinite(value) else ""
 
 
 def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ..runs.derived import derive
 from ..runs.planning import cost_in_words
 from ..runs.profiles import SET_BY_GRID, Bound, check_overrides, find_profile, profile
 from ..runs.store import default_store
-from ..runs.sweeping import OnMissing, runs_are, sweep
+from ..runs.sweeping import MAX_HOURS, OnMissing, runs_are, sweep
 from ..spec import VARIED, RunSpec, field_names
 from ..tables import Tables
 from .numbers import alpha_label
@@ -166,7 +166,7 @@ class Study:
 
     def command(self) -> str:
         """The command that trains this figure's runs."""
-        alphas = ",".join(f"{a:g}" for a in sorted({s.alpha for s in self.specs}))
+        alphas = ",".join(repr(a).removesuffix(".0") for a in sorted({s.alpha for s in self.specs}))
         words = ["selectivity", "sweep", "--profile", self.profile, "--figure", self.figure.id, f"--alphas={alphas}"]
         numbers = {s.seed for s in self.specs}
         if {s.seed for s in self.specs if s.alpha} in (numbers, set()):  # else the profile's own, more at α = 0
@@ -195,6 +195,7 @@ def gather(
     on_missing: OnMissing = "train",
     models: Sequence[str] | None = None,
     bound_layers: int = 0,
+    max_hours: float = MAX_HOURS,
 ) -> Study:
     """The runs of a figure: from the local store, then the ledger, then trained (or skipped, or refused).
 
@@ -208,16 +209,18 @@ def gather(
         on_missing: "train", "skip" or "raise".
         models: networks; the figure's own by default.
         bound_layers: for how many layers of a network the off-axis bound is worked out; the profile's number where 0.
+        max_hours: of work that may be trained; see `sweep`.
 
     Raises:
         SpecError: a value that is not allowed.
+        ParameterError: more work than `max_hours`.
         MissingRunsError: runs are missing and `on_missing` is "raise".
     """
     changes = check_overrides(overrides or {})
     store, kept = default_store(), ledger()
     ask: dict[str, Any] = {"alphas": alphas or None, "models": models, **changes}
     specs = wanted_runs(profile, figure, kept, seeds=seeds, **ask)
-    tables = sweep(specs, store, on_missing=on_missing, ledger=kept)
+    tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=max_hours)
     study = Study(find_figure(figure), profile, specs, tables)
     scale = find_profile(profile)
     limit = scale.bound

@@ -184,14 +184,15 @@ class Elsewhere(AbstractContextManager["Elsewhere"]):
         found, self._ended = self._ended, []
         if not self._futures:
             time.sleep(0 if found else POLL)
-        for future in wait(self._futures, 0 if found else POLL, FIRST_COMPLETED).done:
-            spec, held = self._futures.pop(future)
+        done = wait(self._futures, 0 if found else POLL, FIRST_COMPLETED).done
+        while done:  # a result is let go once it is stored
+            spec, held = self._futures.pop(future := done.pop())
             with held:
                 try:
                     found.append((spec, self._keep(future.result(), spec)))
                 except Exception as error:
                     found.append((spec, self._refused(error)))
-            del future  # a result is let go once it is stored
+            del future
         return found
 
     def _refused(self, error: Exception) -> Exception:
@@ -259,11 +260,10 @@ class Cluster(Executor):
         # A call that a worker understands which has an older package or none: it cannot fail to be unpickled there.
         name = f"{__name__}.VERSION"
         for worker, found in self.client.run(pydoc.locate, name, workers=workers, on_error="return").items():
-            self._versions[worker] = found if isinstance(found, str) else "no package of this name that can be imported"
+            self._versions[worker] = found if isinstance(found, str) else "no package that can be imported"
             if found != VERSION:
-                print(
-                    _differs(f"worker {worker} has {self._versions[worker]} and gets no run", VERSION), file=sys.stderr
-                )
+                said = f"worker {worker} gets no run: it has {self._versions[worker]}"
+                print(_differs(said, VERSION), file=sys.stderr)
 
     def _same(self) -> list[str]:
         return [worker for worker, found in self._versions.items() if found == VERSION]
@@ -276,7 +276,7 @@ class Cluster(Executor):
 
     def stop(self, sweep: str) -> None:
         """Stops the runs of a sweep on all workers."""
-        self.client.run(stop_sweep, sweep, workers=self._same(), wait=False)
+        self.client.run(stop_sweep, sweep, workers=self._same(), on_error="ignore")
 
 
 @contextmanager

@@ -201,7 +201,7 @@ def measured_costs(store: RunStore, ledger: Tables | None, tick: Callable[[], ob
 def samples_of(runs: pd.DataFrame) -> list[Sample]:
     """The fastest run of every setting among rows of the table of runs, by kind of device."""
     runs = runs[runs["status"] == "complete"]
-    runs = runs.assign(regularised=runs["alpha"] != 0, kind=runs["provenance_device"].str.partition(":")[0])
+    runs = runs.assign(regularised=runs["alpha"] != 0, kind=runs["provenance_device"].str.split(":").str[0])
     fields = [name for name in COSTLY if name in runs]
     fastest = runs.sort_values("seconds", kind="stable").drop_duplicates([*fields, "regularised", "kind"])
     return [_sample(spec_of(row), row) for row in fastest.to_dict("records")]

@@ -6,15 +6,14 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import DataError, MissingRunsError, ParameterError, SelectivityError
+from ..errors import DataError, MissingRunsError, ParameterError, SelectivityError, SpecError
 from ..progress import bar, duration
 from ..spec import RunSpec
 from ..tables import Tables, empty
-from .archive import ledger as read_ledger
 from .executing import default_jobs, gpu_count, train_all
 from .store import RunStore
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OnMissing = Literal["train", "skip", "raise"]
+MAX_HOURS = 4.0  # of work that the command line and notebooks train without being told to
 
 
 def sweep(
@@ -112,10 +112,15 @@ def at_hand(
 
 def _cost(missing: Sequence[RunSpec], store: RunStore, ledger: Tables | None, workers: int) -> tuple[float, float]:
     """Seconds of work that runs take, and seconds until so many workers are done."""
-    from .costs import costs_of, makespan, measured_costs, setting_of
+    from .archive import ledger as read_ledger
+    from .costs import cost_of, makespan, measured_costs, setting_of
 
-    costs = costs_of(missing, measured_costs(store, read_ledger() if ledger is None else ledger))
-    seconds = [costs[setting_of(spec)].seconds for spec in missing]
+    samples = measured_costs(store, read_ledger() if ledger is None else ledger)
+    known: dict[Any, float] = {}
+    for setting, spec in {setting_of(spec): spec for spec in missing}.items():
+        with suppress(SpecError):  # a network that cannot be: its runs fail by name
+            known[setting] = cost_of(spec, samples).seconds
+    seconds = [known.get(setting_of(spec), 0.0) for spec in missing]
     return sum(seconds), makespan(seconds, workers)
 
 

@@ -24,9 +24,12 @@ from .store import RunStore
 
 # An interpreter of its own, with the modules of this one: no `if __name__ == "__main__"` is needed in scripts, nothing
 # is pickled, and no shared memory is used.
-START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from selectivity_core.runs.workers import serve; serve()"
-)
+START = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from selectivity_core.runs import workers
+workers.serve(int(sys.argv[2]))
+"""
 REPORTS = 1.0  # seconds between reports of progress
 
 
@@ -40,11 +43,14 @@ class Worker:
     def __init__(self, device: str | None) -> None:
         self.device, self._text = device, b""
         self.spec: RunSpec | None = None  # the run in progress
+        self.output, answers = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", START, json.dumps(sys.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-c", START, json.dumps(sys.path), str(answers)], stdin=subprocess.PIPE,
+            stdout=2, pass_fds=[answers],  # what libraries print does not get between the answers
             env={"OMP_NUM_THREADS": "1", **os.environ},
             process_group=0,  # Ctrl-C reaches this process alone, which says when to stop
         )  # fmt: skip
+        os.close(answers)
 
     def begin(self, spec: RunSpec, **order: Any) -> None:
         """Sends a run to train."""
@@ -58,8 +64,7 @@ class Worker:
 
     def answers(self) -> list[dict[str, Any]]:
         """What came since the last call; at the end of its output, that it died."""
-        assert self.process.stdout is not None
-        content = os.read(self.process.stdout.fileno(), 1 << 16)
+        content = os.read(self.output, 1 << 16)
         if not content:
             code = self.process.wait()
             return [{"died": f"ended with code {code}" if code >= 0 else f"signal {-code} (out of memory?)"}]
@@ -106,7 +111,7 @@ class Workers(AbstractContextManager["Workers"]):
             for worker in workers:
                 worker.process.kill()
                 worker.process.wait()
-                worker.process.stdout.close()  # type: ignore[union-attr]
+                os.close(worker.output)
             self._selector.close()
 
     def free(self) -> bool:
@@ -119,7 +124,7 @@ class Workers(AbstractContextManager["Workers"]):
             worker = self._idle.pop()
         else:
             worker = Worker(self._devices.pop(0))
-            self._selector.register(worker.process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
+            self._selector.register(worker.output, selectors.EVENT_READ, worker)
         self._busy.append(worker)
         worker.begin(spec, seconds=seconds, **self.order)
 
@@ -144,9 +149,9 @@ class Workers(AbstractContextManager["Workers"]):
                 if "died" in answer:
                     self._idle.remove(worker)
                     self._devices.append(worker.device)
-                    self._selector.unregister(worker.process.stdout)  # type: ignore[arg-type]
+                    self._selector.unregister(worker.output)
                     worker.end()
-                    worker.process.stdout.close()  # type: ignore[union-attr]
+                    os.close(worker.output)
         return found
 
 
@@ -161,10 +166,12 @@ def _result(answer: dict[str, Any]) -> Attempt | Exception:
     return found
 
 
-def serve() -> None:
-    """The worker's side: trains what it is told to, and ends with its parent, however that ends."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not get between the answers
+def serve(answers: int) -> None:
+    """The worker's side: trains what it is told to, and ends with its parent, however that ends.
+
+    Args:
+        answers: the file descriptor that it answers on.
+    """
     orders: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     stop = threading.Event()
 
@@ -178,8 +185,7 @@ def serve() -> None:
 
     def say(**answer: Any) -> None:
         with contextlib.suppress(OSError):  # the parent is gone
-            answers.write(json.dumps(answer) + "\n")
-            answers.flush()
+            os.write(answers, json.dumps(answer).encode() + b"\n")
 
     while (order := orders.get()) is not None and not stop.is_set():
         say(**_work(order, stop, say))

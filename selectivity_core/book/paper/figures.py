@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ...errors import SpecError
-from ...runs.profiles import expand, find_profile, profile, seed_list
+from ...errors import SpecError, unknown
+from ...runs.profiles import expand, find_profile, profile, seed_list, with_epochs
 from ...spec import RunSpec
 from . import beyond, leavitt_morcos, morcos
 from .entries import FigureEntry, Side
@@ -28,7 +28,7 @@ def find_figure(name: str) -> FigureEntry:
         SpecError: no such figure.
     """
     if name not in FIGURES:
-        raise SpecError(f"figure: {name!r} given; one of {', '.join(FIGURES)} is allowed")
+        raise SpecError(unknown("figure", name, FIGURES))
     return FIGURES[name]
 
 
@@ -67,16 +67,9 @@ def setting(entry: FigureEntry, base: RunSpec) -> dict[str, Any]:
 
 
 def stretched(base: RunSpec, factor: float) -> RunSpec:
-    """A spec with `factor` times the epochs and warm-up, its learning rate dropping at the same shares of them.
-
-    Of drops that come to lie in one epoch one is left, and none in the last.
-    """
+    """A spec with `factor` times the epochs and warm-up, its learning rate dropping at the same shares of them."""
     epochs = max(1, round(factor * base.epochs))
-    drops = {round(factor * epoch) for epoch in base.milestones}
-    milestones = tuple(sorted(epoch for epoch in drops if 0 < epoch < epochs))
-    return base.replace(milestones=()).replace(
-        epochs=epochs, milestones=milestones, warmup_epochs=factor * base.warmup_epochs
-    )
+    return with_epochs(base, epochs).replace(warmup_epochs=factor * base.warmup_epochs)
 
 
 def grid(

@@ -120,7 +120,7 @@ def _carry_out(folder: Path, stop: threading.Event) -> bool:
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",
-        "SELECTIVITY_PROGRESS": "none",
+        "SELECTIVITY_PROGRESS": os.environ.get("SELECTIVITY_PROGRESS", "none"),
         reads.VARIABLE: str(folder / child.READS),
     }
     environment.pop("MPLBACKEND", None)  # one set for scripts would leave the notebook without its figures
