@@ -62,7 +62,7 @@ class Cost:
 
 # By these where neither store nor ledger has a run: small images are nearly all overhead, larger ones arithmetic.
 REFERENCE = (
-    Sample(RunSpec(), 4.7, "cpu", "a core of an AMD EPYC"),
+    Sample(RunSpec(), 4.9, "cpu", "a core of an AMD EPYC"),
     Sample(
         RunSpec(
             dataset="cifar10", epochs=8, batch_size=256, milestones=(4, 6), width=16, train_size=45_000, augment=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from ..errors import SpecError, unknown
@@ -247,14 +248,10 @@ def seed_list(seeds: int | Sequence[int]) -> list[int]:
     Raises:
         SpecError: a count below 1, no or doubled seeds, or more than `MOST_SEEDS`.
     """
-    needed = f"a count from 1 to {MOST_SEEDS}, or a list of that many seeds, each once"
-    if not isinstance(seeds, Iterable):
-        if isinstance(seeds, bool) or not 1 <= seeds <= MOST_SEEDS or seeds != int(seeds):
-            raise SpecError(f"seeds: {seeds!r:.40} given; {needed}, is needed")
-        return list(range(int(seeds)))
-    found = [check_value("seed", seed) for seed in seeds]
+    numbers = seeds if isinstance(seeds, Iterable) else range(check_value("seed", seeds))
+    found = [check_value("seed", number) for number in islice(numbers, MOST_SEEDS + 1)]
     if not 1 <= len(found) <= MOST_SEEDS or len(set(found)) != len(found):
-        raise SpecError(f"seeds: {found!r:.40} given; {needed}, is needed")
+        raise SpecError(f"seeds: {seeds!r:.40} given; 1 to {MOST_SEEDS} of them, each once, are needed")
     return found
 
 

@@ -1,11 +1,12 @@
 """Bars."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from selectivity_core.progress import bar
+from selectivity_core.progress import bar, duration
 
 KILLED_IN_A_BAR = """
 import os, signal
@@ -56,3 +57,17 @@ def test_the_book_shows_no_bars(setting, monkeypatch, capsys):
         shown.update(2)
     said = capsys.readouterr().err
     assert ("training" in said and "2/2" in said) is (setting is None)
+
+
+def test_a_file_takes_bars_for_whoever_waits(tmp_path):
+    script = "from selectivity_core.progress import bar\nwith bar('training', 2, 'run') as shown: shown.update(2)"
+    environment = {**os.environ, "SELECTIVITY_PROGRESS": str(tmp_path / "progress")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert "training: 100%" in (tmp_path / "progress").read_text()
+
+
+def test_durations_in_words():
+    assert [duration(s) for s in (0.4, 89, 100, 5000, 5400, 3.6e6 * 1.1)] == [
+        "0 s", "89 s", "2 minutes", "83 minutes", "1.5 hours", "1,100 hours",
+    ]  # fmt: skip

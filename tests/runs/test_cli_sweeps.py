@@ -1,4 +1,4 @@
-"""The command line of long sweeps: plan, shards, time budgets, status, verify, export and import, migrate."""
+"""The command line of long sweeps: plan, shards, time budgets, status, verify, export and import."""
 
 import gzip
 import re
@@ -43,7 +43,7 @@ def test_plan_says_what_a_sweep_will_take_and_does_nothing(call, store):
     assert said[1].split("regularised")[1].split()[:5] == ["4", "2", "0", "0", "2"]
     assert said[3].startswith(
         "MLP (width 8) on 50 images of scikit-learn's digits, 2 epochs, batch 32, regularised: "
-        "measured: fastest of 2 runs on "
+        "measured: fastest run on "
     )
     assert said[-1].startswith("3 of 6 runs are to be trained (all by measured costs): ")
     assert "with 2 workers" in said[-1]
@@ -187,9 +187,3 @@ def test_export_and_import_of_whole_runs(call, store, tmp_path):
     assert (code, "nowhere: no such folder or file of runs" in said) == (2, True)
     code, _, (said,) = call("export", "--runs", tar, "--to", tmp_path / "x", "--store", store.path)
     assert (code, "not allowed with argument" in said) == (2, True)
-
-
-def test_migrate_where_there_is_nothing_to_do(call, store, tmp_path):
-    (tmp_path / "ledger").mkdir()
-    code, out, _ = call("migrate", "--store", store.path, "--ledger", tmp_path / "ledger")
-    assert (code, out) == (0, [f"{store.path}: 0 runs rewritten", f"{tmp_path / 'ledger'}: 0 runs rewritten"])
