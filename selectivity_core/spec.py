@@ -259,7 +259,7 @@ def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: row[name] for name in field_names() if name in row}
     for name in ("milestones", "window"):
         if name in found:
-            found[name] = [int(epoch) for epoch in str(found[name]).split()]
+            found[name] = [int(epoch) for epoch in str(found[name] or "").split()]
     if not found.get("window"):
         found["window"] = None
     return {name: value.item() if hasattr(value, "item") else value for name, value in found.items()}

@@ -322,7 +322,7 @@ def test_more_threads_than_openmp_allows_is_one_line_and_does_not_hang(tmp_path)
 
 def test_a_path_that_is_too_long_is_one_line(refused, tmp_path):
     for words in (("train",), ("status",), ("plan",), ("sweep", "--jobs", "1")):
-        assert refused(*words, "--store", tmp_path / ("x" * 5000)).endswith(": File name too long")
+        assert "File name too long" in refused(*words, "--store", tmp_path / ("x" * 5000))
     assert list(tmp_path.iterdir()) == []
 
 
