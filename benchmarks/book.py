@@ -6,9 +6,10 @@ import json
 import subprocess
 import sys
 
-from selectivity_core.book.publish import staleness
-from selectivity_core.book.publish.__main__ import ROOT, full_build
-from selectivity_core.book.publish.job import prepare
+import nbformat
+
+from selectivity_core.book.build.__main__ import EXECUTED, FULL, ROOT
+from selectivity_core.book.build.execution import STAMP, prepare, why_stale
 from selectivity_core.errors import SelectivityError
 
 from .timing import Paired, timed
@@ -27,22 +28,21 @@ def full_seconds() -> float:
     Raises:
         NotMeasured: there was none yet, or notebooks are out of date since.
     """
-    kept = full_build()
-    if not kept.exists():
+    if not FULL.exists():
         raise NotMeasured("no `make book` has run every notebook yet; run it once")
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        job = prepare(notebook, ROOT / "book" / "executed" / notebook.name, {})
-        reason = staleness.why_stale(job.out, job.made_from)
+        reason = why_stale(prepare(notebook, EXECUTED / notebook.name, {}))
         if reason is not None:
             raise NotMeasured(f"the book is not current ({notebook.stem}: {reason}); run `make book` first")
-    return float(json.loads(kept.read_text(encoding="utf-8"))["seconds"])
+    return float(json.loads(FULL.read_text(encoding="utf-8"))["seconds"])
 
 
 def touch() -> None:
     """Makes one executed notebook look as if its source had changed since."""
-    path = staleness.stamp_path(ROOT / "book" / "executed" / f"{TOUCHED}.ipynb")
-    stamp = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(stamp | {"notebook": "touched"}), encoding="utf-8")
+    path = EXECUTED / f"{TOUCHED}.ipynb"
+    copy = nbformat.read(path, 4)
+    copy.metadata[STAMP]["notebook"] = "touched"
+    nbformat.write(copy, path)
 
 
 def build() -> None:
@@ -51,7 +51,7 @@ def build() -> None:
     Raises:
         SelectivityError: it fails.
     """
-    command = [sys.executable, "-m", "selectivity_core.book.publish", "build"]
+    command = [sys.executable, "-m", "selectivity_core.book.build", "build"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SelectivityError(f"book: exit code {done.returncode}: {done.stderr.strip()[-500:]}")

@@ -46,15 +46,15 @@ def peak() -> int:
 
 def tables(layers: int) -> int:
     """Bytes by which unit tables of `layers` layers raise this process's peak."""
-    from selectivity_core.measuring import unit_table
+    from selectivity_core.measuring import measured_units
 
     from .images import generated
 
     torch.set_num_threads(1)
-    unit_table(Column(1), generated(10, 10, 100, SIZE), "float32", 0, shuffles=0)  # loads what is loaded once
+    measured_units(Column(1), generated(10, 10, 100, SIZE), "float32", 0, shuffles=0)  # loads what is loaded once
     model, data = Column(layers), generated(10, 10, IMAGES, SIZE)
     before = peak()
-    unit_table(model, data, "float32", 0, shuffles=0)
+    measured_units(model, data, "float32", 0, shuffles=0)
     return peak() - before
 
 

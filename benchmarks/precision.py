@@ -5,9 +5,10 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
-from selectivity_core import RunSpec, profile, sweep
 from selectivity_core.book.numbers import alpha_label, number, span
 from selectivity_core.book.statistics import t_interval
+
+from selectivity_core import RunSpec, profile, sweep
 from selectivity_core.runs.profiles import expand
 
 ALPHAS, SEEDS = (-1.0, 0.0, 1.0), 5

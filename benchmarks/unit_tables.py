@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from selectivity_core import build_model, profile
-from selectivity_core.measuring import score, unit_table
+from selectivity_core.measuring import measured_units, score
 
 from .images import generated
 from .timing import Paired, compare
@@ -23,7 +23,7 @@ def measure() -> dict[str, Paired]:
     torch.set_num_threads(THREADS)
     try:
         found = compare(
-            lambda: unit_table(model, data, spec.precision, spec.seed, shuffles=0),
+            lambda: measured_units(model, data, spec.precision, spec.seed, shuffles=0),
             lambda: score(model, data, data.test_images, data.test_labels, spec.precision),
         )
     finally:

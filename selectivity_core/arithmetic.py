@@ -17,8 +17,8 @@ BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # of x86-64
 
 @lru_cache(maxsize=1)
 def multiplies_bf16() -> bool:
-    """Whether the processor has instructions that multiply bf16."""
-    found = torch.cpu.get_capabilities()
+    """Whether the processor has instructions that multiply bf16; False for a torch that cannot tell."""
+    found: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(found.get(name, False) for name in BF16_INSTRUCTIONS)
 
 
@@ -35,12 +35,45 @@ def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
         precision: of its arithmetic, "float32" or "bfloat16".
     """
     half = precision == "bfloat16"
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+    # Without its cache, which the end of this body would not clear inside an autocast of the caller's: the next pass
+    # would see the rounded weights of this one.
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half, cache_enabled=False):
         if half and device.type == "cpu" and not multiplies_bf16():
             with _Widening():
                 yield
         else:
             yield
+
+
+@contextmanager
+def standard() -> Iterator[None]:
+    """Torch's own settings for the body, whatever the caller's: no autocast, float32 products in full, float32 tensors.
+
+    Only one thread of a process may be in it at a time: the settings are the process's.
+    """
+    try:
+        products: str | None = torch.get_float32_matmul_precision()
+    except RuntimeError:  # set by the newer interface, which this one cannot describe
+        products = None
+    cpu: Any = torch.backends.mkldnn
+    settings = [cpu.matmul, torch.backends.cuda.matmul, cpu.conv]
+    before, dtype = [setting.fp32_precision for setting in settings], torch.get_default_dtype()
+    torch.set_float32_matmul_precision("highest")
+    cpu.conv.fp32_precision = "ieee"
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.autocast("cpu", enabled=False):
+            if torch.cuda.is_available():
+                with torch.autocast("cuda", enabled=False):
+                    yield
+            else:
+                yield
+    finally:
+        torch.set_default_dtype(dtype)
+        if products is not None:
+            torch.set_float32_matmul_precision(products)
+        for setting, precision in zip(settings, before, strict=True):
+            setting.fp32_precision = precision
 
 
 class _Widening(TorchFunctionMode):

@@ -16,6 +16,10 @@ class SelectivityError(Exception):
     """Base of every error raised on purpose; the command line prints its message as one line and exits with 2."""
 
 
+class MissingExtraError(SelectivityError, ImportError):
+    """A package that only an extra of this one brings, and that is not installed."""
+
+
 class SpecError(SelectivityError, ValueError):
     """A run specification, profile or grid that cannot be."""
 
@@ -50,3 +54,7 @@ class ActivityError(SelectivityError, ValueError):
 
 class UnitError(SelectivityError, ValueError):
     """A layer or unit that a model does not have."""
+
+
+class PartialUnits(UserWarning):
+    """Activations of a model that are not among the layers that were found."""

@@ -1,14 +1,18 @@
-"""The one way files are written: staged on the same file system, flushed to disk, renamed."""
+"""The one way files and folders are written: staged on the same file system, flushed to disk, renamed."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from .errors import StoreError
+
+BEFORE = ".before"  # behind the name of a folder that is being replaced
 
 
 def sha256(content: bytes) -> str:
@@ -69,3 +73,78 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise StoreError(f"{path}: this folder cannot be made ({error.strerror or error})") from error
     return path
+
+
+def move_folder(source: Path, target: Path) -> None:
+    """Renames a folder. One in a lower layer of an overlay file system cannot be renamed: it is copied, whole, first.
+
+    Raises:
+        OSError: neither is possible.
+    """
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+        shutil.copytree(source, copy)
+        copy.rename(target)
+        shutil.rmtree(source)
+
+
+def replace_folder(path: Path, new: Path, trash: Path) -> None:
+    """Puts the folder `new` at `path`, whole or not at all, whatever stood there before.
+
+    Two renames are needed, as none replaces a folder. Between them the old folder has a name that `read_in` knows, and
+    is what counts until it is given up by a third. Only whoever holds the lock of the place may call this.
+
+    Args:
+        path: where it is to stand.
+        new: what is to stand there, flushed; on the same file system.
+        trash: where the old folder is moved to in the end.
+
+    Raises:
+        OSError: it cannot be done; what stood there stands there still.
+    """
+    before = _before(path)
+    _settle(path)
+    if path.exists():
+        move_folder(path, before)
+    try:
+        new.rename(path)
+        flush_folder(path.parent)
+    except OSError:
+        _settle(path)
+        raise
+    if before.exists():
+        before.rename(trash)
+
+
+def _before(path: Path) -> Path:
+    return path.with_name(f".{path.name}{BEFORE}")
+
+
+def _settle(path: Path) -> None:
+    """Takes back a replacement that did not come to its end."""
+    before = _before(path)
+    if before.exists():
+        shutil.rmtree(path, ignore_errors=True)
+        before.rename(path)
+
+
+def standing(path: Path) -> Path:
+    """The folder that counts: that of `replace_folder` before it came to its end, else `path`."""
+    before = _before(path)
+    return before if before.exists() else path
+
+
+def read_in(path: Path, name: str) -> bytes | None:
+    """A file of a folder that `replace_folder` may be replacing at this moment; None where the folder has none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    for _ in range(2):  # a replacement between the two steps below is over, or begun, at the second look
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return (standing(path) / name).read_bytes()
+    return None

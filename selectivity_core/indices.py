@@ -1,8 +1,9 @@
 """Class selectivity of single units: functions of (activity, labels).
 
 Activity is (samples, units), or (samples, units, H, W), of which the spatial mean is taken; labels are (samples,)
-integers; results are (units,) CPU tensors, float32 or better. Class means are over the samples of a class, and
-classes that do not occur are left out. With fewer than two classes an index is 0.
+integers, of which those of -100 are left out with their samples; results are (units,) CPU tensors, float32 or better.
+Class means are over the samples of a class, and classes that do not occur are left out. With fewer than two classes an
+index is 0.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .errors import ActivityError
 from .units import spatial_mean
 
 EPS = 1e-7
+IGNORED = -100  # the label of samples that are left out, as in torch's cross-entropy
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,40 @@ class ClassStatistics:
         return self.means.argmax(0)
 
 
+def checked_labels(
+    labels: Tensor | np.ndarray, samples: int, device: torch.device | None = None, *, of: str = "samples"
+) -> Tensor:
+    """Labels (samples,) as int64; errors say `of` what they should be.
+
+    Raises:
+        ActivityError: labels that are not integers, one for each sample.
+    """
+    if isinstance(labels, np.ndarray):  # torch takes neither reversed arrays nor, without a warning, read-only ones
+        labels = np.require(labels, requirements=["C", "W"])
+    targets = torch.as_tensor(labels, device=device)
+    if targets.is_floating_point() or targets.dtype == torch.bool or targets.is_complex():
+        raise ActivityError(f"labels: {targets.dtype} given; integers are needed")
+    if targets.shape != (samples,):
+        raise ActivityError(f"labels: shape {tuple(targets.shape)} given for {samples} {of}; ({samples},) is needed")
+    return targets.long()
+
+
 def checked(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
-    """Activity as (samples, units) in float32 or better, and labels as int64, on one device.
+    """Activity as (samples, units) in float32 or better, and labels as int64, on one device; none that is ignored.
 
     Raises:
         ActivityError: shapes that do not fit, no samples, labels that are not integers, or non-finite activity.
     """
-    activity, labels = (
-        np.require(a, requirements=["C", "W"]) if isinstance(a, np.ndarray) else a for a in (activity, labels)
-    )  # torch takes neither reversed arrays nor, without a warning, read-only ones, which pandas gives
+    if isinstance(activity, np.ndarray):
+        activity = np.require(activity, requirements=["C", "W"])
     values = torch.as_tensor(activity)
     if not values.is_floating_point():
         values = values.to(torch.float64)
     values = spatial_mean(values)
-    targets = torch.as_tensor(labels, device=values.device)
-    if targets.is_floating_point() or targets.dtype == torch.bool or targets.is_complex():
-        raise ActivityError(f"labels: {targets.dtype} given; integers are needed")
-    if targets.shape != values.shape[:1]:
-        raise ActivityError(f"labels: shape {tuple(targets.shape)} given for {len(values)} samples")
+    targets = checked_labels(labels, len(values), values.device)
+    kept = targets != IGNORED
+    if not kept.all():
+        values, targets = values[kept], targets[kept]
     if not len(values):
         raise ActivityError("activity: no samples given; at least one is needed")
     bad = ~torch.isfinite(values.detach()).all(0)
@@ -65,7 +83,7 @@ def checked(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple
         raise ActivityError(
             f"activity: not finite in {int(bad.sum())} of {values.shape[1]} units (first: {int(bad.nonzero()[0])})"
         )
-    return values, targets.long()
+    return values, targets
 
 
 def class_means(activity: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -272,9 +290,9 @@ def precision(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray, *, n: 
     if not 1 <= n <= samples:
         raise ActivityError(f"precision: n={n} given; 1 to {samples} samples are allowed")
     cut = values.topk(n, dim=0).values[-1]  # the n-th largest value of each unit
-    one_hot = torch.nn.functional.one_hot(index, len(classes)).to(torch.float64)
-    above = one_hot.T @ (values > cut).double()  # (classes, units)
-    tied = one_hot.T @ (values == cut).double()
+    none = torch.zeros(len(classes), values.shape[1], dtype=torch.float64, device=values.device)
+    above = none.index_add(0, index, (values > cut).double())
+    tied = none.index_add(0, index, (values == cut).double())
     room = n - above.sum(0)
     return ((above + tied * room / tied.sum(0)).amax(0) / n).cpu()
 

@@ -41,6 +41,25 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
+# Settings of a user that narrow what the libraries choose of a processor's instructions.
+LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR")
+VECTOR = ("avx", "amx", "fma", "sve", "bf16", "fp16", "i8mm")  # how the names of instructions for arithmetic begin
+
+
+@lru_cache(maxsize=1)
+def instructions() -> str:
+    """What torch and oneDNN choose their arithmetic by: torch's own choice, what the processor has, and `LIMITS`.
+
+    oneDNN's choice cannot be asked of torch; it follows from the processor's instructions and the limits.
+    """
+    import torch
+
+    found = torch.cpu.get_capabilities()
+    has = sorted(name for name, there in found.items() if there is True and name.startswith(VECTOR))
+    limits = [f"{name}={os.environ[name]}" for name in LIMITS if os.environ.get(name)]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *has, *limits])
+
+
 def version() -> str:
     """The package's version, or "" where it runs uninstalled."""
     try:
@@ -58,8 +77,11 @@ def choose_device() -> torch.device:
 
 
 def provenance(device: str) -> dict[str, str]:
-    """Package version and commit, torch version, device and processor names."""
+    """Package version and commit, torch version, device and processor names, instruction sets."""
     import torch
 
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name()
-    return {"version": version(), "commit": commit(), "torch": torch.__version__, "device": device, "processor": name}
+    return {
+        "version": version(), "commit": commit(), "torch": torch.__version__, "device": device, "processor": name,
+        "instructions": instructions(),
+    }  # fmt: skip

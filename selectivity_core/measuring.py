@@ -1,10 +1,11 @@
-"""Mean and standard deviation of every unit over samples and positions, gathered in one pass."""
+"""What is measured of units: moments over samples and positions, and every index over a set of images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +16,16 @@ from torch import Tensor, nn
 from .ablation.inputs import checked_images, run
 from .ablation.masked import BATCH
 from .arithmetic import evaluating
+from .columns import MEMORY, Columns
 from .data import Dataset, normalise
-from .errors import UnitError
+from .errors import ActivityError, UnitError
 from .indices import (
+    IGNORED,
     ClassMeans,
+    ClassStatistics,
     bin_activity,
+    checked,
+    checked_labels,
     class_means,
     class_statistics,
     discriminability_of,
@@ -27,10 +33,12 @@ from .indices import (
     information_of_bins,
     share_between,
 )
+from .indices import precision as precision_of
 from .models import UnitNetwork
 from .progress import bar
 from .tables import COLUMNS, MEASURES, SHUFFLED
-from .units import LayerActivity, record, unit_dimension, unit_layers
+from .units import LayerActivity, unit_layers
+from .watching import Call, UnitDim, Watch, record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,72 +65,83 @@ class Moments:
         self.count = total
 
 
-def unit_means(model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str] = "all") -> dict[str, Tensor]:
+def unit_means(
+    model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str] = "all", *, unit_dim: UnitDim = None
+) -> dict[str, Tensor]:
     """layer -> (units,) float64 mean activity over samples and positions: what `value` of an ablation takes.
 
     Args:
         model: any module; it is evaluated in evaluation mode and left as it was.
-        images: (samples, ...) floating point, as the model takes them; the training set's, for the papers' use.
+        images: (samples, ...) as the model takes them; the training set's, for the papers' use.
         layers: as for `unit_layers`.
+        unit_dim: as for `record`.
 
     Returns:
-        layer -> (units,) float64 CPU tensor.
+        layer -> (units,) float64 CPU tensor; an entry for each use of a module that a pass uses several times, as
+        `record` names them.
 
     Raises:
-        UnitError: a layer that the model lacks or does not use.
-        ActivityError: images that are not finite floating-point numbers.
+        UnitError: a layer that the model lacks, does not use in every batch, or whose units cannot be told.
+        ActivityError: images that are not finite floating-point numbers, or numbers of tokens.
     """
-    return {name: found.mean.cpu() for name, found in _moments(model, images, layers).items()}
+    return {name: found.mean.cpu() for name, found in _moments(model, images, layers, unit_dim).items()}
 
 
 def unit_deviations(
-    model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str] = "all"
+    model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str] = "all", *, unit_dim: UnitDim = None
 ) -> dict[str, Tensor]:
     """layer -> (units,) float64 standard deviation over samples and positions (population: no Bessel correction).
 
     Args:
-        model: any module; it is evaluated in evaluation mode and left as it was.
-        images: (samples, ...) floating point, as the model takes them; the training set's, for the papers' use.
-        layers: as for `unit_layers`.
+        model, images, layers, unit_dim: as for `unit_means`.
 
     Returns:
-        layer -> (units,) float64 CPU tensor, in the unit of the activity.
+        as `unit_means` does, in the unit of the activity.
 
     Raises:
-        UnitError: a layer that the model lacks or does not use.
-        ActivityError: images that are not finite floating-point numbers.
+        UnitError, ActivityError: as `unit_means` does.
     """
-    found = _moments(model, images, layers)
+    found = _moments(model, images, layers, unit_dim)
     return {name: (m.squares / m.count).sqrt().cpu() for name, m in found.items()}
 
 
-def _moments(model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str]) -> dict[str, Moments]:
-    modules = unit_layers(model, layers)
-    pixels, _ = checked_images(model, images, np.zeros(len(images), dtype=np.int64))
-    found: dict[str, Moments] = {}
-    with evaluating(model), ExitStack() as hooks:
-        for name, module in modules.items():
-            hooks.callback(module.register_forward_hook(_gather(name, found)).remove)
-        with bar("unit statistics", len(pixels), "image", delay=2) as shown:
-            for some in pixels.split(BATCH):
-                run([model], some)
-                shown.update(len(some))
-    unused = [name for name in modules if name not in found]
-    if unused:
-        raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
-    return {name: found[name] for name in modules}
+class _Moments(Watch):
+    """Moments of the units of every use of some layers."""
 
+    def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim) -> None:
+        super().__init__(model, layers, unit_dim)
+        self.found: dict[tuple[str, int], Moments] = {}
+        self.passes = Counter[tuple[str, int]]()
 
-def _gather(name: str, found: dict[str, Moments]) -> Callable[..., None]:
-    def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        for some in output.split(CHUNK):
-            activity = some.movedim(unit_dimension(some), 0).flatten(1)
-            if name not in found:
+    def see(self, call: Call) -> None:
+        key = call.layer, call.number
+        self.passes[key] += 1
+        for some in call.output.split(CHUNK):
+            activity = some.movedim(call.dim, 0).flatten(1)
+            if key not in self.found:
                 zeros = torch.zeros(len(activity), dtype=torch.float64, device=activity.device)
-                found[name] = Moments(0, zeros, zeros.clone())
-            found[name].add(activity)
+                self.found[key] = Moments(0, zeros, zeros.clone())
+            self.found[key].add(activity)
 
-    return hook
+    def ended(self, _output: object, failed: bool) -> None:
+        if not failed:
+            self.check_used()
+
+
+def _moments(
+    model: nn.Module, images: Tensor | np.ndarray, layers: str | Sequence[str], unit_dim: UnitDim
+) -> dict[str, Moments]:
+    pixels = checked_images(model, images)
+    batches = pixels.split(BATCH)
+    shown = bar("unit statistics", len(pixels), "image", delay=2)
+    with evaluating(model), _Moments(model, layers, unit_dim) as seen, shown:
+        for some in batches:
+            run([model], some)
+            shown.update(len(some))
+    for (layer, number), passes in seen.passes.items():
+        if passes < len(batches):
+            raise UnitError(f"layer '{layer}:{number}': the model uses it in {passes} of {len(batches)} batches")
+    return seen.named(seen.found, as_asked=True)
 
 
 EVALUATION_BATCH = 500
@@ -205,29 +224,22 @@ def test_pass(model: UnitNetwork, dataset: Dataset, precision: str) -> TestPass:
     return TestPass(result, indices, preferred)
 
 
-def measures(activity: Tensor, labels: Tensor, binned: Tensor) -> Tensor:
+def measures(activity: Tensor, labels: Tensor, binned: Tensor, stats: ClassStatistics | None = None) -> Tensor:
     """(measures, units): every entry of `MEASURES` for activity (samples, units), float64."""
-    stats = class_statistics(activity, labels)
+    stats = stats or class_statistics(activity, labels)
     lowest = activity.amin(0)
-    n = max(1, round(len(activity) / len(stats.classes)))
     rows = (
         index_of_means(stats.means - lowest.clamp_max(0)),
         index_of_means(stats.means - lowest),
         discriminability_of(stats),
         share_between(stats),
-        _precision(activity, labels, n),
+        precision_of(activity, labels),
         information_of_bins(binned, labels),
     )
     return torch.stack([row.double() for row in rows])
 
 
-def _precision(activity: Tensor, labels: Tensor, n: int) -> Tensor:
-    from .indices import precision
-
-    return precision(activity, labels, n=n)
-
-
-def unit_table(
+def measured_units(
     model: UnitNetwork, dataset: Dataset, precision: str, seed: int, *, shuffles: int = SHUFFLES
 ) -> tuple[pd.DataFrame, pd.DataFrame, Score]:
     """Every measure of every unit on the whole test set, with the mean of each over label shuffles beside it.
@@ -291,6 +303,149 @@ def unit_table(
             )
         )
     return pd.concat(units, ignore_index=True), pd.concat(responses, ignore_index=True), result
+
+
+def unit_table(
+    model: nn.Module,
+    batches: Iterable[tuple[Any, Any]],
+    *,
+    layers: str | Sequence[str] = "all",
+    unit_dim: int | None = None,
+    device: torch.device | str | None = None,
+) -> pd.DataFrame:
+    """Every index of every unit over all batches together, equal to the functions of activity and labels.
+
+    Only activity (samples, units) is kept, and on disk (in TMPDIR) beyond 64 MiB: 4 bytes a sample and unit. Memory
+    holds a batch, the labels, and few units at a time, of one unit all samples.
+
+    Args:
+        model: any module; it is evaluated in evaluation mode, in its own precision, and left as it was.
+        batches: a DataLoader or any other iterable of (inputs, labels); inputs are passed as `model(inputs)`, or as
+            `model(**inputs)` where they are a mapping. Labels are (samples,) integers; samples of label -100 are left
+            out.
+        layers, unit_dim: as for `record`.
+        device: where the passes run, the model's by default.
+
+    Returns:
+        columns layer, unit, mean, sd (population), si, si_shifted, dprime, class_share (η²), precision,
+        mutual_information (bits), preferred_class (-1 for a dead unit) and dead (activity 0 on every sample), with a
+        row for each unit, in the layers' order. `si` is NaN for a unit whose activity is negative on some sample,
+        which the index is not defined for; `si_shifted` subtracts each unit's minimum.
+
+    Raises:
+        ActivityError: no samples, labels that do not fit, a batch that is not a pair, or non-finite activity.
+        UnitError: layers that the model lacks or does not use in every batch.
+        SelectivityError: no room on disk.
+    """
+    import pandas as pd
+
+    frames = []
+    with Columns() as columns:
+        sizes, labels = _gathered(columns, model, batches, layers, unit_dim, device)
+        classes, index = labels.unique(return_inverse=True)
+        units = sum(sizes.values())
+        # What is worked out of a number takes some 16 numbers of 8 bytes; the table of bins and classes some 4.
+        step = max(1, min(units, MEMORY // (16 * 8 * len(labels)), MEMORY // (4 * 8 * 21 * len(classes))))
+        with bar("indices", units, "unit", delay=2) as shown:
+            for start in range(0, units, step):
+                activity = torch.from_numpy(columns.read(start, min(start + step, units)))
+                frames.append(_indices(activity, labels, classes, index))
+                shown.update(activity.shape[1])
+    table = pd.concat(frames, ignore_index=True)
+    table.insert(0, "layer", [name for name, size in sizes.items() for _ in range(size)])
+    table.insert(1, "unit", [unit for size in sizes.values() for unit in range(size)])
+    return table
+
+
+def _gathered(
+    columns: Columns,
+    model: nn.Module,
+    batches: Iterable[tuple[Any, Any]],
+    layers: str | Sequence[str],
+    unit_dim: int | None,
+    device: torch.device | str | None,
+) -> tuple[dict[str, int], Tensor]:
+    """Fills columns with activity (samples, all units); gives each layer's number of units, and labels (samples,)."""
+    labels, sizes = [], dict[str, int]()
+    total = length_hint(batches) or None
+    home = next(model.parameters(), torch.zeros(())).device
+    place = home if device is None else torch.device(device)
+    if place != home:
+        model.to(place)
+    try:
+        with evaluating(model), record(model, layers) as seen, bar("unit table", total, "batch") as shown:
+            for batch in batches:
+                if not isinstance(batch, tuple | list) or len(batch) != 2:
+                    raise ActivityError(f"batches: a {type(batch).__name__} given; pairs (inputs, labels) are needed")
+                _pass(model, batch[0], place)
+                _check_used(seen, layers)
+                activity, targets = _of_batch(seen, batch[1])
+                found = {name: values.shape[1] for name, values in activity.items()}
+                sizes = sizes or found
+                if found != sizes:
+                    raise UnitError(f"layers: one batch has units {sizes}, another {found}; all need the same")
+                columns.append(torch.cat(list(activity.values()), 1).cpu().numpy())
+                labels.append(targets.cpu())
+                shown.update()
+    finally:
+        if place != home:
+            model.to(home)
+    if not sum(len(some) for some in labels):
+        raise ActivityError("batches: no samples given; at least one is needed")
+    return sizes, torch.cat(labels)
+
+
+def _pass(model: nn.Module, inputs: Any, device: torch.device) -> None:
+    def moved(value: Any) -> Any:
+        return torch.as_tensor(value).to(device) if isinstance(value, Tensor | np.ndarray) else value
+
+    if isinstance(inputs, Mapping):
+        model(**{name: moved(value) for name, value in inputs.items()})
+    else:
+        model(moved(inputs))
+
+
+def _check_used(seen: dict[str, Tensor], layers: str | Sequence[str]) -> None:
+    """Refuses layers that are asked for by name and that a pass did not use. Of "all", those that it used count."""
+    used = {name.rpartition(":")[0] for name in seen} | set(seen)
+    asked = ([] if seen else [layers]) if isinstance(layers, str) else layers
+    unused = [name for name in asked if name not in used]
+    if unused:
+        raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
+
+
+def _of_batch(seen: dict[str, Tensor], labels: Tensor | np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
+    """Activity (samples, units) of each layer and labels, (samples,), without samples that are left out."""
+    targets = checked_labels(labels, len(next(iter(seen.values()))), torch.device("cpu"))
+    kept = targets != IGNORED
+    if not kept.any():
+        return {name: values[:0] for name, values in seen.items()}, targets[:0]
+    activity = {}
+    for name, values in seen.items():
+        try:
+            activity[name] = checked(values, targets)[0]
+        except ActivityError as error:
+            raise ActivityError(f"layer {name!r}: {error}") from error
+    return activity, targets[kept]
+
+
+def _indices(activity: Tensor, labels: Tensor, classes: Tensor, index: Tensor) -> pd.DataFrame:
+    """Columns of `unit_table` for activity (samples, units) and labels with their classes and places among these."""
+    import pandas as pd
+
+    values = activity.double()
+    counts = torch.bincount(index, minlength=len(classes)).double()
+    # Sums of classes, where `class_statistics` multiplies matrices of a size of samples times classes.
+    means = values.new_zeros(len(classes), values.shape[1]).index_add_(0, index, values) / counts[:, None]
+    spread = (values - means[index]).square_()
+    variances = torch.zeros_like(means).index_add_(0, index, spread) / counts[:, None]
+    stats = ClassStatistics(classes, counts, means, variances)
+    found = dict(zip(MEASURES, measures(activity, labels, bin_activity(activity), stats), strict=True))
+    found["si"] = torch.where(activity.amin(0) < 0, torch.nan, found["si"])
+    dead = (activity == 0).all(0)
+    preferred = torch.where(dead, -1, classes[stats.highest()])
+    columns = {"mean": values.mean(0), "sd": values.std(0, correction=0), **found, "preferred_class": preferred}
+    return pd.DataFrame({name: column.numpy() for name, column in (columns | {"dead": dead}).items()})
 
 
 def layer_table(units: pd.DataFrame, si_last: dict[str, float]) -> pd.DataFrame:

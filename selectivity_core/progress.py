@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import tqdm.auto
 import tqdm.std
 
-# "none", since pages of the book have no use for bars; or a file that takes them, for whoever waits for a notebook.
-VARIABLE = "SELECTIVITY_PROGRESS"
+_SELDOM = {"mininterval": 10.0, "maxinterval": 30.0, "ncols": 100}  # seconds, letters
 
 
-class _Bar(tqdm.std.tqdm if os.environ.get(VARIABLE) else tqdm.auto.tqdm):  # type: ignore[misc]
+class _Bar(tqdm.auto.tqdm):
     """A bar with a lock of its own process.
 
     tqdm's lock is a semaphore that forked processes share: one that is killed while it holds it (in any bar's first
@@ -24,28 +22,37 @@ class _Bar(tqdm.std.tqdm if os.environ.get(VARIABLE) else tqdm.auto.tqdm):  # ty
     """
 
 
+class _InFile(tqdm.std.tqdm):
+    """The same, as lines of a file that the bar opened itself."""
+
+    def close(self) -> None:
+        super().close()
+        self.fp.close()
+
+
 def _own_lock() -> None:
-    _Bar.set_lock(threading.RLock())
+    for kind in (_Bar, _InFile):
+        kind.set_lock(threading.RLock())
 
 
 _own_lock()
 os.register_at_fork(after_in_child=_own_lock)
 
 
-@lru_cache(maxsize=1)
-def _file(path: str) -> TextIO:
-    return Path(path).open("a", encoding="utf-8")
-
-
 def bar(title: str, total: int | None, unit: str, **options: Any) -> tqdm.std.tqdm:
-    """A tqdm bar; where the output is not a terminal it is printed at most every ten seconds."""
-    where = os.environ.get(VARIABLE)
+    """A tqdm bar; where the output is not a terminal it prints at most one line every ten seconds.
+
+    SELECTIVITY_PROGRESS=none, which notebooks run for the book have, shows none: a page has no use for it. With a
+    file's path, which `selectivity figure` sets, lines go to the end of that file.
+    """
+    where = os.environ.get("SELECTIVITY_PROGRESS", "")
+    if where not in ("", "none") and not options.get("disable"):
+        file = Path(where).open("a", encoding="utf-8")  # noqa: SIM115  # the bar closes it
+        return _InFile(desc=title, total=total, unit=unit, file=file, **_SELDOM | options)
     if where == "none":
         options["disable"] = True
-    elif where:
-        options["file"] = _file(where)
-    if where or (not sys.stderr.isatty() and "ipykernel" not in sys.modules):
-        options = {"mininterval": 10.0, "maxinterval": 30.0, "ncols": 100} | options
+    if not sys.stderr.isatty() and "ipykernel" not in sys.modules:
+        options = _SELDOM | options
     return _Bar(desc=title, total=total, unit=unit, **options)
 
 

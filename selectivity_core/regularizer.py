@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Callable, Sequence
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from .errors import ActivityError, SpecError, UnitError
-from .indices import EPS, class_means, class_statistics, discriminability_of, index_of_means
-from .units import Units, never_negative, spatial_mean, unit_layers
+from .errors import ActivityError, SpecError
+from .indices import (
+    EPS,
+    IGNORED,
+    checked_labels,
+    class_means,
+    class_statistics,
+    discriminability_of,
+    index_of_means,
+)
+from .passes import Pass, Passes
+from .units import Units, never_negative
+from .watching import UnitDim
 
 INDICES = ("si", "dprime")
 ESTIMATES = ("batch", "unbiased", "shuffled")
@@ -23,7 +33,24 @@ class SelectivityRegularizer:
 
     loss = cross-entropy + reg(labels), with reg(y) = −α · mean over layers of mean over units of the index
     (Leavitt & Morcos, Eqs. 2 and 3; with d′, Eqs. 5 and 6). The mean over units is taken within a layer first, so
-    that wide layers do not dominate. The logits are never included.
+    that wide layers do not dominate. A module that a pass uses k times counts as k layers. The logits are never
+    included.
+
+    The term belongs to the forward pass that the loss is made of. Said explicitly, that is the body of a `with`::
+
+        with reg:
+            logits = model(x)
+        loss = cross_entropy(logits, y) + reg(y)
+
+    which may call the model several times or in parts, and which gives a term of its own where a loss has several
+    (`with reg as term: ...`, then `term(y)`). Without it a pass is a call of the model, in training mode and with
+    gradients, and `reg(y)` takes the one whose output is still in use and whose term has not been given. Evaluation
+    in between changes nothing. Two such passes, or layers that ran outside a call of the model, are an error. Under
+    activation checkpointing use_reentrant=False is needed. Each replica of DistributedDataParallel takes the index of
+    its own part of the batch; the mean of their gradients is that of the mean of their terms.
+
+    Copies of the model, pickled ones too, are plain models without hooks. A copy of a regulariser belongs to a copy of
+    its model.
 
     Args:
         model: any module. The project's own networks are read through their `Units`, others through forward hooks.
@@ -37,6 +64,11 @@ class SelectivityRegularizer:
             means are taken on the other; "shuffled": labels permuted anew in every batch, which keeps the pressure
             on variability and removes the classes.
         generator: draws the halves and permutations; torch's own by default.
+        unit_dim: as for `record`. Where it is given, or the network is the project's own, a compiled model stays
+            compiled between its layers of units; where dimensions are followed it runs uncompiled.
+
+    Attributes:
+        skipped: activations that "all" left out, in words; known after the first pass, which warns of them.
 
     Raises:
         SpecError: α not finite, an unknown index or estimate, negative warm-up.
@@ -54,6 +86,7 @@ class SelectivityRegularizer:
         shift: Literal["min"] | float | None = None,
         estimate: Literal["batch", "unbiased", "shuffled"] = "batch",
         generator: torch.Generator | None = None,
+        unit_dim: UnitDim = None,
     ) -> None:
         if not math.isfinite(alpha):
             raise SpecError(f"alpha: {alpha!r} given; a finite number is needed")
@@ -68,44 +101,18 @@ class SelectivityRegularizer:
         self.alpha, self.index, self.estimate = float(alpha), index, estimate
         self.warmup_steps, self.shift, self.generator = int(warmup_steps), shift, generator
         self.steps = 0  # training steps taken, for the warm-up
-        self._model = model
-        self._layers = unit_layers(model, layers)
-        self._pass: list[tuple[str, Tensor, weakref.ref | None]] = []
-        self._handles = [model.register_forward_pre_hook(self._begin)]
-        self._taps: list[tuple[Units, Callable[[Tensor], None]]] = []
-        for name, module in self._layers.items():
-            if isinstance(module, Units):
-                self._taps.append((module, self._tap(name)))
-                module.taps.append(self._taps[-1][1])
-            else:
-                self._handles.append(module.register_forward_hook(self._hook(name)))
-        if isinstance(layers, str):
-            self._handles.append(model.register_forward_hook(self._drop_logits))
-
-    def _begin(self, _module: nn.Module, _inputs: object) -> None:
-        self._pass = []
-
-    def _tap(self, name: str) -> Callable[[Tensor], None]:
-        return lambda mean: self._pass.append((name, mean, None))
-
-    def _hook(self, name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            if not isinstance(output, Tensor):
-                raise UnitError(f"layer {name!r}: its output is a {type(output).__name__}; a tensor is needed")
-            self._pass.append((name, spatial_mean(output), weakref.ref(output)))
-
-        return hook
-
-    def _drop_logits(self, _module: nn.Module, _inputs: object, output: object) -> None:
-        """An activation whose output is what the model returns stands on the logits: it is left out."""
-        leaves = output if isinstance(output, tuple | list) else [output]
-        bases = [b for leaf in leaves if isinstance(leaf, Tensor) for b in (leaf, leaf._base) if b is not None]
-        self._pass = [p for p in self._pass if p[2] is None or all(p[2]() is not base for base in bases)]
+        self._model, self._layers, self._unit_dim = model, layers, unit_dim
+        self._passes = Passes(model, layers, unit_dim)
 
     @property
     def layers(self) -> list[str]:
         """Names of the layers that are read."""
-        return list(self._layers)
+        return list(self._passes.layers)
+
+    @property
+    def skipped(self) -> list[str]:
+        """Activations that "all" left out, in words."""
+        return self._passes.skipped
 
     @property
     def scale(self) -> float:
@@ -113,50 +120,72 @@ class SelectivityRegularizer:
         return self.alpha * min(1.0, self.steps / self.warmup_steps) if self.warmup_steps else self.alpha
 
     def measure(self, labels: Tensor) -> Tensor:
-        """The index of the latest pass: mean over layers of mean over units, a scalar with gradients.
+        """The index of the latest pass, in whatever mode: mean over layers of mean over units, with gradients.
 
         Args:
-            labels: (samples,) integers, the samples of that pass.
+            labels: (samples,) integers, the samples of that pass; those of −100 are left out.
 
         Returns:
             a scalar tensor on the model's device, float32 or better.
 
         Raises:
-            ActivityError: no pass yet, another number of samples, or negative activity that is not shifted.
-            UnitError: the pass met no layer of units but the logits.
+            ActivityError: labels that do not fit, negative activity that is not shifted, or layers that ran outside a
+                pass since.
+            UnitError: no pass yet, or one that met no layer of units but the logits.
         """
-        if not self._pass:
-            raise UnitError(
-                "regulariser: no units were seen; run the model first, with an activation module besides the logits"
-            )
-        means = [self._shifted(name, mean) for name, mean, _ in self._pass]
-        sizes = {len(m) for m in means}
-        if sizes != {len(labels)}:
-            raise ActivityError(f"labels: {len(labels)} given; the latest pass had {sorted(sizes)} samples")
-        weights = torch.cat([m.new_full((m.shape[1],), 1 / (len(means) * m.shape[1])) for m in means])
-        with torch.autocast(means[0].device.type, enabled=False):
-            values = self._indices(torch.cat(means, 1), labels.to(means[0].device).long())
-            return values @ weights
+        return self._mean_index(self._passes.newest(), labels)
 
     def __call__(self, labels: Tensor) -> Tensor:
-        """−α times `measure(labels)`; counts a step of the warm-up when the model is in training mode.
+        """−α times the index of the pass that the loss is made of, once for each pass.
+
+        Counts a step of the warm-up when the model is in training mode.
 
         Args:
-            labels: (samples,) integers, the samples of the latest pass.
+            labels: (samples,) integers, the samples of that pass; those of −100 are left out.
 
         Returns:
             a scalar tensor with gradients, to be added to the loss.
 
         Raises:
-            ActivityError, UnitError: as `measure` does.
+            ActivityError: as `measure` does; which pass is meant cannot be told; its term was given already; a
+                checkpoint with use_reentrant=True.
+            UnitError: as `measure` does.
         """
-        loss = -self.scale * self.measure(labels)
+        return self._term(self._passes.chosen(), labels)
+
+    def __enter__(self) -> Callable[[Tensor], Tensor]:
+        """What runs in the body is one pass; returns a function of the labels that gives its term."""
+        return partial(self._term, self._passes.open())
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self._passes.close(failed=kind is not None)
+
+    def _term(self, found: Pass, labels: Tensor) -> Tensor:
+        loss = -self.scale * self._mean_index(self._passes.unused(found), labels)
+        self._passes.spend(found)
         if self._model.training:
             self.steps += 1
         return loss
 
-    def _shifted(self, name: str, mean: Tensor) -> Tensor:
-        module, shift = self._layers[name], self.shift
+    def _mean_index(self, found: Pass, labels: Tensor) -> Tensor:
+        entries = self._passes.checked(found).entries
+        device, samples = entries[0].mean.device, len(entries[0].mean)
+        if (other := next((e for e in entries if len(e.mean) != samples), None)) is not None:
+            raise ActivityError(
+                f"layer {other.layer!r}: activity of {len(other.mean)} samples, and of {samples} in layer "
+                f"{entries[0].layer!r}; name layers that have every sample once"
+            )
+        targets = checked_labels(labels, samples, device)
+        means = [self._shifted(entry.layer, entry.module, entry.mean.to(device)) for entry in entries]
+        weights = torch.cat([m.new_full((m.shape[1],), 1 / (len(means) * m.shape[1])) for m in means])
+        with torch.autocast(device.type, enabled=False):
+            activity, kept = torch.cat(means, 1), targets != IGNORED
+            if not kept.all():
+                activity, targets = activity[kept], targets[kept]
+            return self._indices(activity, targets) @ weights
+
+    def _shifted(self, name: str, module: nn.Module, mean: Tensor) -> Tensor:
+        shift = self.shift
         if shift is None and isinstance(module, Units | nn.LeakyReLU) and not never_negative(module):
             shift = "min"
         if shift == "min":
@@ -172,6 +201,8 @@ class SelectivityRegularizer:
 
     def _indices(self, activity: Tensor, labels: Tensor) -> Tensor:
         """(units,) index of every unit of the pass, float32 or better."""
+        if not len(labels):
+            return activity.sum(0) * 0
         if self.estimate == "shuffled":
             labels = labels[self._permutation(len(labels)).to(labels.device)]
         if self.estimate == "unbiased":
@@ -201,8 +232,15 @@ class SelectivityRegularizer:
 
     def remove(self) -> None:
         """Takes every hook and tap away; the model is then as it was."""
-        for handle in self._handles:
-            handle.remove()
-        for module, tap in self._taps:
-            module.taps.remove(tap)
-        self._handles, self._taps, self._pass = [], [], []
+        self._passes.forget()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = {"index": self.index, "layers": self._layers, "warmup_steps": self.warmup_steps, "shift": self.shift}
+        options |= {"estimate": self.estimate, "generator": self.generator, "unit_dim": self._unit_dim}
+        return _remade, (self._model, self.alpha, options, self.steps)
+
+
+def _remade(model: nn.Module, alpha: float, options: dict[str, Any], steps: int) -> SelectivityRegularizer:
+    found = SelectivityRegularizer(model, alpha, **options)
+    found.steps = steps
+    return found

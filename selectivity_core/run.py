@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .data import Dataset, load
 from .machine import choose_device, provenance
-from .measuring import layer_table, unit_table
+from .measuring import layer_table, measured_units
 from .progress import bar
 from .spec import RunSpec
 from .tables import COLUMNS, RUN_FIGURES, Tables
@@ -158,7 +158,7 @@ def _measure(trainer: Trainer, row: dict[str, Any]) -> tuple[dict[str, pd.DataFr
     best = trainer.train_score()
     row |= {"train_accuracy": best.accuracy, "train_loss": best.loss}
     row |= {"train_accuracy_last": last.accuracy, "train_loss_last": last.loss}
-    units, responses, _ = unit_table(model, trainer.dataset, spec.precision, spec.seed)
+    units, responses, _ = measured_units(model, trainer.dataset, spec.precision, spec.seed)
     units["switches"] = trainer.switches.numpy()
     frames = {
         "layers": _frame(layer_table(units, trainer.si_last), "layers", spec.id),

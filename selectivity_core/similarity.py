@@ -59,8 +59,9 @@ def prepare(activity: Tensor | np.ndarray, *, eps: float = 1e-10, name: str = "a
 
 
 def _matrix(activity: Tensor | np.ndarray, name: str) -> np.ndarray:
-    values = activity.detach().cpu().numpy() if isinstance(activity, Tensor) else np.asarray(activity)
-    values = values.astype(np.float64)
+    if isinstance(activity, Tensor):
+        activity = activity.detach().double().cpu().numpy()
+    values = np.asarray(activity, dtype=np.float64)
     if values.ndim != 2 or min(values.shape) < 1 or len(values) < 2:
         raise ActivityError(f"{name}: shape {values.shape} given; (samples, units) with 2 samples or more is needed")
     if not np.isfinite(values).all():
@@ -96,7 +97,8 @@ def pwcca_distance(
         the distance, in [0, 1]. Directions come from `a` unless `b` keeps fewer units, so it is not symmetric.
 
     Raises:
-        ActivityError: shapes that do not fit, non-finite activity, a side on which nothing varies, unknown weighting.
+        ActivityError: shapes that do not fit, non-finite activity, a side on which nothing varies, unknown weighting;
+            with weighting "paper", fewer samples than units that vary on the side that gives the weights.
 
     Warns:
         UserWarning: fewer than 10 samples a unit, where correlations are high by chance alone.
@@ -118,7 +120,7 @@ def both_orders(a: Side, b: Side) -> dict[tuple[str, bool], float]:
         (weighting, whether the second was the first argument) -> what `pwcca_distance` gives.
 
     Raises:
-        ActivityError: other numbers of samples.
+        ActivityError: other numbers of samples, or fewer samples than units.
     """
     found: dict[tuple[str, bool], float] = {}
     for reverse, sides in ((False, (a, b)), (True, (b, a))):
@@ -158,6 +160,10 @@ def _paper_weights(side: Side, directions: np.ndarray) -> np.ndarray:
     implementation always does.
     """
     samples = len(side.kept)
+    if samples < len(side.mean):
+        raise ActivityError(
+            f'weighting: "paper" needs as many samples as units; {samples} given for {len(side.mean)} units that vary'
+        )
     outer = samples * np.outer(side.mean, side.mean)
     scatter = (samples - 1) * side.covariance
     try:

@@ -231,7 +231,7 @@ def _number(name: str, kind: type, given: Any) -> float | int:
         finite = False
     if not is_number or (kind is int and finite and given != int(given)):
         needed = "a whole number" if kind is int else "a number"
-        raise SpecError(f"{name}: {given!r:.60} ({type(given).__name__}) given; {needed} is needed{_hint(given)}")
+        raise SpecError(f"{name}: {given!r:.60} ({type(given).__name__}) given; {needed} is needed")
     if not finite:
         raise SpecError(f"{name}: {given!r:.40} given; a finite number is needed")
     value = kind(given) + 0  # -0.0 + 0 is 0.0
@@ -242,16 +242,6 @@ def _number(name: str, kind: type, given: Any) -> float | int:
             left, right = "[" if with_low else "(", "]" if with_high else ")"
             raise SpecError(f"{name}: {given!r} given; {left}{low:g}, {high:g}{right} is allowed")
     return value
-
-
-def _hint(given: Any) -> str:
-    """How to write a number that arrived as text: YAML 1.1 takes 1e-4 for text, since it lacks a point."""
-    try:
-        value = float(given) if isinstance(given, str) else math.nan
-    except ValueError:
-        return ""
-    text = repr(value) if "." in repr(value) else repr(value).replace("e", ".0e")
-    return f"; it arrived as text, in YAML write {text}" if math.isfinite(value) else ""
 
 
 def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:

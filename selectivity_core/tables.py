@@ -24,7 +24,7 @@ RUN_FIGURES = (
 # Columns of `runs` that two trainings of one spec may differ in.
 VOLATILE = ("seconds", "started")
 VOLATILE_PREFIX = "provenance_"
-PROVENANCE = ("version", "result_version", "commit", "torch", "device", "processor", "data", "digest")
+PROVENANCE = ("version", "result_version", "commit", "torch", "device", "processor", "instructions", "data", "digest")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "runs": (
@@ -45,6 +45,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "bounds": ("run", "analysis", "layer", "depth", "kind", "value"),
     "curves": ("run", "analysis", "kind", "ordering", "step", "fraction", "accuracy"),
     "importances": ("run", "analysis", "layer", "unit", "accuracy_change", "loss_change"),
+    "classes": ("run", "analysis", "class", "accuracy", "samples"),
 }  # fmt: skip
 
 NAMES = tuple(COLUMNS)
@@ -67,7 +68,8 @@ class Tables:
         pairs: distances between two runs' layers.
         bounds: the selectivity that a rotation of a layer's units can reach.
         curves: accuracy under perturbation.
-        importances: what clamping a single unit changes.
+        importances: what ablating a single unit changes.
+        classes: accuracy on the test images of each class, with the best epoch's weights.
 
     A table that was not given is asked of `read` when it is first used, or else is empty.
 
@@ -85,6 +87,7 @@ class Tables:
     bounds: pd.DataFrame
     curves: pd.DataFrame
     importances: pd.DataFrame
+    classes: pd.DataFrame
 
     def __init__(self, read: Callable[[str], pd.DataFrame] = empty, **frames: pd.DataFrame) -> None:
         self._read = read

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .arithmetic import arithmetic
+from .arithmetic import arithmetic, standard
 from .data import Dataset, batch, split
 from .errors import SpecError
 from .machine import choose_device
@@ -44,7 +44,7 @@ _TRAINING = threading.RLock()  # torch's random state and thread count belong to
 
 @contextmanager
 def isolated(spec: RunSpec) -> Iterator[None]:
-    """Threads and random state as the spec says for the body, and afterwards as they were.
+    """Threads, random state and arithmetic as the spec says for the body, and afterwards as they were.
 
     Runs in several threads of a process take turns; processes are what trains side by side.
 
@@ -54,7 +54,7 @@ def isolated(spec: RunSpec) -> Iterator[None]:
     limit = os.environ.get("OMP_THREAD_LIMIT", "")
     if limit.isdecimal() and int(limit) < spec.threads:
         raise SpecError(f"threads: {spec.threads} given; OMP_THREAD_LIMIT allows {limit}")
-    with _TRAINING, torch.random.fork_rng():
+    with _TRAINING, torch.random.fork_rng(), standard():
         threads = torch.get_num_threads()
         torch.set_num_threads(spec.threads)
         try:

@@ -1,66 +1,60 @@
 """What a unit is: a feature map or neuron, taken after its non-linearity.
 
-Every non-linearity of the project's own networks is a `Units` module with a name, and everything done to units goes
-through that module: recording, regularising, ablating, adding noise. Networks from elsewhere have the same seam in
-their activation modules (`torch.nn.ReLU` and its like), found by `unit_layers`.
+Every non-linearity of the project's own networks is a `Units` module with a name. Networks from elsewhere have the same
+seam in their activation modules (`torch.nn.ReLU` and its like), found by `unit_layers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .activations import NEVER_NEGATIVE, is_activation
 from .errors import ActivityError, SpecError, UnitError
-
-# Activation modules of torch that leave units behind. Softmax and its kin normalise over units: they are not here.
-ACTIVATIONS = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish,
-    nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Softplus, nn.Sigmoid, nn.Tanh, nn.Softsign, nn.Threshold,
-)  # fmt: skip
-NEVER_NEGATIVE = (nn.ReLU, nn.ReLU6, nn.Softplus, nn.Sigmoid, nn.Hardsigmoid)
-
 
 CHUNK = 2**20  # numbers of a half-precision map that are widened to float32 at a time
 
 
-def spatial_mean(output: Tensor) -> Tensor:
-    """Activity of each sample and unit: the mean over positions.
+def spatial_mean(output: Tensor, unit_dim: int | None = None) -> Tensor:
+    """Activity of each sample and unit: the mean over positions, in memory of its own.
 
     Args:
-        output: (samples, units); (samples, tokens, units), as in transformers; or (samples, units, H, W, ...).
+        output: (samples, units), or more dimensions, of which the first is samples'.
+        unit_dim: where the units are, of more than two dimensions; by default 1, as in (samples, units, H, W).
 
     Returns:
         (samples, units), float32 or better.
 
     Raises:
-        ActivityError: fewer than two dimensions, or no position to average over.
+        ActivityError: fewer than two dimensions, three without `unit_dim` (tokens have their units last, series in
+            dimension 1), or no position to average over.
     """
+    shape = tuple(output.shape)
     if output.ndim < 2:
-        raise ActivityError(f"activity: shape {tuple(output.shape)} given; (samples, units, ...) is needed")
-    if output.ndim > 2 and output[:1].numel() == 0 and len(output):
-        raise ActivityError(f"activity: shape {tuple(output.shape)} has no positions to average over")
+        raise ActivityError(f"activity: shape {shape} given; (samples, units, ...) is needed")
     dtype = torch.promote_types(output.dtype, torch.float32)
     if output.ndim == 2:
-        return output.to(dtype)
-    if _channels_last(output):  # the same mean over rows of units, which torch sums faster
-        output = output.permute(0, 2, 3, 1).flatten(1, 2)
+        return output.to(dtype, copy=True)
+    if unit_dim is None and output.ndim == 3:
+        raise ActivityError(f"activity: shape {shape} given; take the mean over positions, as in (samples, units)")
+    if output[:1].numel() == 0 and len(output):
+        raise ActivityError(f"activity: shape {shape} has no positions to average over")
+    dim = 1 if unit_dim is None else unit_dim % output.ndim
+    if dim == 1 and _channels_last(output):  # the same mean over rows of units, which torch sums faster
+        output, dim = output.permute(0, 2, 3, 1), 3
+    if dim == output.ndim - 1:
+        output = output.flatten(1, -2)
         samples = max(1, CHUNK // max(1, output[:1].numel()))
         widened = output.dtype != dtype and output.device.type == "cpu" and len(output) > samples
         if widened and not (torch.is_grad_enabled() and output.requires_grad):
             # On a CPU torch widens the whole map before it sums: a copy for nothing, unless it stays in the cache.
             return torch.cat([some.mean(1, dtype=dtype) for some in output.split(samples)])
-    positions = (1,) if output.ndim == 3 else tuple(range(2, output.ndim))
-    return output.mean(positions, dtype=dtype)
-
-
-def unit_dimension(output: Tensor) -> int:
-    """Where an output's units are: the last dimension of (samples, tokens, units), else dimension 1."""
-    return 2 if output.ndim == 3 else 1
+        return output.mean(1, dtype=dtype)
+    return output.mean([d for d in range(1, output.ndim) if d != dim], dtype=dtype)
 
 
 def _channels_last(maps: Tensor) -> bool:
@@ -85,8 +79,10 @@ class _RectifiedMean(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: float) -> tuple[Tensor, Tensor]:
-        if x.ndim == 3:  # tokens: `spatial_mean` takes the last dimension as units, a map's rule would not
-            raise ActivityError("units: (samples, units) or (samples, units, H, W) is needed")
+        if x.ndim == 3:
+            raise ActivityError(
+                f"units: shape {tuple(x.shape)} given; (samples, units) or (samples, units, H, W) is needed"
+            )
         y = F.relu(x) if slope == 0 else F.leaky_relu(x, slope)
         ctx.save_for_backward(y)
         ctx.slope = slope
@@ -143,6 +139,10 @@ class Units(nn.Module):
             tap(mean)
         return y
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the taps: they read this module, and not its copies."""
+        return {**self.__dict__, "taps": []}
+
     def extra_repr(self) -> str:
         """What `print(model)` shows."""
         return self.activation
@@ -158,7 +158,9 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
 
     Args:
         model: a network of this package, or any module.
-        layers: "all", "first3", "last3", or a list of module names (whose outputs then are the units).
+        layers: "all" activation modules (torch's, timm's, transformers' and this package's), "first3", "last3", or a
+            list of module names (whose outputs then are the units). "name:1" is the second use of a module that a pass
+            uses several times, "name:0" the first.
 
     Returns:
         name -> module.
@@ -168,17 +170,18 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
     """
     modules = dict(model.named_modules())
     if not isinstance(layers, str):
-        unknown = [name for name in layers if name not in modules]
-        if unknown:
-            raise UnitError(f"layer {unknown[0]!r}: the model has no such module; it has {_shorten(modules)}")
         if not layers:
             raise UnitError("layers: an empty list given; name at least one module")
-        return {name: modules[name] for name in layers}
-    found: dict[str, nn.Module] = {name: m for name, m in modules.items() if isinstance(m, Units)}
-    found = found or {name: m for name, m in modules.items() if isinstance(m, ACTIVATIONS)}
+        return {name: modules[split_name(name, modules)[0]] for name in layers}
+    found: dict[str, nn.Module] = {}
+    for name, module in modules.items():
+        inner = any(name.startswith(f"{outer}.") for outer in found)  # an activation inside another
+        if not inner and (isinstance(module, Units) or is_activation(module)):
+            found[name] = module
     if not found:
         raise UnitError(
-            f"layers: {type(model).__name__} has no activation module; name the modules whose outputs are the units"
+            f"layers: {type(model).__name__} has no activation module of torch, timm or transformers; name the modules "
+            "whose outputs are the units (a function such as torch.relu is in no module of its own)"
         )
     names = list(found)
     chosen = {"all": names, "first3": names[:3], "last3": names[-3:]}
@@ -187,40 +190,23 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
     return {name: found[name] for name in chosen[layers]}
 
 
-@contextmanager
-def record(model: nn.Module, layers: str | Sequence[str] = "all", *, maps: bool = False) -> Iterator[dict[str, Tensor]]:
-    """Collects the units' activity of the latest forward pass; of a module used several times in it, the last use.
-
-    Args:
-        model: any module.
-        layers: as for `unit_layers`.
-        maps: keep whole outputs (samples, units, H, W) rather than spatial means (samples, units).
-
-    Yields:
-        name -> activity; filled by each pass, detached.
+def split_name(name: str, modules: Mapping[str, nn.Module]) -> tuple[str, int | None]:
+    """A layer's module, and the number of its use in a pass where that is named too.
 
     Raises:
-        UnitError: a layer that the model lacks, or no layer at all.
-        ActivityError: in a pass, outputs of fewer than two dimensions.
+        UnitError: a name that the model lacks.
     """
-    found: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            found[name] = output.detach() if maps else spatial_mean(output.detach())
-
-        return hook
-
-    handles = [m.register_forward_hook(keep(name)) for name, m in unit_layers(model, layers).items()]
-    try:
-        yield found
-    finally:
-        for handle in handles:
-            handle.remove()
+    module, colon, number = str(name).rpartition(":")
+    if name in modules:
+        return name, None
+    if colon and module in modules and number.isdecimal():
+        return module, int(number)
+    raise UnitError(f"layer {name!r}: the model has no such module; it has {shortened(modules)}")
 
 
-def _shorten(names: object, most: int = 12) -> str:
-    shown = [repr(n) for n in names if n]  # type: ignore[attr-defined]
+def shortened(names: Iterable[str], most: int = 12) -> str:
+    """The first few names, quoted, and how many more there are."""
+    shown = [repr(n) for n in names if n]
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 
 

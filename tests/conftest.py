@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_specs import DIVERGING, TINY
+from tiny_specs import DIVERGING, TINY, TINY_DIGITS
 
 from selectivity_core import RunSpec, RunStore, sweep
 from selectivity_core.cli import main
@@ -64,6 +64,12 @@ def diverging() -> RunSpec:
 def tiny_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     """A profile `tiny` whose runs train in a blink."""
     monkeypatch.setitem(PROFILES, "tiny", Profile("tiny digits", (TINY,), (-1.0, 0.0, 1.0), 2, scaled_down=True))
+
+
+@pytest.fixture
+def tiny_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile of digits with the schedule of tiny runs, whose units and weights a ledger then keeps."""
+    monkeypatch.setitem(PROFILES, "digits", TINY_DIGITS)
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from typing import Any
 from selectivity_core import RunSpec, RunStore, files, run, sweep
 from selectivity_core.tables import VOLATILE, VOLATILE_PREFIX
 
+# For processes of their own: these tests' modules, and the package that is tested.
+PATHS = os.pathsep.join(map(str, (Path(__file__).parent, Path(files.__file__).parents[1])))
 TABLES = ("runs", "history", "layers", "units", "responses")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -24,7 +26,7 @@ class Children:
     """The parent's side: starts tasks, each in a process of its own, as many at a time as it likes."""
 
     def __init__(self) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS}
         self.server = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -33,6 +35,10 @@ class Children:
         """Starts a sweep; gives its process id. See `work` for what a task can hold."""
         content = {"store": str(store), "specs": [s.as_dict() for s in specs], **task}
         return self._ask(content)
+
+    def command(self, *words: object) -> int:
+        """Starts a command line; gives its process id."""
+        return self._ask({"command": [str(word) for word in words]})
 
     def wait(self, process: int) -> int:
         """The exit code of what was started, negative for a signal."""
@@ -64,6 +70,16 @@ def count_trainings(folder: Path) -> None:
         return real(spec, **options)
 
     run.train = counted
+
+
+def command(words: list[str]) -> int:
+    """Runs a command line in silence; gives its exit code."""
+    from contextlib import redirect_stderr, redirect_stdout
+
+    from selectivity_core.cli import main
+
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
+        return main(words)
 
 
 def work(task: dict[str, Any]) -> None:
@@ -157,11 +173,17 @@ def serve() -> None:
     import tempfile
 
     import torch
-    from tiny_specs import TINY
+    from tiny_specs import TINY, TINY_DIGITS
+
+    from selectivity_core.runs.profiles import PROFILES
 
     torch.set_num_threads(1)
+    PROFILES["digits"] = TINY_DIGITS
     with tempfile.TemporaryDirectory() as folder:  # imports all that a sweep needs
         sweep([TINY], folder, jobs=1, progress=False).runs  # noqa: B018
+        command(["export", "--store", folder, "--to", f"{folder}/ledger"])
+        command(["verify", "--store", folder, "--ledger", f"{folder}/ledger"])
+        command(["import", folder, "--store", f"{folder}/other"])
     for line in sys.stdin:
         task = json.loads(line)
         if "wait" in task:
@@ -171,8 +193,7 @@ def serve() -> None:
         if not child:
             code = 1
             try:
-                work(task)
-                code = 0
+                code = command(task["command"]) if "command" in task else work(task) or 0
             finally:
                 sys.stderr.flush()
                 os._exit(code)

@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 
 PARAMETERS = "alphas: list[float] = [-1, 0, 1]  # regulariser scales\nprofile: str = 'digits'  # which base spec"
-CHECK = "from selectivity_core.book.parameters import check_injected\ncheck_injected()"
+CHECK = "from selectivity_core.book.parameters import check_parameters\ncheck_parameters(globals())"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 

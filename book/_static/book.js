@@ -22,14 +22,6 @@ new MutationObserver(() => {
   });
 }).observe(document.body, { childList: true, characterData: true, subtree: true });
 
-// Frames that no one has asked for yet come over the line once a hand is near their slider: then it moves at once.
-const near = ({ target }) => {
-  const shown = target.closest?.(".widget-subarea")?.querySelectorAll("img[loading=lazy]") ?? [];
-  const stack = [...shown].find((image) => image.checkVisibility())?.closest(".widget-html")?.parentElement;
-  stack?.querySelectorAll("img[loading=lazy]").forEach((image) => image.setAttribute("loading", "eager"));
-};
-["pointerover", "focusin", "change"].forEach((event) => document.addEventListener(event, near));
-
 // What is wider than the screen scrolls: by the keyboard too.
 const reachable = () => {
   document.querySelectorAll('mjx-container[display="true"], .selectivity-picture').forEach((part) => {
@@ -56,3 +48,24 @@ document.querySelectorAll(".selectivity-picture img").forEach((image) => {
   const mark = () => image.classList.toggle("selectivity-wide", image.naturalWidth > 600);
   image.complete ? mark() : image.addEventListener("load", mark);
 });
+
+// What the theme and Sphinx write is mended, so that assistive technology reads it right: names that hide what an element
+// says, roles of lists without entries, and lists of parameters inside a term.
+document
+  .querySelectorAll("summary[aria-label], .search-button-field[aria-label]")
+  .forEach((part) => part.removeAttribute("aria-label"));
+document.querySelectorAll(".theme-switch[title]").forEach((icon) => icon.removeAttribute("title"));
+document.querySelectorAll(".citation-list, .citation").forEach((part) => part.removeAttribute("role"));
+document.querySelectorAll(".sig dl, .sig dd").forEach((part) => part.setAttribute("role", "none"));
+
+// Search: excerpts show prose, not code, tables or formulas; where pages tie, one that explains a word comes before the
+// glossary.
+if (typeof Search !== "undefined") {
+  const notProse = ".headerlink, script, style, summary, pre, table, .math, .cell_input, h1";
+  Search.htmlToText = (html) => {
+    const text = new DOMParser().parseFromString(html, "text/html").querySelector("article");
+    text?.querySelectorAll(notProse).forEach((part) => part.remove());
+    return text?.textContent.replace(/\s+/g, " ").trim() ?? "";
+  };
+  Scorer.score = ([page, , , , score]) => score - (page === "book/glossary");
+}

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from ..arithmetic import evaluating
 from ..errors import ParameterError
 from ..progress import bar
+from ..watching import UnitDim
 from .fast import ChainEvaluator
-from .inputs import Numbering, Value, checked_images, checked_orderings, numbering
+from .inputs import Numbering, Value, checked_orderings, checked_pairs, numbering
 from .masked import BATCH, Evaluator, MaskedEvaluator, right
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ NORMALISATIONS = ("initial", "none", "chance")
 
 
 def ablation_auc(curve: pd.DataFrame, *, normalise: str = "initial", chance: float | None = None) -> np.ndarray:
-    """Area under each ordering's accuracy over the fraction of units clamped, by the trapezoid rule.
+    """Area under each ordering's accuracy over the fraction of units ablated, by the trapezoid rule.
 
     Args:
         curve: one network's, as `cumulative_ablation` gives it; rows in any order.
@@ -93,8 +94,9 @@ def cumulative_ablation(
     layers: str | Sequence[str],
     orderings: int | Sequence[Sequence[int]] | np.ndarray | Tensor,
     value: Value = "zero",
+    unit_dim: UnitDim = None,
 ) -> pd.DataFrame:
-    """Accuracy as units are clamped after their non-linearity, one more at each step (Morcos et al. 2018, 2.2).
+    """Accuracy as units are ablated after their non-linearity, one more at each step (Morcos et al. 2018, 2.2).
 
     The accuracies are those of one plain forward pass for each mask, in batches of 500 images in evaluation mode and
     the model's own precision, at a small part of the cost where the network is a chain of layers. The model is left as
@@ -103,26 +105,28 @@ def cumulative_ablation(
     Args:
         model: any module that gives logits (samples, classes).
         images: (samples, ...) floating point, as the model takes them.
-        labels: (samples,) integers.
+        labels: (samples,) integers; samples of -100 are left out.
         layers: names of modules whose outputs are the units (or "all", "first3", "last3"). Units of several layers are
-            numbered one layer after the other, in this order.
+            numbered one layer after the other, in this order; each use of a module that a pass uses several times is
+            a layer of its own ("name:1" names the second alone).
         orderings: how many random orderings, the same ones each time, or (orderings, units) with every unit's number
             once in each row.
-        value: what units are clamped to: "zero", or layer -> (units,) one value for each, such as its mean.
+        value: what ablated units are set to: "zero", or layer -> (units,) one value for each, such as its mean.
+        unit_dim: as for `record`.
 
     Returns:
-        columns ordering, step (units clamped, 0 to N), fraction (step / N) and accuracy in [0, 1].
+        columns ordering, step (units ablated, 0 to N), fraction (step / N) and accuracy in [0, 1].
 
     Raises:
         UnitError: layers, orderings or values that do not fit, before any pass; for a network from elsewhere, whose
-            layers' sizes are not known, after a pass of one image.
+            layers' sizes are not known, after a pass of one image. Units whose dimension cannot be told.
         ActivityError: images or labels that do not fit.
     """
     import pandas as pd
 
-    pixels, targets = checked_images(model, images, labels)
+    pixels, targets = checked_pairs(model, images, labels)
     with evaluating(model):
-        numbers = numbering(model, layers, value, pixels[:1])
+        numbers = numbering(model, layers, value, pixels[:1], unit_dim)
         orders = checked_orderings(orderings, len(numbers))
         counts = _counts(evaluator(model, numbers), pixels, targets, orders)
     steps = np.arange(len(numbers) + 1)

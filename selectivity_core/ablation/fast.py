@@ -10,13 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..activations import TORCH
 from ..models.network import Stage, Units, mean_over_positions
-from ..units import ACTIVATIONS
+from ..units import unit_layers
 from .inputs import Numbering, run, split
 from .masked import Block
 
 # Element by element and the same for every unit, so that any selection of units may be passed through.
-POINTWISE = (Units, *(kind for kind in ACTIVATIONS if kind is not nn.PReLU))
+POINTWISE = (Units, *(kind for kind in TORCH if kind is not nn.PReLU))
 
 
 @dataclass(frozen=True)
@@ -68,22 +69,20 @@ class Link:
         return given if self.activation is None else self.activation(given)
 
 
-def read_links(
-    model: nn.Module, layers: Sequence[nn.Module]
-) -> tuple[list[Stage], list[tuple[nn.Module, Link]]] | None:
+def read_links(model: nn.Module, names: Sequence[str]) -> tuple[list[Stage], list[tuple[nn.Module, Link]]] | None:
     """A network as links from its first ablated layer on, where it is such a chain.
 
     Args:
         model: any module, in evaluation mode.
-        layers: those to be ablated.
+        names: of the layers to be ablated.
 
     Returns:
         the stages up to the first ablated layer, that included, and each layer from there with the link that follows
         it. None where something else stands between: a shortcut, a pool, a module used twice, hooks of others.
     """
-    before, rest = split(model, layers)
-    names = [id(stage) for stage in before + rest]
-    if not rest or not isinstance(rest[0], POINTWISE) or len(set(names)) != len(names):
+    before, rest = split(model, names)
+    places = [id(stage) for stage in before + rest]
+    if not rest or not isinstance(rest[0], POINTWISE) or len(set(places)) != len(places):
         return None
     found: list[tuple[nn.Module, Link]] = []
     source, between = rest[0], list[Stage]()
@@ -101,7 +100,9 @@ def read_links(
         return None
     found.append((source, last))
     known = {id(source) for source, _ in found}
-    if any(id(layer) not in known for layer in layers) or any(getattr(s, "inplace", False) for s, _ in found):
+    if any(id(layer) not in known for layer in unit_layers(model, names).values()) or any(
+        getattr(s, "inplace", False) for s, _ in found
+    ):
         return None
     return [*before, rest[0]], found
 
@@ -153,12 +154,12 @@ class State:
     """The chain under a mask.
 
     Attributes:
-        clamped: (units,) bool for each layer.
-        units: numbers of the units that `inputs` has for each layer, ascending; clamped ones may be missing.
+        ablated: (units,) bool for each layer.
+        units: numbers of the units that `inputs` has for each layer, ascending; ablated ones may be missing.
         inputs: (samples, units there, ...) what goes into each layer; for the first its activity; then the logits.
     """
 
-    clamped: tuple[Tensor, ...]
+    ablated: tuple[Tensor, ...]
     units: tuple[Tensor, ...]
     inputs: tuple[Tensor, ...]
 
@@ -190,9 +191,10 @@ class ChainEvaluator:
     @classmethod
     def of(cls, model: nn.Module, numbering: Numbering) -> ChainEvaluator | None:
         """The evaluator of a network, where it is a chain from its first ablated layer on."""
-        wanted = [model.get_submodule(name) for name in numbering.sizes]
-        read = read_links(model, wanted)
-        if read is None:
+        names = list(numbering.sizes)
+        wanted = list(unit_layers(model, names).values())
+        read = read_links(model, names)
+        if read is None or any(dim != 1 for dim in numbering.dims.values()):
             return None
         before, found = read
         order = [id(source) for source, _ in found]
@@ -227,22 +229,22 @@ class ChainEvaluator:
 
     def _state(self, mask: Tensor) -> State:
         """The chain under a mask (all units,), computed as the network does."""
-        clamped = [torch.zeros(size, dtype=torch.bool) for size in self.sizes]
+        ablated = [torch.zeros(size, dtype=torch.bool) for size in self.sizes]
         for place, part in zip(self.layers, self.numbering.split(mask).values(), strict=True):
-            clamped[place] = part
+            ablated[place] = part
         inputs, activity = [self.activity], self.activity
         for k, link in enumerate(self.links):
-            if clamped[k].any():
+            if ablated[k].any():
                 each = (-1,) + (1,) * (activity.ndim - 2)
-                where, values = (t.to(activity.device).view(each) for t in (clamped[k], self.constants[k]))
+                where, values = (t.to(activity.device).view(each) for t in (ablated[k], self.constants[k]))
                 activity = torch.where(where, values, activity)
             inputs.append(link.plain(activity))
             activity = link.activate(inputs[-1])
         units = tuple(torch.arange(size) for size in self.sizes)
-        return State(tuple(clamped), units, tuple(x.contiguous() for x in inputs))
+        return State(tuple(ablated), units, tuple(x.contiguous() for x in inputs))
 
     def _walk(self, state: State, numbers: list[int]) -> Tensor:
-        """(steps, samples, classes): the logits as one unit more is clamped at each step."""
+        """(steps, samples, classes): the logits as one unit more is ablated at each step."""
         logits: list[Tensor] = []
         last = len(self.links) - 1
         for in_last, some in groupby((self.places[number] for number in numbers), key=lambda place: place[0] == last):
@@ -257,27 +259,27 @@ class ChainEvaluator:
         return torch.cat(logits)
 
     def _last_layer(self, state: State, units: list[int]) -> Tensor:
-        """(steps, samples, classes): the logits as units of the last layer are clamped one after the other."""
+        """(steps, samples, classes): the logits as units of the last layer are ablated one after the other."""
         link = self.links[-1]
         change = link.pool(self._change(state, len(self.links) - 1, units))
         each = change.T[:, :, None] * link.weight[:, units].T[:, None, :]
         return state.logits + each.cumsum(0)
 
     def _with(self, state: State, layer: int, units: list[int], logits: Tensor) -> State:
-        clamped = list(state.clamped)
-        clamped[layer] = clamped[layer].clone()
-        clamped[layer][units] = True
-        return replace(state, clamped=tuple(clamped), inputs=(*state.inputs[:-1], logits))
+        ablated = list(state.ablated)
+        ablated[layer] = ablated[layer].clone()
+        ablated[layer][units] = True
+        return replace(state, ablated=tuple(ablated), inputs=(*state.inputs[:-1], logits))
 
     def _change(self, state: State, layer: int, units: list[int]) -> Tensor:
-        """(samples, units given, ...): the constants less the activity of units that are not clamped yet."""
+        """(samples, units given, ...): the constants less the activity of units that are not ablated yet."""
         places = torch.searchsorted(state.units[layer], torch.tensor(units)).to(self.activity.device)
         given = state.inputs[layer][:, places]
         activity = given if layer == 0 else self.links[layer - 1].activate(given)
         return self.constants[layer][units].view(-1, *[1] * (activity.ndim - 2)) - activity
 
     def _next(self, state: State, layer: int, unit: int) -> State:
-        """The state with one unit more clamped."""
+        """The state with one unit more ablated."""
         change = self._change(state, layer, [unit])
         state = self._with(state, layer, [unit], state.logits)
         units, inputs = [*state.units, torch.arange(len(self.links[-1].weight))], list(state.inputs)
@@ -285,20 +287,20 @@ class ChainEvaluator:
         inputs[layer + 1] = inputs[layer + 1] + added
         for k in range(layer + 1, len(self.links)):
             if k + 1 < len(self.links):
-                units[k + 1] = (~state.clamped[k + 1]).nonzero().flatten()
-            inputs[k + 1] = self._anew(state.clamped[k], k, units[k : k + 2], inputs[k : k + 2])
-        return State(state.clamped, tuple(units[:-1]), tuple(inputs))
+                units[k + 1] = (~state.ablated[k + 1]).nonzero().flatten()
+            inputs[k + 1] = self._anew(state.ablated[k], k, units[k : k + 2], inputs[k : k + 2])
+        return State(state.ablated, tuple(units[:-1]), tuple(inputs))
 
-    def _anew(self, clamped: Tensor, k: int, units: list[Tensor], inputs: list[Tensor]) -> Tensor:
+    def _anew(self, ablated: Tensor, k: int, units: list[Tensor], inputs: list[Tensor]) -> Tensor:
         """The input of layer k + 1 for `units[1]`, from that of layer k for `units[0]`; the old one gives its shape."""
         source, (given, old) = self.links[k - 1], inputs
-        kept = ~clamped[units[0]]
+        kept = ~ablated[units[0]]
         activity = source.activate(given if kept.all() else given[:, kept.to(given.device)])
         anew = self._fed(k, activity, units[0][kept], units[1], old)
-        constants = self.constants[k] * clamped.to(given.device)
+        constants = self.constants[k] * ablated.to(given.device)
         if constants.any():
             each = constants.view(1, -1, *[1] * (given.ndim - 2)).expand(1, -1, *given.shape[2:])
-            anew = anew + self._fed(k, each, torch.arange(len(clamped)), units[1], old[:1])
+            anew = anew + self._fed(k, each, torch.arange(len(ablated)), units[1], old[:1])
         return anew + self.links[k].bias[units[1]].view(-1, *[1] * (anew.ndim - 2))
 
     def _fed(self, k: int, activity: Tensor, units: Tensor, outputs: Tensor, like: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How much single units matter: what is lost when one alone is clamped (Morcos et al. 2018, 3.4)."""
+"""How much single units matter: what is lost when one alone is ablated (Morcos et al. 2018, 3.4)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from ..arithmetic import evaluating
 from ..progress import bar
+from ..watching import UnitDim
 from .curves import evaluator
-from .inputs import Value, checked_images, numbering
+from .inputs import Value, checked_pairs, numbering
 from .masked import BATCH, plainly_right, right
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ def unit_importance(
     *,
     layers: str | Sequence[str],
     value: Value = "zero",
+    unit_dim: UnitDim = None,
 ) -> pd.DataFrame:
-    """Accuracy and loss with each unit alone clamped after its non-linearity.
+    """Accuracy and loss with each unit alone ablated after its non-linearity.
 
     Accuracies are those of one plain forward pass for each unit, in batches of 500 images in evaluation mode; losses
     agree with such passes up to rounding. The model is left as it was.
@@ -36,9 +38,10 @@ def unit_importance(
     Args:
         model: any module that gives logits (samples, classes).
         images: (samples, ...) floating point, as the model takes them.
-        labels: (samples,) integers.
-        layers: names of modules whose outputs are the units (or "all", "first3", "last3").
-        value: what a unit is clamped to: "zero", or layer -> (units,) one value for each, such as its mean.
+        labels: (samples,) integers; samples of -100 are left out.
+        layers: as for `cumulative_ablation`.
+        value: what a unit is set to: "zero", or layer -> (units,) one value for each, such as its mean.
+        unit_dim: as for `record`.
 
     Returns:
         a row a unit, layers in the order given, with columns layer, unit, accuracy in [0, 1], loss (mean cross-entropy
@@ -46,14 +49,14 @@ def unit_importance(
         a negative accuracy_change and a positive loss_change.
 
     Raises:
-        UnitError: layers or values that do not fit.
+        UnitError: layers or values that do not fit, or units whose dimension cannot be told.
         ActivityError: images or labels that do not fit.
     """
     import pandas as pd
 
-    pixels, targets = checked_images(model, images, labels)
+    pixels, targets = checked_pairs(model, images, labels)
     with evaluating(model):
-        numbers = numbering(model, layers, value, pixels[:1])
+        numbers = numbering(model, layers, value, pixels[:1], unit_dim)
         way = evaluator(model, numbers)
         intact = torch.zeros(2, 1, dtype=torch.float64)
         found = torch.zeros(2, len(numbers), dtype=torch.float64)

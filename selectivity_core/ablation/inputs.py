@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import ActivityError, UnitError
+from ..indices import IGNORED, checked_labels
 from ..models.network import Stage, UnitNetwork
-from ..perturbation import PerUnit, ablate, layer_size
+from ..perturbation import PerUnit, layer_size, per_unit
 from ..seeds import generator
-from ..units import record, unit_layers
+from ..units import unit_layers
+from ..watching import Call, Hook, UnitDim, Watch, for_call, split_name
 
 
 def stages_of(model: nn.Module) -> list[Stage]:
@@ -22,11 +24,16 @@ def stages_of(model: nn.Module) -> list[Stage]:
     Networks of this package say their stages, `nn.Sequential` is its children. A model that anyone watches or changes
     by hooks stays whole, so that they see whole passes only.
     """
-    if any(m._forward_hooks or m._forward_pre_hooks or getattr(m, "taps", None) for m in model.modules()):
+    if any(_watched(module) for module in model.modules()):
         return [model]
     if isinstance(model, UnitNetwork) and type(model).forward is UnitNetwork.forward:
         return [part for stage in model.stages() for part in _children(stage)]
     return _children(model)
+
+
+def _watched(module: nn.Module) -> bool:
+    hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values(), *getattr(module, "taps", ())]
+    return any(not (isinstance(hook, Hook) and hook.gone) for hook in hooks)  # a copied model's hooks do nothing
 
 
 def _children(stage: Stage) -> list[Stage]:
@@ -36,9 +43,12 @@ def _children(stage: Stage) -> list[Stage]:
     return [stage]
 
 
-def split(model: nn.Module, layers: Sequence[nn.Module]) -> tuple[list[Stage], list[Stage]]:
-    """The stages before the first of some layers, and those from it on."""
-    stages = stages_of(model)
+def split(model: nn.Module, names: Iterable[str]) -> tuple[list[Stage], list[Stage]]:
+    """The stages before the first of some layers, and those from it on; for single uses of a layer the whole model."""
+    layers = list(unit_layers(model, list(names)).values())
+    stages = (
+        [] if any(split_name(name, dict(model.named_modules()))[1] is not None for name in names) else stages_of(model)
+    )
     held = [{id(m) for m in stage.modules()} if isinstance(stage, nn.Module) else set() for stage in stages]
     places = [next((k for k, modules in enumerate(held) if id(layer) in modules), None) for layer in layers]
     if None in places:  # a container of stages, whose own hooks run only when it runs itself
@@ -60,15 +70,18 @@ Value = str | Mapping[str, PerUnit]
 
 @dataclass(frozen=True)
 class Numbering:
-    """Units of several layers numbered one layer after the other, and what each is clamped to.
+    """Units of several layers numbered one layer after the other, and what each is set to.
 
     Attributes:
-        sizes: layer -> how many units it has, in the order of the numbers.
-        constants: layer -> (units,) float32; None clamps to zero.
+        sizes: layer -> how many units it has, in the order of the numbers; of a module that a pass uses several times
+            "name:0", "name:1" and so on are layers of their own.
+        constants: layer -> (units,) float32; None for zero.
+        dims: layer -> the dimension of its output that holds the units, where that is not its own to say.
     """
 
     sizes: dict[str, int]
     constants: dict[str, Tensor] | None
+    dims: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(self.sizes.values())
@@ -82,26 +95,42 @@ class Numbering:
         return [(layer, unit) for layer, size in self.sizes.items() for unit in range(size)]
 
 
-def checked_images(model: nn.Module, images: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
-    """Images (samples, ...) in the model's floating type and labels (samples,) as int64, on the model's device.
+def checked_images(model: nn.Module, images: Tensor | np.ndarray) -> Tensor:
+    """Images (samples, ...) in the model's floating type, or tokens (samples, tokens), on the model's device.
 
     Raises:
-        ActivityError: no samples, images that are not finite floating-point numbers, or labels that are not one
-            integer of 0 or more for each image.
+        ActivityError: no samples, or numbers that are neither finite floating-point ones nor those of tokens.
     """
-    pixels, targets = _tensor(images), _tensor(labels)
-    parameter = next(model.parameters(), None)
-    _check_pixels(pixels)
-    if targets.is_floating_point() or targets.dtype == torch.bool or targets.is_complex():
-        raise ActivityError(f"labels: {targets.dtype} given; integers are needed")
-    if targets.shape != pixels.shape[:1]:
-        raise ActivityError(f"labels: shape {tuple(targets.shape)} given for {len(pixels)} images; one each is needed")
+    pixels, parameter = _tensor(images), next(model.parameters(), None)
+    whole = pixels.dtype in (torch.int32, torch.int64)
+    if not (pixels.is_floating_point() or whole):
+        raise ActivityError(f"images: {pixels.dtype} given; floating-point numbers (or int64, tokens) are needed")
+    if pixels.ndim < 2 or not pixels.numel():
+        raise ActivityError(f"images: shape {tuple(pixels.shape)} given; (samples, ...) with a sample is needed")
+    bad = ~torch.isfinite(pixels).flatten(1).all(1)
+    if bad.any():
+        raise ActivityError(f"images: not finite in {int(bad.sum())} of {len(pixels)} (first: {int(bad.nonzero()[0])})")
+    if parameter is None:
+        return pixels
+    dtype = parameter.dtype if parameter.is_floating_point() and not whole else pixels.dtype
+    return pixels.to(parameter.device, dtype)
+
+
+def checked_pairs(model: nn.Module, images: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
+    """Images as `checked_images` gives them and labels (samples,) as int64, without the samples that are ignored.
+
+    Raises:
+        ActivityError: as `checked_images`; or labels that are not one integer of 0 or more for each image.
+    """
+    pixels = checked_images(model, images)
+    targets = checked_labels(labels, len(pixels), pixels.device, of="images")
+    kept = targets != IGNORED
+    if not kept.any():
+        raise ActivityError(f"labels: all are {IGNORED}, which is left out")
+    pixels, targets = (pixels, targets) if kept.all() else (pixels[kept], targets[kept])
     if targets.min() < 0:
         raise ActivityError(f"labels: {int(targets.min())} given; 0 and up is allowed")
-    if parameter is None:
-        return pixels, targets.to(pixels.device).long()
-    dtype = parameter.dtype if parameter.is_floating_point() else pixels.dtype
-    return pixels.to(parameter.device, dtype), targets.to(parameter.device).long()
+    return pixels, targets
 
 
 def _tensor(given: Tensor | np.ndarray) -> Tensor:
@@ -111,56 +140,68 @@ def _tensor(given: Tensor | np.ndarray) -> Tensor:
     return torch.as_tensor(np.require(given, requirements=["C", "W"]))
 
 
-def _check_pixels(pixels: Tensor) -> None:
-    if not pixels.is_floating_point():
-        raise ActivityError(f"images: {pixels.dtype} given; floating-point numbers are needed")
-    if pixels.ndim < 2 or not pixels.numel():
-        raise ActivityError(f"images: shape {tuple(pixels.shape)} given; (samples, ...) with a sample is needed")
-    bad = ~torch.isfinite(pixels).flatten(1).all(1)
-    if bad.any():
-        raise ActivityError(f"images: not finite in {int(bad.sum())} of {len(pixels)} (first: {int(bad.nonzero()[0])})")
-
-
-def numbering(model: nn.Module, layers: str | Sequence[str], value: Value, image: Tensor) -> Numbering:
+def numbering(
+    model: nn.Module,
+    layers: str | Sequence[str],
+    value: Value,
+    images: Tensor,
+    unit_dim: UnitDim = None,
+    *,
+    name: str = "value",
+) -> Numbering:
     """How the units of some layers are numbered.
 
-    How many units a layer has is known without a pass for networks of this package; for others one image is passed.
+    How many units a layer has is known without a pass for networks of this package; for others a pass is made.
 
     Args:
         model: any module, in evaluation mode.
         layers: as for `unit_layers`; none twice.
         value: "zero", or layer -> (units,) one value for every unit.
-        image: (1, ...) for networks from elsewhere.
+        images: one or more, for networks from elsewhere.
+        unit_dim: as for `record`.
+        name: of `value`, in errors.
 
     Raises:
-        UnitError: a layer that the model lacks, does not use or that is named twice; constants that do not fit.
+        UnitError: a layer that the model lacks, does not use or that is named twice; values that do not fit; units
+            whose dimension cannot be told.
     """
     names = list(unit_layers(model, layers))
     if not isinstance(layers, str) and len(names) != len(layers):
         twice = next(name for name in layers if list(layers).count(name) > 1)
         raise UnitError(f"layers: {twice!r} is named twice; each may be named once")
-    # Entering the context checks the value in its own words; nothing is passed through.
-    with ablate(model, {name: [] for name in names}, value):
-        pass
-    sizes = {name: layer_size(model, name) for name in names}
-    if None in sizes.values():
-        sizes = _sizes_in_a_pass(model, names, image)
+    if isinstance(value, str) and value != "zero":
+        raise UnitError(f'value: {value!r} given; "zero" or values for all units of each layer are allowed')
+    given = None if isinstance(value, str) else per_unit(model, names, value, name)
+    found: dict[str, tuple[int, int | None]] = {n: (size, None) for n in names if (size := layer_size(model, n))}
+    if len(found) < len(names):
+        with _Sizes(model, layers, unit_dim) as seen:
+            run([model], images)
+        seen.check_used()
+        found = seen.named(seen.found, as_asked=True)
     constants = None
-    if not isinstance(value, str):
-        constants = {name: torch.as_tensor(value[name]).detach().to(torch.float32) for name in names}
-        for name, size in sizes.items():
-            if len(constants[name]) != size:
-                raise UnitError(f"value: layer {name!r} has {len(constants[name])} numbers for its {size} units")
-    return Numbering(sizes, constants)  # type: ignore[arg-type]
+    if given is not None:
+        modules, constants = dict(model.named_modules()), {}
+        for layer, (size, _) in found.items():
+            module, number = split_name(layer, modules)
+            values = for_call(given, module, number or 0)
+            if values is None or len(values) != size:
+                raise UnitError(
+                    f"{name}: layer {layer!r} has {0 if values is None else len(values)} numbers for its {size} units"
+                )
+            constants[layer] = values
+    sizes = {layer: size for layer, (size, _) in found.items()}
+    return Numbering(sizes, constants, {layer: dim for layer, (_, dim) in found.items() if dim is not None})
 
 
-def _sizes_in_a_pass(model: nn.Module, names: list[str], image: Tensor) -> dict[str, int | None]:
-    with record(model, names) as seen:
-        run([model], image)
-    unused = [name for name in names if name not in seen]
-    if unused:
-        raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
-    return {name: seen[name].shape[1] for name in names}
+class _Sizes(Watch):
+    """How many units each use of some layers has, and in which dimension."""
+
+    def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim) -> None:
+        super().__init__(model, layers, unit_dim)
+        self.found: dict[tuple[str, int], tuple[int, int | None]] = {}
+
+    def see(self, call: Call) -> None:
+        self.found[call.layer, call.number] = call.output.shape[call.dim], call.dim
 
 
 def checked_orderings(given: int | Sequence[Sequence[int]] | np.ndarray | Tensor, units: int) -> Tensor:

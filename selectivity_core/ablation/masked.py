@@ -10,7 +10,6 @@ pass too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ActivityError
-from ..units import unit_dimension, unit_layers
+from ..perturbation import along, changing, of_call
+from ..watching import Call
 from .inputs import Numbering, run, split
 
 BATCH = 500  # images in one plain forward pass
@@ -31,7 +31,7 @@ class Block:
     """Logits under some masks, for the images at hand.
 
     Attributes:
-        masks: (masks, all units) bool, True where a unit is clamped.
+        masks: (masks, all units) bool, True where a unit is ablated.
         logits: (masks, samples, classes).
         last: (samples, classes) the last mask's, from a plain pass; None where all of `logits` are from plain passes.
     """
@@ -51,10 +51,10 @@ class Evaluator(Protocol):
         """Logits (samples, classes) under a mask (all units,), bit for bit those of a plain forward pass."""
 
     def cumulative(self, ordering: Tensor) -> Iterator[Block]:
-        """Blocks of masks that clamp the first 0, 1, ... units of an ordering."""
+        """Blocks of masks that ablate the first 0, 1, ... units of an ordering."""
 
     def singles(self) -> Iterator[Block]:
-        """Blocks of masks that clamp each unit alone, in the order of their numbers."""
+        """Blocks of masks that ablate each unit alone, in the order of their numbers."""
 
 
 def right(block: Block, labels: Tensor, plain: Callable[[Tensor], Tensor]) -> Tensor:
@@ -112,9 +112,8 @@ class MaskedEvaluator:
     """
 
     def __init__(self, model: nn.Module, numbering: Numbering) -> None:
-        self.numbering = numbering
-        self.layers = unit_layers(model, list(numbering.sizes))
-        self.before, self.rest = split(model, list(self.layers.values()))
+        self.model, self.numbering = model, numbering
+        self.before, self.rest = split(model, numbering.sizes)
 
     def load(self, images: Tensor) -> None:
         """What comes before the first ablated layer is computed once."""
@@ -141,28 +140,18 @@ class MaskedEvaluator:
     def _logits(self, masks: Tensor) -> Tensor:
         """(masks, samples, classes), all masks in one pass: the samples once for each mask."""
         count, samples = len(masks), len(self.entering)
-        with ExitStack() as hooks:
-            for name, clamped in self.numbering.split(masks).items():
-                constants = None if self.numbering.constants is None else self.numbering.constants[name]
-                handle = self.layers[name].register_forward_hook(_clamp(name, clamped, constants))
-                hooks.callback(handle.remove)
+        with changing(self.model, self.numbering.split(masks), self._ablated, self.numbering.dims):
             logits = run(self.rest, self.entering.repeat(count, *[1] * (self.entering.ndim - 1)))
         if not isinstance(logits, Tensor) or logits.shape[:1] != (count * samples,):
             shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise ActivityError(f"model: output {shape} for {count * samples} images; (samples, classes) is needed")
         return logits.unflatten(0, (count, samples))
 
-
-def _clamp(layer: str, clamped: Tensor, constants: Tensor | None) -> Callable[..., Tensor]:
-    """A hook that clamps units for each mask's share of the samples; clamped (masks, units)."""
-
-    def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        dimension = unit_dimension(output)
-        shape = [1] * output.ndim
-        shape[dimension] = output.shape[dimension]
-        each = clamped.to(output.device).view(len(clamped), *shape)
-        values = torch.zeros((), dtype=output.dtype) if constants is None else constants.to(output.dtype).view(shape)
-        apart = output.view(len(clamped), -1, *output.shape[1:])
-        return torch.where(each, values.to(output.device), apart).flatten(0, 1)
-
-    return hook
+    def _ablated(self, call: Call, masked: Tensor) -> Tensor:
+        """A layer's output with each mask's units ablated in its share of the samples; masked (masks, units)."""
+        output, constants = call.output, self.numbering.constants
+        shape = [-1 if d == call.dim else 1 for d in range(output.ndim)]
+        each = masked.to(output.device).view(len(masked), *shape)
+        values = output.new_zeros(()) if constants is None else along(of_call(constants, call, "value"), call)
+        apart = output.unflatten(0, (len(masked), -1))
+        return torch.where(each, values.to(output), apart).flatten(0, 1)

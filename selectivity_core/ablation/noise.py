@@ -16,7 +16,8 @@ from ..perturbation import PerUnit, unit_noise
 from ..progress import bar
 from ..seeds import generator
 from ..units import unit_layers
-from .inputs import checked_images, run, split
+from ..watching import UnitDim
+from .inputs import checked_pairs, numbering, run, split
 from .masked import BATCH, plainly_right
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def noise_curve(
     std: Mapping[str, PerUnit] | None = None,
     draws: int = 10,
     seed: int = 0,
+    unit_dim: UnitDim = None,
 ) -> pd.DataFrame:
     """Accuracy with Gaussian noise on all units of some layers at once, for several sizes of the noise.
 
@@ -42,7 +44,7 @@ def noise_curve(
     Args:
         model: any module that gives logits (samples, classes).
         images: (samples, ...) floating point, as the model takes them.
-        labels: (samples,) integers.
+        labels: (samples,) integers; samples of -100 are left out.
         scales: sizes of the noise in units of `std`, each 0 or more.
         layers: names of modules whose outputs are the units (or "all", "first3", "last3"); by default those of `std`,
             or all.
@@ -50,13 +52,14 @@ def noise_curve(
             the training set; by default measured on `images`.
         draws: how often the noise is drawn.
         seed: of the noise.
+        unit_dim: as for `record`.
 
     Returns:
         a row for each draw and, in the order given, scale, with columns draw, scale and accuracy in [0, 1].
 
     Raises:
         UnitError: before any pass: a negative or non-finite scale, no scales, fewer than one draw, layers or deviations
-            that do not fit.
+            that do not fit. Units whose dimension cannot be told.
         ActivityError: images or labels that do not fit, or logits that do not fit the labels.
     """
     import pandas as pd
@@ -64,24 +67,27 @@ def noise_curve(
     sizes = _checked_scales(model, scales)
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
         raise UnitError(f"draws: {draws!r} given; a whole number of 1 or more is needed")
-    modules = unit_layers(model, layers if layers is not None else list(std) if std is not None else "all")
-    pixels, targets = checked_images(model, images, labels)
-    std = std if std is not None else unit_deviations(model, pixels, list(modules))
-    missing = [name for name in modules if name not in std]
-    if missing:
-        raise UnitError(f"std: nothing for layer {missing[0]!r}; one number for each of its units is needed")
-    deviations = {name: std[name] for name in modules}
-    with unit_noise(model, 0.0, deviations):  # checks them; nothing is passed through
-        pass
+    asked = layers if layers is not None else list(std) if std is not None else "all"
+    unit_layers(model, asked)
+    pixels, targets = checked_pairs(model, images, labels)
+    if std is None:
+        std = unit_deviations(model, pixels, asked, unit_dim=unit_dim)
+        asked = list(std)
+    with evaluating(model):
+        numbers = numbering(model, asked, std, pixels[:1], unit_dim, name="std")
+    deviations = numbers.constants
+    assert deviations is not None
     counts = torch.zeros(draws, len(sizes), dtype=torch.int64)
-    before, rest = split(model, list(modules.values()))
+    before, rest = split(model, deviations)
     batches = list(zip(pixels.split(BATCH), targets.split(BATCH), strict=True))
     with evaluating(model), bar("noise", len(batches) * counts.numel(), "pass", delay=2) as shown:
         for k, (some, wanted) in enumerate(batches):
             entering = run(before, some)
             for draw in range(draws):
                 for place, scale in enumerate(sizes):
-                    with unit_noise(model, scale, deviations, generator(seed, "unit noise", draw, k)):
+                    with unit_noise(
+                        model, scale, deviations, generator(seed, "unit noise", draw, k), unit_dim=numbers.dims
+                    ):
                         logits = run(rest, entering)
                     counts[draw, place] += plainly_right(logits[None], wanted).sum().cpu()
                     shown.update()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,29 +11,8 @@ from scipy.special import comb
 
 from ..errors import ParameterError
 
-BEST = (1, 3, 5)
 
-
-@dataclass(frozen=True)
-class Choice:
-    """What choosing the highest score gives on average over all subsets of one size.
-
-    Attributes:
-        among: k -> how often the chosen one is among the k best of its subset, 0 to 1.
-        gap: how far the chosen one stays behind the best of its subset, in the unit of the outcome.
-        drawn_gap: the same where the choice is a draw.
-        settings: how many there are.
-        subset: how many are chosen from.
-    """
-
-    among: dict[int, float]
-    gap: float
-    drawn_gap: float
-    settings: int
-    subset: int
-
-
-def choose_by(score: ArrayLike, outcome: ArrayLike, subset: int, best: Sequence[int] = BEST) -> Choice:
+def choose_by(score: ArrayLike, outcome: ArrayLike, subset: int, best: Sequence[int] = (1, 3, 5)) -> dict[str, float]:
     """Chooses the setting with the highest score from every subset of a size: the exact average, with no draw.
 
     A setting is chosen where it is in the subset and none with a higher score is; the others of the subset are then any
@@ -45,6 +23,11 @@ def choose_by(score: ArrayLike, outcome: ArrayLike, subset: int, best: Sequence[
         outcome: (settings,) what it is held against, such as test accuracy; of equal outcomes none is the better.
         subset: how many settings each subset has.
         best: the k of "among the k best".
+
+    Returns:
+        "best 1", …: how often the chosen one is among the k best of its subset, 0 to 1; "behind": how far it stays
+        behind the best of its subset, in the unit of the outcome; "behind, drawn": the same of a setting drawn at
+        random, which is among the k best in k / subset of all cases.
 
     Raises:
         ParameterError: sides of different length, values that are not finite, or a subset size that cannot be.
@@ -57,25 +40,12 @@ def choose_by(score: ArrayLike, outcome: ArrayLike, subset: int, best: Sequence[
         raise ParameterError("score, outcome: a value that is not finite; every setting needs both")
     if not 1 <= subset <= n:
         raise ParameterError(f"subset: {subset} given; 1 to {n} is allowed for {n} settings")
-    order = np.argsort(-scores, kind="stable")
-    ranked = outcomes[order]
-    among = dict.fromkeys(best, 0.0)
-    mean = 0.0
-    for place, own in enumerate(ranked):
-        lower = ranked[place + 1 :]
-        if len(lower) < subset - 1:
-            break
-        chance = comb(len(lower), subset - 1) / comb(n, subset)
-        mean += chance * own
-        better = stats.hypergeom(len(lower), int((lower > own).sum()), subset - 1)
-        for k in among:
-            among[k] += float(chance * (better.cdf(k - 1) if len(lower) else 1))
-    highest = _highest(outcomes, subset)
-    return Choice(among, float(highest - mean), float(highest - outcomes.mean()), n, subset)
-
-
-def _highest(outcomes: np.ndarray, subset: int) -> float:
-    """The mean over all subsets of their highest outcome."""
-    ascending = np.sort(outcomes)
-    places = np.arange(len(ascending))
-    return float((ascending * comb(places, subset - 1)).sum() / comb(len(ascending), subset))
+    ranked = outcomes[np.argsort(-scores, kind="stable")]
+    lower = n - 1 - np.arange(n)  # settings with lower scores
+    chance = comb(lower, subset - 1) / comb(n, subset)  # of being the highest of a subset, by rank
+    better = np.array([(ranked[k + 1 :] > own).sum() for k, own in enumerate(ranked)])
+    kept = lower >= subset - 1
+    others = stats.hypergeom(np.maximum(lower[kept], 1), better[kept], subset - 1)
+    found = {f"best {k}": float(chance[kept] @ others.cdf(k - 1)) for k in best}
+    highest = np.sort(outcomes)[::-1] @ chance
+    return found | {"behind": float(highest - ranked @ chance), "behind, drawn": float(highest - outcomes.mean())}

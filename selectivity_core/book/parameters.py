@@ -1,171 +1,126 @@
-"""Typed notebook parameters: what a notebook declares, and whether what it was given fits.
+"""Typed notebook parameters: what a notebook declares, and whether the values given are allowed.
 
-A notebook declares its parameters in one cell tagged `parameters` that holds nothing but lines such as
-`alphas: list[float] = [-1, 0, 1]  # regulariser scales`. papermill itself takes any name and any type, so the
-check is made here: before a kernel starts, and again inside the kernel for whoever calls papermill directly.
+A notebook declares its parameters in one cell tagged `parameters`, as `alphas: list[float] = [-1, 0, 1]  # what it is`.
+papermill takes any name and any type, so that values are checked here: before a kernel starts, and inside the kernel
+for whoever calls papermill directly or edits the cell in JupyterLab.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
-import io
 import math
 import re
-import tokenize
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import formatannotation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal  # noqa: F401  # which types of parameters name
 
-from selectivity_core.book.annotations import SUPPORTED, Mismatch, convert, supported, yaml_float
-from selectivity_core.errors import NotebookError, ParameterError
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from ..errors import NotebookError, ParameterError, SpecError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-_INJECTED_HEADER = "# Parameters"  # the first line of the cell that papermill adds
-_LINE_FORM = "`name: type = literal  # what it is`"
+# The parameters that figures share, with one type everywhere; others have the type that their notebook declares.
+SHARED = {
+    "profile": "str",
+    "profiles": "list[str]",
+    "alphas": "list[float]",
+    "seeds": "int | list[int]",
+    "overrides": "dict[str, Any]",
+    "on_missing": "Literal['train', 'skip', 'raise']",
+}
+_STRICT = ConfigDict(strict=True)
+_INJECTED = "# Parameters\n"  # how the cell begins that papermill adds
+_PAPERMILL = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}  # of its options --inject-paths and the like
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One declared parameter: name, annotation, default (as the annotation has it) and trailing comment."""
+    """One declared parameter.
 
-    name: str
+    Attributes:
+        annotation: its type as the cell writes it; "Any" where it has none.
+        default: its value; the text of its expression where that is no literal.
+    """
+
     annotation: str
     default: Any
-    help: str
 
 
-def _hint(parameter: Parameter, value: Any) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "; only finite numbers"
-    if not isinstance(value, str):
-        return ""
-    if value.lstrip().startswith(("[", "{")) and re.match(r"list|dict", parameter.annotation):
-        return f"; it arrived as text: pass it as YAML, -y '{parameter.name}: {value.strip()}', not with -p"
-    number = yaml_float(value) if "float" in parameter.annotation else None
-    return "" if number is None else f"; it arrived as text: in YAML write {number}, without quotes"
-
-
-def _fit(parameter: Parameter, value: Any) -> Any:
-    try:
-        return convert(parameter.annotation, value)
-    except Mismatch as found:
-        raise ParameterError(
-            f"parameter {parameter.name}{found.where}: got {found.value!r} ({type(found.value).__name__}); "
-            f"allowed for {parameter.name}: {parameter.annotation}{_hint(parameter, found.value)}"
-        ) from None
-
-
-def declared(source: str) -> dict[str, Parameter]:
-    """Return what a parameters cell declares, in its order.
-
-    Args:
-        source: the cell's text: annotated assignments of literals, each with a trailing comment.
+def declared(notebook: NotebookNode, name: str) -> dict[str, Parameter]:
+    """The parameters of a notebook, in its order.
 
     Raises:
-        ParameterError: for anything else in the cell, naming the line.
+        ParameterError: not one cell is tagged `parameters` but none or several, or it is not Python.
     """
+    cells = [c.source for c in notebook.cells if c.cell_type == "code" and "parameters" in c.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise ParameterError(f"notebook {name}: {len(cells)} cells are tagged `parameters`; one is needed")
     try:
-        statements = ast.parse(source).body
+        statements = ast.parse(cells[0]).body
     except SyntaxError as error:
-        raise ParameterError(f"parameters cell, line {error.lineno}: not Python: {error.msg}") from None
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    comments = {t.start[0]: t.string.lstrip("#").strip() for t in tokens if t.type == tokenize.COMMENT}
-    found: dict[str, Parameter] = {}
+        raise ParameterError(f"notebook {name}: parameters cell, line {error.lineno}: {error.msg}") from None
+    found = {}
     for statement in statements:
-        text = ast.unparse(statement).splitlines()[0]
-        place = f"parameters cell, line {statement.lineno}: `{text}`"
         match statement:
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                pass
-            case _:
-                raise ParameterError(f"{place} must read {_LINE_FORM}")
-        if name in found:
-            raise ParameterError(f"{place} declares {name} a second time")
-        annotation = ast.unparse(statement.annotation)
-        if not supported(statement.annotation):
-            raise ParameterError(f"{place} has the type {annotation}; allowed: {SUPPORTED}")
-        help_text = comments.get(statement.end_lineno or statement.lineno, "")
-        if not help_text:
-            raise ParameterError(f"{place} has no comment; it must read {_LINE_FORM}")
-        try:
-            default = ast.literal_eval(value)
-        except ValueError:
-            raise ParameterError(f"{place} has a default that is not a literal; it must read {_LINE_FORM}") from None
-        found[name] = Parameter(name, annotation, _fit(Parameter(name, annotation, None, ""), default), help_text)
-    if not found:
-        raise ParameterError(f"the parameters cell declares nothing; its lines must read {_LINE_FORM}")
+            case ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value):
+                found[target] = Parameter(ast.unparse(statement.annotation), _literal(value))
+            case ast.Assign(targets=[ast.Name(id=target)], value=value):
+                found[target] = Parameter("Any", _literal(value))
     return found
 
 
 def check(known: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of every declared parameter: the one given, else the default.
+    """The value of every declared parameter: the one given, else the default.
 
     Raises:
-        ParameterError: for an unknown name or a value that the annotation does not allow.
+        ParameterError: an unknown name, or a value that is not allowed.
     """
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            guess = f"did you mean {near[0]}? " if near else ""
-            raise ParameterError(f"unknown parameter {name}: {guess}allowed: {', '.join(known)}")
-    return {name: _fit(p, given[name]) if name in given else p.default for name, p in known.items()}
+    _refuse_unknown(given, known)
+    fitted = {name: _fit(name, known[name].annotation, value) for name, value in given.items()}
+    values = {name: fitted.get(name, parameter.default) for name, parameter in known.items()}
+    _check_together(values)
+    return values
 
 
-def check_injected() -> None:
-    """Refuse, from inside a notebook, parameters that the notebook does not declare or of the wrong type.
+def check_parameters(namespace: dict[str, Any]) -> None:
+    """Check, from inside a notebook, the values that its parameters have: `check_parameters(globals())`.
 
-    Called in the first code cell after the parameters cell. It reads the cells run so far, since papermill
-    puts what it was given into a cell of its own and runs it whatever it says.
+    Values take the form that their type has: tuples, ranges and arrays become lists.
 
     Raises:
-        ParameterError: naming the parameter; shown without the frames of this package.
+        ParameterError: a value that is not allowed, or a name that papermill was given and the notebook does not have.
+            It is shown without a traceback.
     """
+    types = namespace.get("__annotations__", {})
+    names = [name for name in {**types, **SHARED} if name in namespace]
     try:
-        from IPython import get_ipython
-    except ImportError:
-        shell = None
-    else:
-        shell = get_ipython()
-    if shell is None:
-        raise ParameterError("check_injected() reads a notebook's cells: it only works inside a running notebook")
-    try:
-        known, names = _from_history([str(cell) for cell in shell.user_ns["In"]])
-        missing = [name for name in known if name not in shell.user_ns]
-        if missing:
-            raise ParameterError(f"parameter {missing[0]} is declared but has no value: run the parameters cell")
-        check(known, {name: shell.user_ns[name] for name in names})
+        cells = [cell for cell in namespace.get("In", []) if cell.startswith(_INJECTED)]
+        _refuse_unknown(_assigned(cells[-1]) - _PAPERMILL if cells else set(), names)
+        namespace.update({name: _fit(name, types.get(name, Any), namespace[name]) for name in names})
+        _check_together(namespace)
     except ParameterError as error:
         line = f"ParameterError: {error}"
         error._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]  # IPython's hook for its display
-        raise error from None
+        raise
 
 
-def _from_history(cells: list[str]) -> tuple[dict[str, Parameter], list[str]]:
-    """Return the latest declarations among `cells` and every name set by them or injected after them."""
-    refused: ParameterError | None = None
-    for index in range(len(cells) - 1, -1, -1):
-        try:
-            known = declared(cells[index])
-        except ParameterError as error:
-            if re.search(r"^\w+ *:[^=\n]+=", cells[index], flags=re.MULTILINE):
-                refused = error
-            continue
-        injected = [cell for cell in cells[index + 1 :] if cell.startswith(_INJECTED_HEADER)][-1:]
-        assigned = [node for cell in injected for node in ast.parse(cell).body if isinstance(node, ast.Assign)]
-        names = [target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)]
-        return known, list(dict.fromkeys([*known, *names]))
-    raise refused or ParameterError("no cell before this one declares parameters; run the parameters cell first")
+def check_injected() -> None:
+    """Check the caller's parameters: the name that notebooks call until they pass their globals themselves."""
+    check_parameters(sys._getframe(1).f_globals)
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """Return the notebook in `path`, brought up to format 4.
+    """The notebook in `path`, brought up to format 4.
 
     Raises:
-        NotebookError: where there is no such file or it is not a notebook.
+        NotebookError: there is no such file, or it is no notebook.
     """
     import nbformat
 
@@ -177,18 +132,106 @@ def read_notebook(path: Path) -> NotebookNode:
         raise NotebookError(f"notebook {path}: not a Jupyter notebook (JSON with a list of cells)") from None
 
 
-def from_notebook(path: Path) -> dict[str, Parameter]:
-    """Return what the notebook in `path` declares in its one cell tagged `parameters`.
-
-    Raises:
-        NotebookError: where `path` is no notebook.
-        ParameterError: where it has no such cell, more than one, or one that `declared` refuses.
-    """
-    cells = read_notebook(path).cells
-    tagged = [c.source for c in cells if c.cell_type == "code" and "parameters" in c.metadata.get("tags", [])]
-    if len(tagged) != 1:
-        raise ParameterError(f"notebook {path}: {len(tagged)} cells are tagged `parameters`; there must be one")
+def _literal(expression: ast.expr) -> Any:
     try:
-        return declared(tagged[0])
-    except ParameterError as error:
-        raise ParameterError(f"notebook {path}: {error}") from None
+        return ast.literal_eval(expression)
+    except ValueError:
+        return ast.unparse(expression)
+
+
+def _assigned(cell: str) -> set[str]:
+    """The names that a cell of plain assignments sets."""
+    return {n.id for n in ast.walk(ast.parse(cell)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _refuse_unknown(given: Mapping[str, Any] | set[str], known: Mapping[str, Any] | list[str]) -> None:
+    for name in sorted(map(str, given)):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            guess = f"did you mean {near[0]}? " if near else ""
+            raise ParameterError(f"{name}: no such parameter; {guess}allowed are {', '.join(known)}")
+
+
+def _fit(name: str, annotation: Any, value: Any) -> Any:
+    """A value as its type has it."""
+    annotation = SHARED.get(name, annotation)
+    plain = _plain(name, value)
+    try:
+        fitted = TypeAdapter(annotation, config=_STRICT).validate_python(plain)
+        if name in SHARED:
+            _check_shared(name, fitted)
+    except ValidationError as error:
+        found, kind = (
+            error.errors()[0]["input"],
+            annotation if isinstance(annotation, str) else formatannotation(annotation),
+        )
+        raise ParameterError(
+            f"{name}: {repr(found)[:80]} ({type(found).__name__}) given; {kind} is needed{_hint(name, plain)}"
+        ) from None
+    except SpecError as error:
+        raise ParameterError(f"{error}{_hint(name, plain)}") from None
+    return fitted
+
+
+def _check_shared(name: str, value: Any) -> None:
+    """What the value of a shared parameter must fulfil beside its type; else SpecError."""
+    from ..runs.profiles import check_overrides, find_profile, seed_list  # here: they load torch
+    from ..spec import RunSpec
+
+    match name, value:
+        case "profile", _:
+            find_profile(value)
+        case "profiles", _:
+            for each in value:
+                find_profile(each)
+        case "alphas", _:
+            for alpha in value:
+                RunSpec(alpha=alpha)
+        case "seeds", int() if value < 0:
+            raise SpecError(f"seeds: {value} given; a count from 0 on, or a list of seeds, is needed")
+        case "seeds", int() | [_, *_] if value:
+            seed_list(value)
+        case "overrides", _:
+            check_overrides(value)
+
+
+def _check_together(values: Mapping[str, Any]) -> None:
+    """Whether the overrides fit one of the profile's networks; the figure's own are known in the notebook alone."""
+    profile, overrides = values.get("profile"), values.get("overrides")
+    if not isinstance(profile, str) or not isinstance(overrides, dict) or not overrides:
+        return
+    from ..runs import profiles
+
+    refused = []
+    for model in profiles.find_profile(profile).models:
+        try:
+            profiles.profile(profile, model=model, **overrides)
+            return
+        except SpecError as error:
+            refused.append(str(error))
+    raise ParameterError(f"overrides: {refused[0]}{_hint('overrides', overrides)}")
+
+
+def _plain(where: str, value: Any) -> Any:
+    """Tuples, ranges and arrays as lists, numpy's scalars as Python's; NaN and infinity are refused at any depth."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list | tuple | range):
+        return [_plain(f"{where}[{k}]", item) for k, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {key: _plain(f"{where}[{key!r}]", item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ParameterError(f"{where}: {value} given; a finite number is needed")
+    return value
+
+
+def _hint(name: str, value: Any) -> str:
+    """What to write instead, where a value seems to have become text on its way."""
+    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+        return f"; it arrived as text: pass it as YAML, -y '{name}: {value.strip()}', not with -p"
+    for text in re.findall(r"'([-+.\d]+[eE]?[-+]?\d*)'", repr(value)):
+        try:
+            number = yaml.safe_dump(float(text)).split()[0]
+        except ValueError:
+            continue
+        return f"; {text!r} arrived as text: in YAML write {number}"
+    return ""

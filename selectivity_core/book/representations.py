@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
 from ..errors import ActivityError
 from ..runs.derived import Analysis, Task
@@ -16,7 +17,6 @@ from ..runs.trained import TrainedRuns
 from ..seeds import derive as seed_for
 from ..similarity import SAMPLES_A_UNIT, WEIGHTINGS, Side, both_orders, prepare
 from ..spec import RunSpec
-from .statistics import paired
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,7 @@ def ratios(table: pd.DataFrame) -> pd.DataFrame:
                 "ratio": float((layers["between"] / layers["within"]).mean()),
                 "excess": float(excess.mean()),
                 "layers": len(layers),
-                "p_layers": paired(layers["between"].to_numpy(), layers["within"].to_numpy()).p,
+                "p_layers": float(stats.ttest_rel(layers["between"], layers["within"]).pvalue),
                 "p_networks": permutation_p(table, alpha),
             }
         )

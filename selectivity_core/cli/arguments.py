@@ -175,7 +175,7 @@ def overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 def grid_of(options: argparse.Namespace) -> list[RunSpec]:
     """The specs that `add_grid`'s options ask for."""
-    from ..book.paper.figures import grid
+    from ..book.papers.figures import grid
     from ..runs.profiles import expand, find_profile, profile, seed_list
 
     scale, changes = find_profile(options.profile), overrides(options)

@@ -35,6 +35,8 @@ def add_commands(commands: Any) -> None:
     where = export.add_mutually_exclusive_group()
     where.add_argument("--to", type=Path, help="another ledger folder")
     where.add_argument("--runs", type=Path, metavar="FOLDER|FILE.tar", help="copy whole runs there, for `import`")
+    help = "let the store's training of a run go before the one that the ledger has, and all that came of that"
+    export.add_argument("--replace", action="store_true", help=help)
     add_store(export)
 
     text = "Add the finished runs of another store to this one; what does not verify is refused."
@@ -59,6 +61,7 @@ def _status(options: argparse.Namespace) -> None:
     from ..progress import bar
     from ..runs.status import KINDS, run_status
     from ..runs.sweeping import data_digests, describe
+    from ..runs.validation import printable
 
     store = store_of(options)
     if options.profile is None and (options.figure or options.model or options.set or options.shard):
@@ -74,7 +77,7 @@ def _status(options: argparse.Namespace) -> None:
     counts = Counter(status.kind for status in found.values())
     print(f"{store.path}: {len(runs)} runs" + "".join(f", {counts[k]} {k}" for k in KINDS if counts[k]))
     for run, status in found.items():
-        print(f"{describe(named[run]) if named[run] is not None else run}: {status}")
+        print(printable(f"{describe(named[run]) if named[run] is not None else run}: {status}"))
 
 
 def _spec(store: Any, run: str) -> Any:
@@ -87,6 +90,7 @@ def _spec(store: Any, run: str) -> Any:
 
 def _verify(options: argparse.Namespace) -> int:
     from ..progress import bar
+    from ..runs.archive import profiles_in
     from ..runs.verification import ledger_problems, store_problems
 
     store, ledger = store_of(options), _ledger_of(options)
@@ -96,8 +100,7 @@ def _verify(options: argparse.Namespace) -> int:
     print(f"{store.path}: {len(runs)} runs, {len(problems)} problems")
     if ledger is not None:
         found = ledger_problems(ledger)
-        profiles = len(list(ledger.glob("*/runs.csv.gz")))
-        print(f"{ledger}: {profiles} profiles, {len(found)} problems")
+        print(f"{ledger}: {len(profiles_in(ledger))} profiles, {len(found)} problems")
         problems += found
     if options.retrain is not None:
         problems += _retrained(options, ledger)
@@ -142,8 +145,14 @@ def _export(options: argparse.Namespace) -> None:
             copied = export_runs(store, options.runs, shown.update)
         print(f"{options.runs}: {copied} runs")
     else:
-        for name, runs in export(store, options.to).items():
-            print(f"{name}: {runs} runs")
+        for name, found in export(store, options.to, replace=options.replace).items():
+            print(f"{name}: {found.runs} runs" + (f", {len(found.replaced)} replaced" if found.replaced else ""))
+            if found.kept:
+                print(
+                    f"selectivity: {name}: the ledger keeps another training of {len(found.kept)} of these runs "
+                    f"({found.kept[0]} the first); --replace takes the store's",
+                    file=sys.stderr,
+                )
 
 
 def _import(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from types import ModuleType
 import torch
 
 from ..errors import DataError
+from ..extras import required
 from ..files import make_folder
 from .catalogue import DATASETS
 
@@ -24,7 +25,11 @@ def torchvision() -> ModuleType:
     The published wheel skips its compiled extension beside a CPU-only torch and then fails for want of two detection
     operators. On exactly that error the operators are declared, without an implementation, and the import repeated:
     data sets, transforms and classifiers then work, detection operators fail when called.
+
+    Raises:
+        MissingExtraError: it is not installed.
     """
+    required("data", "torchvision")
     try:
         import torchvision
     except RuntimeError as error:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
+from ..extras import required
 from ..progress import bar
 from .catalogue import CIFAR10_CLASSES, DATASETS, FASHION_CLASSES
 
@@ -66,6 +67,7 @@ def decode(paths: list[Path], shape: tuple[int, int, int], *, root: Path) -> Ten
     kept = _read_cache(cache, (len(paths), *shape))
     if kept is not None:
         return kept
+    required("data", "PIL")
     images = torch.empty(len(paths), *shape, dtype=torch.uint8)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = pool.map(lambda item: _decode_one(images, *item), enumerate(paths), chunksize=256)
@@ -149,6 +151,7 @@ class Read:
 
 def digits() -> Read:
     """The 1,797 8x8 digits that scikit-learn carries: 100 of each class to draw from, the other 797 for testing."""
+    required("data", "sklearn")
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

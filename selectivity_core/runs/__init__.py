@@ -1,1 +1,5 @@
 """Many runs: profiles, the store, checkpoints, sweeps, the archive of results, plans."""
+
+from ..extras import required
+
+required("runs", "joblib", "filelock", "pydantic", "yaml")

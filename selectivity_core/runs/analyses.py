@@ -12,8 +12,9 @@ from torch import Tensor
 from ..ablation import cumulative_ablation
 from ..ablation.importance import unit_importance
 from ..ablation.noise import noise_curve
+from ..arithmetic import evaluating
 from ..data import normalise
-from ..measuring import unit_means
+from ..measuring import EVALUATION_BATCH, unit_means
 from ..models import UnitNetwork
 from ..progress import bar
 from ..rotation import off_axis_scores
@@ -199,6 +200,20 @@ def importance_rows(
     return unit_importance(model, inputs, labels, layers=names, value=clamp)
 
 
+def class_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
+    """Accuracy on the test images of each class, with the best epoch's weights: `accuracy` of `samples` images."""
+    import pandas as pd
+
+    dataset, model = runs.dataset(spec), runs.network(spec)
+    labels, chosen = dataset.test_labels, []
+    with evaluating(model, spec.precision):
+        for images in dataset.test_images.split(EVALUATION_BATCH):  # as `score` takes them: the same bits
+            chosen.append(model(normalise(images, dataset)).float().argmax(1))
+    right = (torch.cat(chosen) == labels).double()
+    rows = [(int(k), float(right[labels == k].mean()), int((labels == k).sum())) for k in labels.unique()]
+    return pd.DataFrame(rows, columns=["class", "accuracy", "samples"])
+
+
 def _analysis(table: str, kind: str, rows: Callable[..., pd.DataFrame], **settings: str) -> Analysis:
     return Analysis(table, kind, 1, rows, tuple(settings.items()))
 
@@ -212,6 +227,7 @@ ANALYSES: dict[str, Analysis] = {
     "training": _analysis("curves", "training", training_rows, images="train"),
     "noise": _analysis("curves", "noise", noise_rows, images="train", epoch="last"),
     "noise-test": _analysis("curves", "noise", noise_rows, images="test", epoch="best"),
+    "classes": _analysis("classes", "classes", class_rows),
     "importance": _analysis("importances", "importance", importance_rows, value="zero", images="test", epoch="best"),
 }
 

@@ -1,40 +1,78 @@
-"""The ledger: small tables of finished runs that the repository keeps, with where each row came from."""
+"""The ledger: small tables of finished runs that the repository keeps, with where each row came from.
+
+What may displace what:
+
+1. A profile's folder holds all tables of its runs and is replaced as one; readers see the tables of one export, never
+   of two. Exports to one ledger take turns.
+2. Only current runs are added. A ledger never mixes two copies of a data set: an export that would is refused by name
+   before anything is written.
+3. A current run that the ledger has from another training stays, with what was worked out of it; an export names it.
+   Asked to `replace`, the store's training comes in its place: its rows in all tables and its weights, and what was
+   worked out of the earlier one goes.
+4. Results worked out of weights that are no longer the store's, or not those of the ledger's rows, are left out.
+"""
 
 from __future__ import annotations
 
 import gzip
 import os
-from functools import lru_cache, partial
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import StoreError
-from ..files import make_folder, replace
-from ..spec import field_names
-from ..tables import Tables, concat, empty
-from .profiles import PROFILES, find_profile, profile_of
+from ..files import BEFORE, flush_folder, make_folder, read_in, replace_folder, standing, write
+from ..spec import RunSpec, field_names
+from ..tables import COLUMNS, Tables, concat, empty
+from .locks import lock, remove_leftovers, staged
+from .profiles import PROFILES, Profile, find_profile, profile_of
 from .reads import record as record_read
-from .store import RunStore, from_csv, to_csv
+from .store import RunStore
+from .validation import (
+    DERIVED,
+    TABLES,
+    copies_of,
+    copies_problems,
+    from_gzip,
+    is_litter,
+    joint_problems,
+    printable,
+    same,
+    table_problems,
+    to_csv,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = ("runs", "history", "layers", "units", "responses")
-DERIVED = ("pairs", "bounds", "curves", "importances")
+KEPT = (*TABLES, *DERIVED)
 # Unit tables are kept for the first so many seeds of each setting, to stay small enough for git.
 PER_UNIT = {"units": 5, "responses": 3}
 # Significant digits: enough for any figure and any test, and a third to a half of the space. `runs` is exact.
 DIGITS = {"history": 7, "layers": 7, "units": 5, "responses": 4} | dict.fromkeys(DERIVED, 5)
-
-
+STAGE, LOCK = ".stage", ".lock"  # of a ledger's folder
+WEIGHTS = "weights"  # of a profile's folder
 TRACKED = Path(__file__).resolve().parents[2] / "results"
 
 
 def ledger_folder() -> Path | None:
-    """The ledger's folder: SELECTIVITY_LEDGER ("none" for no ledger), else `results/` of the checkout."""
+    """The ledger's folder: SELECTIVITY_LEDGER ("none" for no ledger), else `results/` of the checkout.
+
+    Raises:
+        StoreError: neither is there, as beside a package installed from a wheel.
+    """
     given = os.environ.get("SELECTIVITY_LEDGER")
     if given == "none":
         return None
+    if not given and not TRACKED.is_dir():
+        raise StoreError(
+            "ledger: a checkout of the repository has the archived results, and the installed package is not in one; "
+            "SELECTIVITY_LEDGER names its results/ folder, or none"
+        )
     return Path(given) if given else TRACKED
 
 
@@ -46,49 +84,112 @@ def ledger(profile: str | None = None, *, folder: Path | None = None) -> Tables:
         folder: the ledger's; that of `ledger_folder` by default.
 
     Returns:
-        Tables, each read when it is first used; empty where there is no ledger.
+        Tables, each read when it is first used; empty where there is no ledger. They raise StoreError where a table
+        cannot be read, or where an export replaced a profile since its first table was read.
     """
     folder = folder or ledger_folder()
     if folder is None:
         return Tables()
     # Profiles that have no rows yet are looked for too, so that a page notices when they get some.
-    kept = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
-    names = [profile] if profile else sorted(kept | set(PROFILES))
-    return concat([Tables(partial(_read_kept, folder / name)) for name in names])
+    names = [profile] if profile else sorted({*profiles_in(folder), *PROFILES})
+    return concat([Tables(_Snapshot(folder / name)) for name in names])
 
 
-def _read_kept(profile: Path, table: str) -> pd.DataFrame:
-    return read_table(profile / f"{table}.csv.gz", table)
+def profiles_in(folder: Path) -> list[str]:
+    """The profiles of which a ledger has tables."""
+    if not folder.is_dir():
+        return []
+    names = {p.name for p in folder.iterdir() if p.is_dir()}
+    replaced = {name[1:].removesuffix(BEFORE) for name in names if name.startswith(".") and name.endswith(BEFORE)}
+    return sorted(replaced | {name for name in names if not name.startswith(".")})
 
 
-def read_table(path: Path, table: str) -> pd.DataFrame:
-    """One table of one profile; empty where the ledger has none.
+def strays(profile: Path) -> list[str]:
+    """Names of what stands in a profile's folder and is no table of a ledger."""
+    known = {WEIGHTS, *(f"{name}.csv.gz" for name in KEPT)}
+    return sorted(p.name for p in standing(profile).glob("*") if p.name not in known and not is_litter(p.name))
+
+
+class _Snapshot:
+    """Reads one profile's tables, all of them of one export."""
+
+    def __init__(self, profile: Path) -> None:
+        self._profile = profile
+        self._export: tuple[int, int] | None = None
+
+    def __call__(self, table: str) -> pd.DataFrame:
+        export, found = _read_at_once(self._profile, [table])
+        if self._export not in (None, export):
+            raise StoreError(f"{self._profile}: was exported to while it was read; read the ledger anew")
+        self._export = export
+        return found[table]
+
+
+def read_profile(profile: Path) -> dict[str, pd.DataFrame]:
+    """All tables of one profile's folder, of one export.
 
     Raises:
-        StoreError: it cannot be parsed, or is of an older schema.
+        StoreError: as for `read_table`.
     """
+    return _read_at_once(profile, KEPT)[1]
+
+
+def _read_at_once(profile: Path, tables: Iterable[str]) -> tuple[tuple[int, int], dict[str, pd.DataFrame]]:
+    while True:
+        export, found = _export_of(profile), {table: read_table(profile, table) for table in tables}
+        if export == _export_of(profile):
+            return export, found
+
+
+def _export_of(profile: Path) -> tuple[int, int]:
+    """What tells two exports of a profile apart."""
+    try:
+        found = (standing(profile) / "runs.csv.gz").stat()
+    except OSError:
+        return (0, 0)
+    return found.st_ino, found.st_mtime_ns
+
+
+def read_table(profile: Path, table: str) -> pd.DataFrame:
+    """One table of one profile's folder, every value checked; empty where the ledger has none.
+
+    Raises:
+        StoreError: it cannot be read, or has values that none has, or mixes copies of the data.
+    """
+    path = profile / f"{table}.csv.gz"
     record_read(path)
     try:
-        return _parse(path, table, path.stat().st_mtime_ns)
-    except FileNotFoundError:
-        return empty(table)
-
-
-@lru_cache(maxsize=64)
-def _parse(path: Path, table: str, _changed: int) -> pd.DataFrame:
-    try:
-        found = from_csv(gzip.decompress(path.read_bytes()), table)
-        if table == "runs" and (lacking := [f for f in field_names() if f not in found]):
-            raise ValueError(f"it lacks {', '.join(lacking)}")
-        return found
-    except (OSError, EOFError, ValueError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+        content = read_in(profile, path.name)
+        return empty(table) if content is None else _parse(content, table)
+    except (OSError, ValueError) as error:
         raise StoreError(f"{path}: not a table of the ledger ({error})") from error
 
 
-def export(store: RunStore, folder: Path | None = None) -> dict[str, int]:
-    """Adds a store's current runs to the ledger; rows of a run that it already has are replaced, stale runs left out.
+@lru_cache(maxsize=64)
+def _parse(content: bytes, table: str) -> pd.DataFrame:
+    found = from_gzip(content, table)
+    if table == "runs" and (problems := copies_problems(copies_of(found))):
+        raise ValueError(problems[0])
+    return found
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export made of a profile.
+
+    Attributes:
+        runs: how many the ledger holds now.
+        kept: ids of the store's runs that the ledger has from another training, which stayed.
+        replaced: ids of those in whose place the store's came.
+    """
+
+    runs: int
+    kept: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+
+
+def export(store: RunStore, folder: Path | None = None, *, replace: bool = False) -> dict[str, Exported]:
+    """Adds a store's current runs to the ledger, by the rules at the head of this module.
 
     Rows are sorted, and the same runs give the same bytes. Unit tables are kept of the settings that figures show unit
     by unit, for their first seeds. Figures of `runs` are exact, those of other tables have the digits of `DIGITS`.
@@ -96,91 +197,131 @@ def export(store: RunStore, folder: Path | None = None) -> dict[str, int]:
     Args:
         store: where the runs lie.
         folder: the ledger's; by default `results/` of the checkout.
+        replace: whether the store's training of a run goes before the ledger's.
 
     Returns:
-        how many runs the ledger holds now, by profile.
+        what became of each profile that the store has runs of.
 
     Raises:
-        StoreError: a run that does not verify, or a ledger that cannot be written.
+        StoreError: a run or ledger that does not verify, two copies of one data set, or a ledger that cannot be
+            written.
     """
     target = folder or ledger_folder()
     if target is None:
         raise StoreError('ledger: SELECTIVITY_LEDGER is "none"; name a folder to export to')
-    by_profile: dict[str, list[str]] = {}
-    for run in store.ids():
-        spec = store.spec(run)
-        if store.holds(spec):
-            by_profile.setdefault(profile_of(spec), []).append(run)
-    return {name: _export(store, runs, target / name) for name, runs in sorted(by_profile.items())}
+    runs: dict[str, list[str]] = {}
+    made_from: list[tuple[str, str, str]] = []
+    for run, manifest in store.current().items():
+        spec = RunSpec.from_dict(manifest["spec"])
+        runs.setdefault(profile_of(spec), []).append(run)
+        made_from.append((spec.dataset, manifest["digest"], run))
+    if not runs:
+        return {}
+    make_folder(target)
+    with lock(target / LOCK):
+        remove_leftovers(target / STAGE)
+        for name in profiles_in(target):
+            made_from += copies_of(read_table(target / name, "runs"))
+            if name in runs and (found := strays(target / name)):  # the folder is replaced
+                raise StoreError(printable(f"{target / name / found[0]}: is no table of a ledger; move it elsewhere"))
+        if problems := copies_problems(made_from):
+            raise StoreError(f"{target}: nothing was exported: {'; '.join(problems)}; keep a ledger for each copy")
+        try:
+            return {name: _export(store, ids, target / name, replace) for name, ids in sorted(runs.items())}
+        except OSError as error:
+            raise StoreError(f"{target}: cannot be written ({error.strerror or error})") from error
 
 
-def _export(store: RunStore, runs: list[str], folder: Path) -> int:
+def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exported:
     import pandas as pd
 
-    from ..training import RESULT_VERSION
     from .derived import kept_rows
 
-    make_folder(folder)
-    kept: pd.DataFrame | None = None
-    settings: pd.DataFrame | None = None
-    for table in (*TABLES, *DERIVED):
-        path = folder / f"{table}.csv.gz"
-        old = read_table(path, table)
-        if table in DERIVED:
-            assert kept is not None
-            frames = list(kept_rows(store, table, set(kept["run"])))
-        else:
-            frames = [f for run in runs if len(f := store.table(run, table))]
-        if table == "runs":  # only current runs come here
-            frames = [f.assign(provenance_result_version=str(RESULT_VERSION)) for f in frames]
-        # An empty table has no types of its own: it would turn the others' figures to objects.
-        frames = [f for f in (_without(old, runs, frames, table), *frames) if len(f)]
-        new = pd.concat(frames, ignore_index=True) if frames else old
-        if not len(new):
+    old = read_profile(folder)
+    ours = pd.concat([store.table(run, "runs") for run in ids], ignore_index=True)
+    kept, replaced = _told_apart(old["runs"], ours, replace)
+    taken = set(ids) - kept
+    frames: dict[str, list[pd.DataFrame]] = {"runs": [old["runs"], ours[ours["run"].isin(taken)]]}
+    for table in TABLES[1:]:
+        frames[table] = [old[table], *(store.table(run, table) for run in ids if run in taken)]
+    for table in TABLES:
+        frames[table][0] = frames[table][0][~frames[table][0]["run"].isin(taken)]
+    for table in DERIVED:
+        fresh = list(kept_rows(store, table, taken))
+        frames[table] = [_without(old[table], fresh, replaced), *fresh]
+    tables = _of_ledger({table: _joined(found, table) for table, found in frames.items()}, folder.name)
+    problems = [problem for name, frame in tables.items() for problem in table_problems(name, frame)]
+    if problems := problems or joint_problems(tables):  # nothing is written that `verify` would refuse
+        raise StoreError(f"{folder}: nothing was exported: {problems[0]}")
+    files = {f"{t}.csv.gz": gzip.compress(to_csv(f), compresslevel=9, mtime=0) for t, f in tables.items() if len(f)}
+    files |= _weights(store, tables["runs"], taken, replaced, folder)
+    _put(folder, files)
+    return Exported(len(tables["runs"]), tuple(sorted(kept)), tuple(sorted(replaced)))
+
+
+def _told_apart(there: pd.DataFrame, ours: pd.DataFrame, replace: bool) -> tuple[set[str], set[str]]:
+    """Of the store's runs that the ledger has from another training: ids of those that stay, and of those that go."""
+    from ..training import RESULT_VERSION
+
+    known = {row["run"]: row for row in there.to_dict("records")}
+    kept, replaced = set[str](), set[str]()
+    for row in ours.to_dict("records"):
+        other = known.get(row["run"])
+        if other is None or all(same(row[c], other[c]) for c in COLUMNS["runs"]):
             continue
-        if table == "runs":
-            settings = _settings(new)
-            new = new.loc[settings.index].reset_index(drop=True)
-            kept = settings
-        assert kept is not None
-        if table in PER_UNIT:
-            most = min(PER_UNIT[table], find_profile(folder.name).counts.get("by_unit", PER_UNIT[table]))
-            shown = (kept["seed_rank"] < most) & _shown_by_unit(kept, folder.name)
-            if table == "responses":
-                scale = find_profile(folder.name)
-                shown &= kept["model"].isin(scale.by_class or scale.models[:1])
-            new = new[new["run"].isin(kept.loc[shown, "run"])]
-        if table in DIGITS:
-            new = _shortened(new, DIGITS[table])
-        if table != "runs":
-            order = {run: k for k, run in enumerate(kept["run"])}
-            keys = [c for c in ("analysis", "other") if c in new]  # a run has several derived results
-            new = new.assign(_place=new["run"].map(order)).sort_values(["_place", *keys], kind="stable")
-            new = new.drop(columns="_place")
-        replace(path, gzip.compress(to_csv(new), compresslevel=9, mtime=0))
-    return 0 if kept is None else len(kept)
+        stale = other["provenance_result_version"] != str(RESULT_VERSION)
+        (replaced if replace or stale else kept).add(row["run"])
+    return kept, replaced
 
 
-def _without(old: pd.DataFrame, runs: list[str], new: list[pd.DataFrame], table: str) -> pd.DataFrame:
-    """The rows that stay: of other runs, and of derived tables also what the store has no newer result of."""
-    if table not in DERIVED:
-        return old[~old["run"].isin(runs)]
-    keys = [c for c in ("analysis", "run", "other") if c in old]
-    if not len(old) or not new:
-        return old
+def _without(old: pd.DataFrame, fresh: list[pd.DataFrame], replaced: set[str]) -> pd.DataFrame:
+    """Results that stay: of the trainings that stay, and of which the store has none of its own."""
     import pandas as pd
 
-    fresh = pd.MultiIndex.from_frame(pd.concat([f[keys] for f in new]).drop_duplicates())
-    return old[~pd.MultiIndex.from_frame(old[keys]).isin(fresh)]
+    keys = [c for c in ("analysis", "run", "other") if c in old]
+    for column in keys[1:]:
+        old = old[~old[column].isin(replaced)]
+    if not len(old) or not fresh:
+        return old
+    again = pd.MultiIndex.from_frame(pd.concat([f[keys] for f in fresh]).drop_duplicates())
+    return old[~pd.MultiIndex.from_frame(old[keys]).isin(again)]
 
 
-def _shown_by_unit(runs: pd.DataFrame, profile: str) -> pd.Series:
+def _joined(frames: list[pd.DataFrame], table: str) -> pd.DataFrame:
+    import pandas as pd
+
+    # An empty table has no types of its own: it would turn the others' figures to objects.
+    frames = [frame for frame in frames if len(frame)]
+    return pd.concat(frames, ignore_index=True) if frames else empty(table)
+
+
+def _of_ledger(tables: dict[str, pd.DataFrame], profile: str) -> dict[str, pd.DataFrame]:
+    """Tables as a ledger has them: sorted, of the settings whose units are shown, in the digits that are kept."""
+    runs = _settings(tables["runs"])
+    order, scale = {run: k for k, run in enumerate(runs["run"])}, find_profile(profile)
+    found = {"runs": runs[list(COLUMNS["runs"])].reset_index(drop=True)}
+    for table, frame in tables.items():
+        if table in PER_UNIT:
+            most = min(PER_UNIT[table], scale.counts.get("by_unit", PER_UNIT[table]))
+            shown = (runs["seed_rank"] < most) & _shown_by_unit(runs, scale)
+            if table == "responses":
+                shown &= runs["model"].isin(scale.by_class or scale.models[:1])
+            frame = frame[frame["run"].isin(runs.loc[shown, "run"])]
+        if table != "runs":
+            keys = [c for c in ("analysis", "other") if c in frame]  # a run has several derived results
+            frame = frame.assign(_place=frame["run"].map(order)).sort_values(["_place", *keys], kind="stable")
+            found[table] = _shortened(frame[list(COLUMNS[table])], DIGITS[table])
+    return found
+
+
+def _shown_by_unit(runs: pd.DataFrame, scale: Profile) -> pd.Series:
     """The settings whose units some figure shows: the profile's own schedule, the plain regulariser, neither label
     noise nor dropout."""
-    plain = (runs["layers"] == "all") & (runs["warmup_epochs"] == 0) & (runs["index"] == "si")
+    plain = (runs["layers"] == "all") & (runs["warmup_epochs"] == 0) & (runs["index"] == "si") & (runs["window"] == "")
     plain &= (runs["activation"] == "relu") & (runs["label_corruption"] == 0) & (runs["dropout"] == 0)
-    own = {base.model: base.epochs for base in find_profile(profile).base}
-    return plain & (runs["epochs"].astype(float) == runs["model"].map(own))
+    own = {base.model: (base.schedule, base.epochs) for base in scale.base}
+    keys = zip(runs["model"], runs["schedule"], runs["epochs"], strict=True)
+    return plain & np.array([own.get(model) == tuple(rest) for model, *rest in keys], dtype=bool)
 
 
 def _settings(runs: pd.DataFrame) -> pd.DataFrame:
@@ -194,3 +335,30 @@ def _shortened(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
     """So many significant digits."""
     floats = frame.select_dtypes("float").columns
     return frame.assign(**{c: [float(f"{v:.{digits}g}") for v in frame[c]] for c in floats})
+
+
+def _weights(
+    store: RunStore, runs: pd.DataFrame, taken: set[str], replaced: set[str], folder: Path
+) -> dict[str, bytes]:
+    """The files of weights: those that the ledger has, and of profiles that ask for it those of the store."""
+    from .weights import kept_files, kept_text, to_kept
+
+    files = {run: content for run, content in kept_files(folder).items() if run not in replaced}
+    if find_profile(folder.name).keep_weights:
+        for run in runs.loc[(runs["status"] == "complete") & runs["run"].isin(taken), "run"]:
+            files[run] = to_kept(store.weights(run), store.spec(run))
+    return kept_text(files)
+
+
+def _put(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Makes these the files of a profile's folder, all of them or none. Where they are already, nothing is touched."""
+    there = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    if there == files and standing(folder) == folder:
+        return
+    with staged(folder.parent / STAGE, folder.name) as stage:
+        new = make_folder(stage / "new")
+        for name, content in files.items():
+            write(make_folder((new / name).parent) / Path(name).name, content)
+        for made in {(new / name).parent for name in files}:
+            flush_folder(made)
+        replace_folder(folder, new, stage / "old")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import make_folder, replace, sha256
+from .validation import is_litter, printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +74,7 @@ class Checkpoints:
 
     def files(self) -> list[Path]:
         """Checkpoints there are, latest first."""
-        return sorted(self.folder.glob("*.safetensors"), reverse=True)
+        return sorted((p for p in self.folder.glob("*.safetensors") if not is_litter(p.name)), reverse=True)
 
     def latest(self) -> tuple[str, bytes] | None:
         """Name and content of the latest checkpoint that verifies; None without one."""
@@ -128,7 +129,7 @@ class Checkpoints:
 
         What a killed process left half-written is removed: the run has one writer, who calls this.
         """
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
         for part in self.folder.glob(".*.part"):
             part.unlink(missing_ok=True)
@@ -136,17 +137,21 @@ class Checkpoints:
             if not _verifies(path):
                 _say(path, "damaged, the checkpoint before it is used")
                 continue
-            with safe_open(path, framework="pt") as file:
-                metadata: dict[str, Any] = file.metadata()
-                odd = [k for k, v in _origin(trainer).items() if metadata.get(k) != v]
-                if odd:
-                    _say(path, f"of another {' and '.join(odd)}, it is not used")
-                    continue
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            try:
+                with safe_open(path, framework="pt") as file:
+                    metadata: dict[str, str] = file.metadata() or {}
+                    tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                rest: dict[str, Any] = json.loads(metadata.get("state", "{}"))
+            except (SafetensorError, ValueError, RecursionError, OSError) as error:
+                _say(path, f"cannot be read ({printable(error)}), it is not used")
+                continue
+            if odd := [k for k, v in _origin(trainer).items() if metadata.get(k) != v]:
+                _say(path, f"of another {' and '.join(odd)}, it is not used")
+                continue
             if name := _misfit(tensors, trainer):
                 _say(path, f"its {name} does not fit the network, it is not used")
                 continue
-            trainer.load_state(tensors, json.loads(metadata["state"]))
+            trainer.load_state(tensors, rest)
             return True
         return False
 

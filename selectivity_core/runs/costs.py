@@ -159,7 +159,7 @@ def _counts(model: str, **options: Any) -> tuple[int, int, int]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ..units import record
+    from ..watching import record
 
     size = options["image_size"]
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
@@ -187,9 +187,9 @@ def measured_costs(store: RunStore, ledger: Tables | None, tick: Callable[[], ob
     from ..machine import choose_device
 
     samples = []
-    for run in store.ids():
-        manifest, content = store.manifest(run), store.content(run, "runs.csv")
-        if manifest is not None and content is not None and manifest["status"] == "complete":
+    for run, manifest in store.current().items():
+        content = store.content(run, "runs.csv") if manifest["status"] == "complete" else None
+        if content is not None:
             row = next(csv.DictReader(io.StringIO(content.decode())))
             samples.append(_sample(RunSpec.from_dict(manifest["spec"]), row))
         tick()

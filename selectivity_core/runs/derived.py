@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..arithmetic import standard
 from ..errors import StoreError
 from ..files import make_folder, replace
 from ..progress import bar
 from ..spec import RunSpec
 from ..tables import COLUMNS, Tables, empty
 from .reads import record as record_read
-from .store import RunStore, from_csv, to_csv
+from .store import RunStore
 from .sweeping import OnMissing, sweep
 from .trained import TrainedRuns
+from .validation import from_csv, printable, to_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +34,7 @@ class Analysis:
     """Something worked out of one or two trained networks.
 
     Attributes:
-        table: which table its rows belong to: "pairs", "bounds" or "curves".
+        table: which table its rows belong to: one of `validation.DERIVED`.
         kind: its name; one table can hold several kinds.
         version: raised by hand when the same networks give other rows.
         rows: from the runs to the table's columns, less run, other, version.
@@ -125,42 +127,53 @@ def _worked_out(
     runs = TrainedRuns(store, data)
     with bar(f"{tasks[0].analysis.kind}", len(ready), "result", disable=not progress) as shown:
         for task in ready:
-            rows = task.analysis.rows(runs, *task.runs, **dict(task.analysis.settings))
+            # Before the weights are read: where they change meanwhile, the result is stale and not taken for theirs.
+            stamp = _stamp([spec.id for spec in task.runs], store)
+            with standard():
+                rows = task.analysis.rows(runs, *task.runs, **dict(task.analysis.settings))
             rows = rows.assign(run=task.runs[0].id, other=task.runs[-1].id, analysis=task.analysis.label)
             rows = rows.reindex(columns=list(COLUMNS[task.analysis.table]))
-            _keep(task, rows, store)
+            path = result_path(task, store)
+            make_folder(path.parent)
+            replace(path, gzip.compress(stamp + b"\n" + to_csv(rows), compresslevel=6, mtime=0))
             shown.update()
             yield task, rows
 
 
-def _path(task: Task, store: RunStore) -> Path:
+def result_path(task: Task, store: RunStore) -> Path:
+    """Where a store keeps a result, or will keep it."""
     return store.path / FOLDER / task.analysis.table / f"{task.key}.csv.gz"
 
 
-def _keep(task: Task, rows: pd.DataFrame, store: RunStore) -> None:
-    path = _path(task, store)
-    make_folder(path.parent)
-    replace(path, gzip.compress(_stamp(task, store) + to_csv(rows), compresslevel=6, mtime=0))
-
-
-def _stamp(task: Task, store: RunStore) -> bytes:
+def _stamp(runs: Iterable[str], store: RunStore) -> bytes:
     """First line of a result: the weights it was worked out of, so that another training makes it stale."""
-    digests = [(store.manifest(s) or {"files": {}})["files"].get("weights.safetensors", {}) for s in task.runs]
-    return json.dumps([d.get("sha256", "") for d in digests]).encode() + b"\n"
+    files = [manifest["files"] if (manifest := store.manifest(run)) else {} for run in runs]
+    weights = [found.get("weights.safetensors") for found in files]
+    return json.dumps([entry["sha256"] if entry else "" for entry in weights]).encode()
 
 
 def _kept(task: Task, store: RunStore) -> pd.DataFrame | None:
     """A result that is there, whole and of the weights that are there; else None, and it is worked out anew."""
-    path = _path(task, store)
+    path = result_path(task, store)
     record_read(path)
     try:
-        content = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error):
+        stamp, rows = _read(path, task.analysis.table)
+    except (OSError, ValueError):
         return None
-    stamp, _, rows = content.partition(b"\n")
-    if stamp + b"\n" != _stamp(task, store):
-        return None
-    return from_csv(rows, task.analysis.table)
+    return rows if stamp == _stamp([spec.id for spec in task.runs], store) else None
+
+
+def _read(path: Path, table: str) -> tuple[bytes, pd.DataFrame]:
+    """Stamp and rows of a kept result.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    try:
+        stamp, _, rows = gzip.decompress(path.read_bytes()).partition(b"\n")
+    except (EOFError, zlib.error) as error:
+        raise ValueError(printable(error)) from error
+    return stamp, from_csv(rows, table)
 
 
 def _of_ledger(table: str, ledger: Tables | None) -> dict[tuple[str, ...], pd.DataFrame]:
@@ -180,15 +193,16 @@ def ledger_results(table: str, ledger: Tables) -> set[tuple[str, ...]]:
 
 
 def kept_rows(store: RunStore, table: str, runs: set[str]) -> Iterator[pd.DataFrame]:
-    """Every result of a table that the store keeps of these runs, for the ledger.
+    """Every result of a table that the store keeps of these runs, for the ledger, but for stale ones.
 
     Raises:
         StoreError: a result that cannot be read.
     """
     for path in sorted((store.path / FOLDER / table).glob("*.csv.gz")):
         try:
-            rows = from_csv(gzip.decompress(path.read_bytes()).partition(b"\n")[2], table)
-        except (OSError, EOFError, zlib.error, ValueError) as error:
+            stamp, rows = _read(path, table)
+        except (OSError, ValueError) as error:
             raise StoreError(f"{path}: not a result that can be read ({error}); remove it") from error
-        if set(rows["run"]) | set(rows.get("other", ())) <= runs:
+        ids = rows[[c for c in ("run", "other") if c in rows]].drop_duplicates().to_numpy().tolist()
+        if len(ids) == 1 and set(ids[0]) <= runs and stamp == _stamp(ids[0], store):
             yield rows

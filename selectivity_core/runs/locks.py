@@ -1,41 +1,36 @@
-"""One writer a run: a lock that the system releases when its holder dies."""
+"""Locks that the system releases when their holder dies, and folders in the making that are known by such a lock."""
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
 import secrets
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ..errors import StoreError
 from ..files import make_folder
-
-_HELD: set[str] = set()  # a record lock belongs to the process, so threads of one process are kept apart here
-_GUARD = threading.Lock()
-os.register_at_fork(after_in_child=_HELD.clear)  # a child does not hold what its parent holds
 
 
 @contextmanager
 def lock(path: Path, *, poll: float = 0.2) -> Iterator[None]:
     """Holds the lock file at `path` for the body, waiting for whoever holds it.
 
-    It is a POSIX record lock: children do not inherit it, and it is gone with its process.
+    Threads exclude each other like processes; forked children hold nothing.
 
     Raises:
         StoreError: the file system cannot lock, or the file cannot be made.
     """
-    while True:
-        with try_lock(path) as held:
-            if held:
-                yield
-                return
-        time.sleep(poll)
+    # A lock file that its holder removed is noticed and made anew; no fallback to one that outlives its holder.
+    held = FileLock(path, poll_interval=poll, fallback_to_soft=False)
+    _acquire(held, path)
+    try:
+        yield
+    finally:
+        held.release()
 
 
 @contextmanager
@@ -45,57 +40,34 @@ def try_lock(path: Path) -> Iterator[bool]:
     Raises:
         StoreError: as for `lock`.
     """
-    make_folder(path.parent)
-    key = str(path.resolve())
-    if not _claim(key):  # not even opened: closing the file here would let go of the other thread's lock
-        yield False
-        return
+    held = FileLock(path, fallback_to_soft=False)
+    mine = _acquire(held, path, blocking=False)
     try:
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise StoreError(f"{path}: the lock file cannot be made ({error.strerror})") from error
-        try:
-            yield _acquired(handle, path)
-        finally:
-            os.close(handle)  # releases the lock
+        yield mine
     finally:
-        with _GUARD:
-            _HELD.discard(key)
+        if mine:
+            held.release()
+
+
+def _acquire(held: Any, path: Path, **how: bool) -> bool:
+    make_folder(path.parent)
+    try:
+        held.acquire(**how)
+    except Timeout:
+        return False
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be locked here ({error.strerror or error})") from error
+    return True
 
 
 def is_locked(path: Path) -> bool:
-    """Whether someone holds the lock now; makes no file.
-
-    Raises:
-        StoreError: as for `lock`.
-    """
+    """Whether someone holds the lock now; makes no file. False in a read-only place, where it cannot be told."""
     if not path.exists():
         return False
-    with try_lock(path) as mine:
-        return not mine
-
-
-def _claim(key: str) -> bool:
-    with _GUARD:
-        if key in _HELD:
-            return False
-        _HELD.add(key)
-        return True
-
-
-def _acquired(handle: int, path: Path) -> bool:
     try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            return False
-        raise StoreError(
-            f"{path}: this file system cannot lock ({error.strerror}); put the store on one that can"
-        ) from error
-    try:  # an earlier holder may have removed the file between its opening and here: then it guards nothing
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
+        with try_lock(path) as mine:
+            return not mine
+    except StoreError:
         return False
 
 

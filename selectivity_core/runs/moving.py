@@ -1,4 +1,9 @@
-"""Finished runs moved from one store to another: as a folder, which is itself a store, or as one tar file."""
+"""Finished runs moved from one store to another: as a folder, which is itself a store, or as one tar file.
+
+An archive is not trusted. Every run is checked as `check_run` does, and what fails is refused by name; the rest is
+taken. What may displace a run that is there already, the head of `store` says; a run made from another copy of its data
+than the store's runs is refused.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,19 @@ import io
 import os
 import secrets
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import StoreError
 from ..files import flush_folder, make_folder
-from .store import RunStore, damaged, parse_manifest
+from .manifests import MOST_BYTES, Manifest, check_run, is_current, read_folder
+from .store import RunStore
+from .validation import RUN_ID, is_litter, printable
 
-MOST_BYTES = 4 << 30  # of a single file in an archive: more is no run's
+PACKED = (".gz", ".tgz", ".zip", ".bz2", ".xz", ".zst", ".7z")
+Found = tuple[str, dict[str, bytes] | ValueError]  # a run and its files, or what was found in place of them
 
 
 @dataclass
@@ -45,25 +53,19 @@ def export_runs(store: RunStore, target: Path, tick: Callable[[], object] = lamb
         how many runs there were.
 
     Raises:
-        StoreError: a run that does not verify, or a target that cannot be written.
+        StoreError: a run that does not verify, or a target that cannot be written or is of another kind.
     """
-    ids = store.ids()
+    if target.suffix in PACKED:
+        raise StoreError(f"{target}: a folder, or a file whose name ends in .tar, is needed; it is not compressed")
     if target.suffix == ".tar":
-        _write_tar(store, ids, target, tick)
-        return len(ids)
-    other = RunStore(target)
-    for run in ids:
-        manifest = store.manifest(run)
-        assert manifest is not None
-        other.put(manifest, _files(store, run, manifest["files"]))
-        tick()
-    return len(ids)
+        _write_tar(store, target, tick)
+    elif refused := import_runs(RunStore(target), store.path, tick).refused:
+        raise StoreError(f"{target}: {len(refused)} runs were not copied, the first: {refused[0]}")
+    return len(store.ids())
 
 
 def import_runs(store: RunStore, source: Path, tick: Callable[[], object] = lambda: None) -> Moved:
     """Adds the runs of a folder or tar file to a store. What does not verify is refused, the rest is taken.
-
-    A run that the store has already is kept, unless it is stale or damaged and the new one is current.
 
     Args:
         store: where they go.
@@ -73,46 +75,57 @@ def import_runs(store: RunStore, source: Path, tick: Callable[[], object] = lamb
     Raises:
         StoreError: no such folder or file, not a tar file, or a store that cannot be written.
     """
-    moved = Moved()
+    moved, copies = Moved(), dict[str, set[str]]()
+    for run in store.ids():
+        with suppress(StoreError):  # a damaged run can be mended by an import
+            if (manifest := store.manifest(run)) is not None and is_current(manifest):
+                copies.setdefault(manifest["spec"]["dataset"], set()).add(manifest["digest"])
     for run, files in _read_tar(source) if source.is_file() else _read_folder(source):
         try:
-            manifest = parse_manifest(files.pop("manifest.json"), run)
-            if wrong := damaged(manifest, files) or sorted(set(files) - set(manifest["files"])):
-                raise ValueError(f"{', '.join(wrong)}: not as the manifest says")
-        except KeyError as error:
-            moved.refused.append(f"run {run}: {error} is missing")
-        except (ValueError, TypeError, AttributeError) as error:
-            moved.refused.append(f"run {run}: {error}")
+            if isinstance(files, ValueError):
+                raise files
+            manifest = check_run(run, files)
+            _of_known_copy(manifest, copies)
+            added = store.put(manifest, {name: files[name] for name in manifest["files"]})
+            if not added and (mine := store.manifest(run)) is not None and mine["digest"] != manifest["digest"]:
+                raise ValueError("the store has it made from another copy of the data")
+        except ValueError as error:
+            moved.refused.append(printable(f"{f'run {run}' if RUN_ID.fullmatch(run) else repr(run)}: {error}"))
         else:
-            (moved.added if store.put(manifest, files) else moved.kept).append(run)
+            (moved.added if added else moved.kept).append(run)
         tick()
     return moved
 
 
-def _files(store: RunStore, run: str, names: Iterable[str]) -> dict[str, bytes]:
-    found = {name: store.content(run, name) for name in names}
-    return {name: content for name, content in found.items() if content is not None}
+def _of_known_copy(manifest: Manifest, copies: dict[str, set[str]]) -> None:
+    """Notes the copy of the data that a run was made from, unless the store has runs of other copies only."""
+    dataset, digest = manifest["spec"]["dataset"], manifest["digest"]
+    known = copies.setdefault(dataset, {digest})
+    if digest not in known:
+        raise ValueError(
+            f"made from another copy of {dataset} ({digest[:16]}) than the store's runs ({min(known)[:16]}); "
+            "import it into a store of its own"
+        )
 
 
-def _write_tar(store: RunStore, ids: list[str], target: Path, tick: Callable[[], object]) -> None:
+def _write_tar(store: RunStore, target: Path, tick: Callable[[], object]) -> None:
     stage = make_folder(target.parent) / f".{target.name}.{secrets.token_hex(6)}.part"
     try:
         with stage.open("xb") as file:
             with tarfile.open(fileobj=file, mode="w") as archive:
-                for run in ids:
-                    manifest = store.manifest(run)
-                    assert manifest is not None
-                    files = _files(store, run, manifest["files"])
-                    files["manifest.json"] = (store.folder(run) / "manifest.json").read_bytes()
-                    for name, content in files.items():
+                for run in store.ids():
+                    files = read_folder(store.folder(run))
+                    for name in [*check_run(run, files)["files"], "manifest.json"]:
                         entry = tarfile.TarInfo(f"{run}/{name}")
-                        entry.size = len(content)
-                        archive.addfile(entry, io.BytesIO(content))
+                        entry.size = len(files[name])
+                        archive.addfile(entry, io.BytesIO(files[name]))
                     tick()
             file.flush()
             os.fsync(file.fileno())
         stage.replace(target)
         flush_folder(target.parent)
+    except ValueError as error:
+        raise StoreError(f"{store.folder(run)}: {error}; nothing was written") from error
     except OSError as error:
         raise StoreError(f"{target}: cannot be written ({error.strerror or error})") from error
     finally:
@@ -120,28 +133,31 @@ def _write_tar(store: RunStore, ids: list[str], target: Path, tick: Callable[[],
             stage.unlink()
 
 
-def _read_folder(source: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+def _read_folder(source: Path) -> Iterator[Found]:
     if not source.is_dir():
         raise StoreError(f"{source}: no such folder or file of runs")
     for run in RunStore(source).folders():
         try:
-            yield run, {p.name: p.read_bytes() for p in (source / run).iterdir()}
-        except OSError as error:
-            raise StoreError(f"{source / run}: cannot be read ({error.strerror or error})") from error
+            yield run, read_folder(source / run)
+        except ValueError as error:
+            yield run, error
 
 
-def _read_tar(source: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Files of a tar file run by run, as they lie in it; anything else than plain files of runs is refused."""
-    run, files = "", dict[str, bytes]()
+def _read_tar(source: Path) -> Iterator[Found]:
+    """Files of a tar file run by run, as they lie in it. Anything else than plain files of runs is refused by name."""
+    run, files, size = "", dict[str, bytes](), source.stat().st_size
     try:
         with tarfile.open(source, mode="r:") as archive:
             for entry in archive:
-                if entry.isdir():
+                parts = entry.name.removeprefix("./").split("/")
+                if entry.isdir() or (not {"", ".."} & set(parts) and any(map(is_litter, parts))):
                     continue
-                folder, _, name = entry.name.removeprefix("./").partition("/")
-                plain = entry.isfile() and folder and name and "/" not in name and not folder.startswith(".")
-                if not plain or entry.size > MOST_BYTES:
-                    raise StoreError(f"{source}: {entry.name!r} is no file of a run")
+                # A sparse file can say that it is larger than all of the archive.
+                plain = entry.isreg() and not entry.issparse() and entry.size <= min(size, MOST_BYTES)
+                if not plain or len(parts) != 2 or {"", ".."} & set(parts):
+                    yield entry.name, ValueError("is no file of a run")
+                    continue
+                folder, name = parts
                 if folder != run:
                     if run:
                         yield run, files
@@ -154,7 +170,7 @@ def _read_tar(source: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
             file.seek(end)
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError("the end is missing")
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise StoreError(f"{source}: not a tar file of runs, or a cut one ({error})") from error
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:
+        raise StoreError(printable(f"{source}: not a tar file of runs, or a cut one ({error})")) from error
     if run:
         yield run, files

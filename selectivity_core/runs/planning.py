@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ParameterError
-from ..progress import duration, three_digits
+from ..progress import three_digits
 from ..spec import RunSpec
-from .costs import Cost, costs_of, describe_setting, makespan, measured_costs, samples_of, setting_of
+from .costs import Cost, costs_of, describe_setting, makespan, measured_costs, setting_of
 from .profiles import PROFILES, expand
 from .sweeping import at_hand, runs_are
 
@@ -148,9 +148,3 @@ def papers_grid() -> list[RunSpec]:
             for base in scale.base:
                 specs += expand(base, alphas=scale.alphas_for("", base.model), seeds=range(scale.seeds))
     return specs
-
-
-def cost_in_words(missing: Sequence[RunSpec], known: pd.DataFrame) -> str:
-    """What runs would take on one core, by the rows of finished ones."""
-    costs = costs_of(missing, samples_of(known))
-    return f"That would take about {duration(sum(costs[setting_of(s)].seconds for s in missing))} of one core."

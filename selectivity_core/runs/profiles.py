@@ -55,6 +55,7 @@ class Profile:
         bound: how many α values (the most negative side, 0 among them), seeds and layers the off-axis bound is worked
             out for; None for all that a figure has.
         by_class: the networks whose class means the ledger keeps; the first network where empty.
+        keep_weights: whether the ledger keeps the weights of its runs at their best epoch, in bf16.
     """
 
     title: str
@@ -66,6 +67,7 @@ class Profile:
     counts: Mapping[str, int] = field(default_factory=dict)
     bound: Bound | None = None
     by_class: tuple[str, ...] = ()
+    keep_weights: bool = False
 
     def seeds_for(self, kind: str) -> int:
         """How many seeds a figure's kind of grid has."""

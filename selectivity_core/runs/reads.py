@@ -1,4 +1,4 @@
-"""Which files a process read its results from, so that what was made from them can be told to be out of date.
+"""A log of the files that a process read its results from, which tells when what was made of them is out of date.
 
 Where the environment variable SELECTIVITY_READS names a file, every `record` adds one line of JSON to it. The
 processes that a notebook starts inherit the variable, so that one log holds what all of them read.
@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from selectivity_core.errors import StoreError
+from ..errors import StoreError
 
 VARIABLE = "SELECTIVITY_READS"
 
@@ -35,12 +35,14 @@ def record(path: Path | str) -> None:
     if not log:
         return
     line = json.dumps({"path": os.path.abspath(path), "sha256": digest(Path(path))}) + "\n"  # noqa: PTH100  # keeps links
-    # One write to a file opened for appending: lines of several processes never mix.
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    try:
-        os.write(descriptor, line.encode())
-    finally:
-        os.close(descriptor)
+    try:  # one write to a file opened for appending: lines of several processes never mix
+        descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StoreError(f"{VARIABLE}: {log} cannot be written ({error.strerror})") from error
 
 
 def entries(log_path: Path) -> dict[str, str | None]:
@@ -56,7 +58,7 @@ def entries(log_path: Path) -> dict[str, str | None]:
         try:
             entry = json.loads(line)
             found[entry["path"]] = entry["sha256"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise StoreError(f"{log_path}, line {number}: not an entry of a read log: {line[:80]!r}") from None
     return found
 

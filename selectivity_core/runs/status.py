@@ -1,4 +1,4 @@
-"""What there is of a run: worked out from the files each time, never kept."""
+"""The status of a run, worked out from the files each time and never kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..errors import StoreError
 from ..spec import SCHEMA, RunSpec
-from .store import NEEDED, RunStore
+from .store import RunStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def _finished(store: RunStore, run: str, digest: str | None) -> RunStatus | None
             if store.folder(run).exists():
                 return RunStatus("corrupt", f"{store.folder(run)} has no manifest")
             return None
-        for name in sorted(NEEDED[manifest["status"]]):
+        for name in sorted(manifest["files"]):
             store.content(run, name)
     except StoreError as error:
         return RunStatus("corrupt", str(error))

@@ -1,106 +1,44 @@
-"""The manifest of a finished run: what it is, and the checksums that make it whole."""
+"""Finished runs on disk, each in a folder of its own.
+
+What may displace what:
+
+1. A run is in its place whole or not at all: its files are staged, flushed and described by a manifest with their
+   checksums, then one rename puts them there. Whoever is killed leaves a stage that the next one removes.
+2. A run is *current* if it has this version's schema and result version. A current, whole run is never displaced by one
+   that comes from elsewhere (`put`), whatever data that was made from.
+3. What is stale gives way to what is current, what is damaged to what is whole; it is moved to `.replaced`.
+4. A run that is trained here (`add`) also goes before a current one that was made from other data than those at hand:
+   `sweep` only trains what is missing for these data.
+5. A store may hold runs made from several copies of a data set, after 4. `import` brings no second copy in; tables and
+   ledgers never mix two: `sweep` and `export` name them and stop.
+6. What enters from elsewhere is checked as in `manifests.check_run`. What is read back is held against its checksum.
+"""
 
 from __future__ import annotations
 
-import io
-import json
-import math
 import os
 import secrets
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import StoreError
-from ..files import flush_folder, make_folder, sha256, write
-from ..spec import LATER, SCHEMA, RunSpec
-from ..tables import COLUMNS, PROVENANCE, Tables, concat, empty
+from ..files import flush_folder, make_folder, move_folder, sha256, write
+from ..spec import SCHEMA, RunSpec
+from ..tables import Tables, concat, empty
 from .checkpoints import Checkpoints
 from .locks import is_locked, lock, remove_leftovers, staged, try_lock
+from .manifests import Manifest, is_current, make_manifest, manifest_text, parse_manifest, read_folder, read_run
 from .reads import record as record_read
+from .validation import TABLES, from_csv, is_litter, to_csv
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
     from ..run import Result
-
-TABLES = ("runs", "history", "layers", "units", "responses")  # what a run leaves; the others are derived
-FILES = (*(f"{name}.csv" for name in TABLES), "weights.safetensors")  # of a complete run
-NEEDED = {"complete": set(FILES), "diverged": {"runs.csv", "history.csv"}}
-
-
-def make_manifest(spec: dict[str, Any], run: str, status: str, digest: str, files: dict[str, bytes]) -> dict[str, Any]:
-    """The manifest of a run that this code made.
-
-    Args:
-        spec: its fields.
-        run: its id.
-        status: "complete" or "diverged".
-        digest: of its data.
-        files: name -> content.
-    """
-    from ..training import RESULT_VERSION
-
-    return {
-        "id": run, "schema": SCHEMA, "result_version": RESULT_VERSION, "spec": spec, "status": status,
-        "digest": digest,
-        "files": {name: {"sha256": sha256(content), "bytes": len(content)} for name, content in files.items()},
-    }  # fmt: skip
-
-
-def parse_manifest(content: bytes, run: str) -> dict[str, Any]:
-    """A manifest from its text; a damaged one can still be JSON.
-
-    Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is not the manifest of `run`; the message says why.
-    """
-    found = json.loads(content)
-    if found["id"] != run or (found["schema"] == SCHEMA and RunSpec.from_dict(found["spec"]).id != run):
-        raise ValueError(f"it describes run {found['id']} or a spec of another id")
-    if not isinstance(found["result_version"], int) or not isinstance(found["digest"], str):
-        raise TypeError("result version or data digest is missing")
-    if set(found["files"]) != NEEDED[found["status"]]:
-        needed = ", ".join(sorted(NEEDED[found["status"]]))
-        raise ValueError(f"it lists {', '.join(found['files'])}; {needed} are needed")
-    for entry in found["files"].values():
-        entry["sha256"], entry["bytes"]
-    return found
-
-
-def damaged(manifest: dict[str, Any], files: dict[str, bytes]) -> list[str]:
-    """Names of the files that are missing or not what the manifest says."""
-    return [
-        name for name, entry in manifest["files"].items()
-        if name not in files or len(files[name]) != entry["bytes"] or sha256(files[name]) != entry["sha256"]
-    ]  # fmt: skip
-
-
-TEXT = ("run", "other", "analysis", "layer", "form", "kind")
-RUN_TEXT = (
-    "run", "model", "dataset", "index", "milestones", "window", "schedule", "layers", "activation", "estimate",
-    "precision", "status", "started", *(f"provenance_{name}" for name in PROVENANCE),
-)  # fmt: skip
-
-
-def to_csv(frame: pd.DataFrame) -> bytes:
-    """A table as text that reads back equal: floats in their shortest exact form."""
-    return frame.to_csv(index=False, na_rep="nan", lineterminator="\n").encode()
-
-
-def from_csv(content: bytes, name: str) -> pd.DataFrame:
-    """The table `name` that `to_csv` wrote."""
-    import pandas as pd
-
-    text = dict.fromkeys(RUN_TEXT if name == "runs" else TEXT, str)
-    found = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=["nan"])
-    if name == "runs" and "run" in found:  # written before those fields came
-        absent = {field: "" if value is None else value for field, value in LATER.items() if field not in found}
-        found = found.assign(**absent)
-        found = found[sorted(found, key=lambda c: COLUMNS["runs"].index(c) if c in COLUMNS["runs"] else math.inf)]
-    return found
 
 
 def default_store() -> RunStore:
@@ -141,7 +79,7 @@ class RunStore:
         """Ids of the runs that have checkpoints."""
         return sorted({p.parent.name for p in (self.path / ".checkpoints").glob("*/*.safetensors")})
 
-    def manifest(self, spec: RunSpec | str) -> dict[str, Any] | None:
+    def manifest(self, spec: RunSpec | str) -> Manifest | None:
         """What a finished run's folder promises, or None where there is no such run.
 
         Raises:
@@ -153,39 +91,60 @@ class RunStore:
             return parse_manifest(path.read_bytes(), path.parent.name)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             raise StoreError(f"{path}: cannot be read ({error}); remove {path.parent} to train the run anew") from error
 
     def holds(self, spec: RunSpec, digest: str | None = None) -> bool:
-        """Whether the run is finished, by this result version and on these data (where their digest is known)."""
-        from ..training import RESULT_VERSION
-
+        """Whether the run is finished, by this version and on these data (where their digest is known)."""
         manifest = self.manifest(spec)
-        if manifest is None or manifest["result_version"] != RESULT_VERSION:
-            return False
-        return digest is None or manifest["digest"] == digest
+        return manifest is not None and is_current(manifest) and digest in (None, manifest["digest"])
 
     def ids(self) -> list[str]:
         """Ids of the finished runs."""
         if not self.path.is_dir():
             return []
-        return sorted(p.parent.name for p in self.path.glob("*/manifest.json") if not p.parent.name.startswith("."))
+        return sorted(p.parent.name for p in self.path.glob("*/manifest.json") if not is_litter(p.parent.name))
+
+    def current(self) -> dict[str, Manifest]:
+        """The manifests of the finished runs of this version, by id.
+
+        Raises:
+            StoreError: one that cannot be read.
+        """
+        found = {run: self.manifest(run) for run in self.ids()}
+        return {run: manifest for run, manifest in found.items() if manifest is not None and is_current(manifest)}
 
     def folders(self) -> list[str]:
         """Names of all folders that stand where finished runs do, whole or not."""
         if not self.path.is_dir():
             return []
-        return sorted(p.name for p in self.path.iterdir() if p.is_dir() and not p.name.startswith("."))
+        return sorted(p.name for p in self.path.iterdir() if p.is_dir() and not is_litter(p.name))
 
     def spec(self, run: str) -> RunSpec:
-        """The spec of a finished run."""
+        """The spec of a finished run.
+
+        Raises:
+            StoreError: no such run, or one of another schema.
+        """
+        manifest = self._needed(run)
+        if manifest["schema"] != SCHEMA:
+            raise StoreError(f"run {run}: of schema {manifest['schema']}; this version reads schema {SCHEMA}")
+        return RunSpec.from_dict(manifest["spec"])
+
+    def digest(self, spec: RunSpec | str) -> str:
+        """That of the data from which a finished run was made."""
+        return self._needed(spec if isinstance(spec, str) else spec.id)["digest"]
+
+    def _needed(self, run: str) -> Manifest:
         manifest = self.manifest(run)
         if manifest is None:
             raise StoreError(f"run {run}: not in {self.path}")
-        return RunSpec.from_dict(manifest["spec"])
+        return manifest
 
     def add(self, result: Result) -> None:
-        """Commits a finished run; one that is already there is kept if it is current. Its checkpoints go.
+        """Commits a run that was trained here; one that is already there, current and of the same data, is kept.
+
+        Its checkpoints go.
 
         Raises:
             StoreError: it cannot be written; the store is as it was.
@@ -197,17 +156,18 @@ class RunStore:
             files["weights.safetensors"] = save({k: v.contiguous() for k, v in result.weights.items()})
         status = str(result.runs["status"].iloc[0])
         manifest = make_manifest(result.spec.as_dict(), result.spec.id, status, result.digest, files)
-        self.put(manifest, files)
+        self.put(manifest, files, trained=True)
         self.checkpoints(result.spec).clear()
 
-    def put(self, manifest: dict[str, Any], files: dict[str, bytes]) -> bool:
+    def put(self, manifest: Manifest, files: Mapping[str, bytes], *, trained: bool = False) -> bool:
         """Commits a run's files: all of them flushed, the manifest with their checksums last, then one rename.
 
-        A run that is already there is kept if it is current or the new one is not, and otherwise moved to `.replaced`.
+        What may displace a run that is already there, the head of this module says.
 
         Args:
             manifest: as a finished run has it.
             files: name -> content of the files that the manifest lists.
+            trained: whether it was trained here, on the data at hand.
 
         Returns:
             whether the run was put there.
@@ -218,21 +178,21 @@ class RunStore:
         run = manifest["id"]
         try:
             with staged(self.path / ".stage", run) as stage:
-                for name, content in (files | {"manifest.json": json.dumps(manifest, indent=1).encode()}).items():
+                for name, content in {**files, "manifest.json": manifest_text(manifest)}.items():
                     write(stage / name, content)
                 flush_folder(stage)
                 with lock(self.path / ".locks" / "commit.lock", poll=0.01):
-                    return self._place(stage, run, manifest)
+                    return self._place(stage, manifest, trained)
         except OSError as error:
             raise StoreError(f"{self.path}: the run cannot be stored ({error.strerror or error})") from error
 
-    def _place(self, stage: Path, run: str, manifest: dict[str, Any]) -> bool:
-        target = self.folder(run)
+    def _place(self, stage: Path, manifest: Manifest, trained: bool) -> bool:
+        target = self.folder(manifest["id"])
         aside: Path | None = None
         if target.exists():
-            if self._outranks(run, manifest):
+            if self._stays(manifest, trained):
                 return False
-            aside = self.set_aside(run)
+            aside = self.set_aside(manifest["id"])
         try:
             stage.rename(target)
         except OSError:
@@ -242,32 +202,34 @@ class RunStore:
         flush_folder(self.path)
         return True
 
-    def _outranks(self, run: str, other: dict[str, Any]) -> bool:
-        """Whether the run that is there stays: of two current ones on the same data, or two stale, the first."""
-        from ..training import RESULT_VERSION
-
+    def _stays(self, other: Manifest, trained: bool) -> bool:
+        """Whether the run that is there stays where another one of its id comes."""
+        folder = self.folder(other["id"])
         try:
-            mine = self.manifest(run)
-        except StoreError:
+            mine = read_run(folder.name, read_folder(folder))
+        except ValueError:
             return False
-        if mine is None or other["result_version"] != RESULT_VERSION:
-            return mine is not None
-        return mine["result_version"] == RESULT_VERSION and mine["digest"] == other["digest"]
+        if not is_current(other) or not is_current(mine):
+            return not is_current(other)
+        return not trained or mine["digest"] == other["digest"]
 
     def set_aside(self, run: str) -> Path:
         """Moves a finished run to `.replaced`, and says where it lies there."""
+        aside = make_folder(self.path / ".replaced") / f"{run}-{secrets.token_hex(4)}"
         try:
-            return self.folder(run).rename(make_folder(self.path / ".replaced") / f"{run}-{secrets.token_hex(4)}")
+            move_folder(self.folder(run), aside)
         except OSError as error:
             raise StoreError(f"{self.folder(run)}: cannot be moved ({error.strerror or error})") from error
+        return aside
 
     def remove_leftovers(self, finished: Iterable[str]) -> None:
         """Removes what killed processes left: half-staged runs, and checkpoints of these finished runs."""
-        remove_leftovers(self.path / ".stage")
-        for run in set(finished) & {p.name for p in (self.path / ".checkpoints").glob("*")}:
-            with try_lock(self._lock_file(run)) as free:
-                if free:
-                    self.checkpoints(run).clear()
+        with suppress(StoreError, OSError):  # in a read-only place nothing has to go
+            remove_leftovers(self.path / ".stage")
+            for run in set(finished) & {p.name for p in (self.path / ".checkpoints").glob("*")}:
+                with try_lock(self._lock_file(run)) as free:
+                    if free:
+                        self.checkpoints(run).clear()
 
     def content(self, run: str, name: str) -> bytes | None:
         """A file of a run, checked against the manifest before anything parses it; None where the run has none.
@@ -275,9 +237,7 @@ class RunStore:
         Raises:
             StoreError: no such run, or a file that does not verify.
         """
-        manifest = self.manifest(run)
-        if manifest is None:
-            raise StoreError(f"run {run}: not in {self.path}")
+        manifest = self._needed(run)
         if name not in manifest["files"]:
             return None
         path = self.folder(run) / name
@@ -296,7 +256,12 @@ class RunStore:
             StoreError: no such run, or a file that does not verify.
         """
         content = self.content(run, f"{name}.csv")
-        return empty(name) if content is None else from_csv(content, name)
+        if content is None:
+            return empty(name)
+        try:
+            return from_csv(content, name)
+        except ValueError as error:
+            raise StoreError(f"{self.folder(run) / name}.csv: {error}") from error
 
     def tables(self, specs: list[RunSpec]) -> Tables:
         """Tables of finished runs, rows in the order of the specs given."""
@@ -308,10 +273,15 @@ class RunStore:
         Raises:
             StoreError: no such run, no weights (it diverged), or a file that does not verify.
         """
+        from safetensors import SafetensorError
         from safetensors.torch import load
 
         run = spec if isinstance(spec, str) else spec.id
         content = self.content(run, "weights.safetensors")
         if content is None:
             raise StoreError(f"run {run}: has no weights (it diverged)")
-        return {k.removeprefix(f"{epoch}/"): v for k, v in load(content).items() if k.startswith(f"{epoch}/")}
+        try:
+            found = load(content)
+        except SafetensorError as error:
+            raise StoreError(f"{self.folder(run)}/weights.safetensors: {error}") from error
+        return {k.removeprefix(f"{epoch}/"): v for k, v in found.items() if k.startswith(f"{epoch}/")}

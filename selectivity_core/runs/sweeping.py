@@ -10,12 +10,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import DataError, MissingRunsError, ParameterError, SelectivityError, SpecError
+from ..errors import DataError, MissingRunsError, ParameterError, SelectivityError, SpecError, StoreError
 from ..progress import bar, duration
 from ..spec import RunSpec
 from ..tables import Tables, empty
 from .executing import default_jobs, gpu_count, train_all
 from .store import RunStore
+from .validation import copies_problems
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,7 @@ def sweep(
     Raises:
         MissingRunsError: runs are missing and `on_missing` is "raise".
         ParameterError: an unknown `on_missing`, a time budget that is none, or more work than `max_hours`.
+        StoreError: runs made from several copies of data that are not at hand, or that do not verify.
         SelectivityError: runs that failed; all others were finished and stored first.
         KeyboardInterrupt: Ctrl-C; what was finished is stored, and runs in progress have left a checkpoint.
     """
@@ -83,7 +85,7 @@ def sweep(
         if max_hours is not None and time_budget is None and work > 3600 * max_hours:
             raise ParameterError(
                 f"{runs_are(len(missing), len(wanted))} to be trained, which takes about {duration(work)} of work; "
-                f"{duration(3600 * max_hours)} are allowed without being asked for (--yes, or max_hours)"
+                f"{duration(3600 * max_hours)} are allowed without --yes (in Python: max_hours)"
             )
         title = f"training {len(missing)} {'run' if len(missing) == 1 else 'runs'}"
         title += "" if executor else f", about {duration(ends)}"
@@ -106,6 +108,9 @@ def at_hand(
     """Ids of the wanted runs that the store has, of those that the ledger has beside, and the digests of the data."""
     digests = data_digests(wanted, data)
     held = {s.id for s in wanted if store.holds(s, digests.get(s.dataset))}
+    unknown = [s for s in wanted if s.id in held and s.dataset not in digests]  # whose data are not at hand
+    if problems := copies_problems((s.dataset, store.digest(s), s.id) for s in unknown):
+        raise StoreError(f"{store.path}: {problems[0]}; with the data at hand, those made from them are taken")
     known = set() if ledger is None else _ledger_runs(ledger, wanted, held, store, digests, on_missing)
     return held, known, digests
 

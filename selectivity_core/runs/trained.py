@@ -13,16 +13,20 @@ from torch import Tensor
 
 from ..arithmetic import evaluating
 from ..data import Dataset, load, normalise, split
-from ..errors import MissingRunsError, ParameterError
+from ..errors import MissingRunsError, ParameterError, StoreError
 from ..machine import choose_device
 from ..measuring import EVALUATION_BATCH
 from ..models import UnitNetwork
 from ..seeds import generator
-from ..spec import RunSpec
+from ..spec import RunSpec, spec_of
 from ..training import build
-from ..units import record
-from .store import RunStore
+from ..watching import record
+from .archive import ledger, ledger_folder
+from .manifests import is_current
+from .profiles import profile_of
+from .store import RunStore, default_store
 from .sweeping import OnMissing, describe, sweep
+from .weights import blank_network, kept_weights
 
 Images = Literal["train", "validation", "test"]
 
@@ -38,6 +42,55 @@ def network(spec: RunSpec, store: RunStore, data: Dataset, epoch: str = "best") 
         model = build(spec, data)
     model.load_state_dict(store.weights(spec, epoch))
     return model.placed().eval()
+
+
+def trained_network(
+    run: RunSpec | str, *, store: RunStore | str | Path | None = None, folder: Path | None = None
+) -> UnitNetwork:
+    """The network of a finished run at its best epoch, in evaluation mode, on the CPU. Nothing is trained.
+
+    That of the store goes before that of the ledger, as tables do. The ledger has networks of some profiles, with
+    weights of convolutions and linear layers rounded to bf16.
+
+    Args:
+        run: its spec or id.
+        store: where finished runs are kept; `default_store()` by default.
+        folder: the ledger's; that of `ledger_folder` by default.
+
+    Returns:
+        the network, with the best epoch's parameters and buffers.
+
+    Raises:
+        MissingRunsError: neither has it.
+        StoreError: the run diverged, or does not verify.
+    """
+    store = default_store() if store is None else store if isinstance(store, RunStore) else RunStore(store)
+    folder = folder or ledger_folder()
+    found = None
+    if (manifest := store.manifest(run)) is not None and is_current(manifest):
+        spec = store.spec(manifest["id"])
+        found = store.weights(spec)
+    elif folder is not None:
+        spec = run if isinstance(run, RunSpec) else _spec_in(folder, run)
+        found = kept_weights(folder / profile_of(spec), spec)
+    if found is None:
+        name = run if isinstance(run, str) else describe(run)
+        raise MissingRunsError(f"{name}: its weights are neither in {store.path} nor in the ledger, {folder or 'none'}")
+    with torch.random.fork_rng():  # building draws an initialisation that is then replaced
+        model = blank_network(spec)
+    try:
+        model.load_state_dict(found)
+    except RuntimeError as error:
+        raise StoreError(f"run {spec.id}: its weights do not fit its network") from error
+    return model.placed().eval()
+
+
+def _spec_in(folder: Path, run: str) -> RunSpec:
+    runs = ledger(folder=folder).runs
+    rows = runs[runs["run"] == run]
+    if not len(rows):
+        raise MissingRunsError(f"run {run}: in neither store nor ledger")
+    return spec_of(rows.to_dict("records")[0])
 
 
 def part(spec: RunSpec, data: Dataset, which: Images) -> tuple[Tensor, Tensor]:

@@ -1,31 +1,35 @@
-"""Whether finished runs can be had again: a random sample of the ledger's is retrained and held against it."""
+"""Checks of stores and ledgers, and of whether their runs come out the same when they are trained anew."""
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from ..errors import MissingRunsError, ParameterError, SpecError, StoreError
+from ..errors import MissingRunsError, ParameterError, StoreError
+from ..files import standing
 from ..machine import choose_device, provenance
 from ..seeds import generator
-from ..spec import RunSpec, field_names, spec_of
-from ..tables import COLUMNS, PROVENANCE, RUN_FIGURES, Tables
-from .archive import DERIVED, TABLES, read_table
-from .status import run_status
+from ..spec import SCHEMA, RunSpec, field_names, spec_of
+from ..tables import RUN_FIGURES, Tables
+from .archive import profiles_in, read_profile, strays
+from .manifests import check_run, read_folder, read_run
+from .profiles import profile_of
 from .store import RunStore
 from .sweeping import describe, sweep
+from .validation import copies_of, copies_problems, joint_problems, printable, same
+from .weights import kept_problems
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LIMIT = 3.0  # standard deviations over seeds, where the machine is another one
+ELSEWHERE = "another processor, device or torch, or other or unknown instruction sets"
 JUDGED = ("test_accuracy", "test_loss", "si_units")
 
 
@@ -36,9 +40,9 @@ class Agreement:
     Attributes:
         spec: the run.
         same: whether every figure of its row agrees to the last bit.
-        expected: whether it must: processor, torch, device and threads are those of the kept run.
+        expected: whether it must: processor, instruction sets, torch, device and threads are those of the kept run.
         furthest: of accuracy, cross-entropy and index the largest difference, in standard deviations over the seeds
-            that the ledger has of this setting; NaN where they have no spread.
+            that the ledger has of this setting, or of the network's others; NaN where none has a spread.
         measure: which of them.
     """
 
@@ -54,7 +58,7 @@ class Agreement:
         return self.same or (not self.expected and not self.furthest > LIMIT)
 
     def __str__(self) -> str:
-        where = "same processor, torch and threads" if self.expected else "another processor, device or torch"
+        where = "same processor, instruction sets and torch" if self.expected else ELSEWHERE
         if self.same:
             return f"{describe(self.spec)}: agrees bit for bit ({where})"
         if np.isnan(self.furthest):
@@ -102,18 +106,24 @@ def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None =
 def _compared(spec: RunSpec, fresh: pd.DataFrame, kept: pd.DataFrame) -> Agreement:
     new, old = (frame[frame["run"] == spec.id].iloc[0] for frame in (fresh, kept))
     figures = [*RUN_FIGURES, "status", "diverged_step"]
-    same = all(_equal(new[c], old[c]) for c in figures)
+    equal = all(same(new[c], old[c]) for c in figures)
     here = provenance(choose_device().type)
-    expected = all(old[f"provenance_{name}"] == here[name] for name in ("torch", "device", "processor"))
-    like = kept
-    for field in (f for f in field_names() if f != "seed"):
-        like = like[like[field].map(lambda v, field=field: _equal(v, old[field]))]
-    distances = {c: _in_spreads(float(new[c]), float(old[c]), like[c].astype(float).std(ddof=1)) for c in JUDGED}
+    expected = all(old[f"provenance_{name}"] == here[name] for name in ("torch", "device", "processor", "instructions"))
+    distances = {c: _in_spreads(float(new[c]), float(old[c]), _spread(kept, old, c)) for c in JUDGED}
     if new["status"] != old["status"]:
         return Agreement(spec, False, expected, np.inf, "status")
     # What differs and cannot be judged comes before what is within the limit, and after what is beyond it.
     measure = max(distances, key=lambda c: LIMIT if np.isnan(distances[c]) else distances[c])
-    return Agreement(spec, same, expected, distances[measure], measure)
+    return Agreement(spec, equal, expected, distances[measure], measure)
+
+
+def _spread(kept: pd.DataFrame, old: pd.Series, column: str) -> float:
+    """Standard deviation over the seeds of a run's setting; where it has none, the median of its network's settings."""
+    fields = [f for f in field_names() if f != "seed"]
+    alike = kept[kept["model"] == old["model"]]
+    spreads = alike.groupby(fields, sort=False)[column].transform("std")
+    own = float(spreads[alike["run"] == old["run"]].iloc[0])
+    return own if own > 0 else float(spreads[spreads > 0].median())
 
 
 def _in_spreads(new: float, old: float, spread: float) -> float:
@@ -122,17 +132,10 @@ def _in_spreads(new: float, old: float, spread: float) -> float:
     return abs(new - old) / spread if spread > 0 else float("nan")
 
 
-def _equal(a: Any, b: Any) -> bool:
-    return bool(a == b or (a != a and b != b))
-
-
-KEPT = (*TABLES, *DERIVED)
-MAY_LACK = {"t95", "diverged_epoch", "diverged_step"}  # figures that a complete run may not have
-EXTRAS = {"seed_rank"}  # what older ledgers have beside the columns of a table
-
-
 def store_problems(store: RunStore, tick: Callable[[], object] = lambda: None) -> list[str]:
-    """What does not verify of a store's finished runs, a line each. Stale runs are whole: they are none.
+    """What is wrong with a store's finished runs, a line each: files, tables and weights are checked.
+
+    Stale runs are whole: they are none. Of runs of another schema only the files are checked.
 
     Args:
         store: the store.
@@ -140,93 +143,50 @@ def store_problems(store: RunStore, tick: Callable[[], object] = lambda: None) -
     """
     problems = []
     for run in store.folders():
-        found = run_status(store, run)
-        if found.kind == "corrupt":
-            problems.append(f"run {run}: {found.detail}")
-        else:
-            problems += _wrong_tables(store, run)
+        try:
+            files = read_folder(store.folder(run))
+            if read_run(run, files)["schema"] == SCHEMA:
+                check_run(run, files)
+        except ValueError as error:
+            problems.append(printable(f"{store.folder(run)}: {error}"))
         tick()
     return problems
 
 
-def _wrong_tables(store: RunStore, run: str) -> list[str]:
-    """Tables of a run whose checksums are right and whose rows are another run's."""
-    manifest = store.manifest(run)
-    if manifest is None:
-        return []
-    problems = []
-    for name in (n.removesuffix(".csv") for n in manifest["files"] if n.endswith(".csv")):
-        frame = store.table(run, name)
-        if set(frame["run"]) != {run}:
-            problems.append(f"run {run}: {name}.csv has rows of {', '.join(map(str, sorted(set(frame['run']))))}")
-    return problems
-
-
 def ledger_problems(folder: Path) -> list[str]:
-    """What is wrong with the tables of a ledger, a line each.
+    """What is wrong with a ledger, a line each: values, rows, files, and profiles and copies of data that are mixed.
 
     Args:
         folder: the ledger's; each folder in it is a profile.
     """
-    problems = [f"{p}: was left half-written" for p in sorted(folder.rglob(".*.part"))]
-    for profile in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else ():
+    problems = [f"{path}: was left half-written" for path in sorted(folder.rglob(".*.part"))]
+    made_from = []
+    for name in profiles_in(folder):
+        profile = folder / name
+        if standing(profile) != profile:
+            problems.append(f"{profile}: an export was killed; what is read is as before, and the next export mends it")
+        problems += [f"{profile / stray}: is no table of a ledger" for stray in strays(profile)]
         try:
-            tables = {name: read_table(profile / f"{name}.csv.gz", name) for name in KEPT}
+            tables = read_profile(profile)
         except StoreError as error:
             problems.append(str(error))
             continue
-        problems += [f"{profile.name}: {p}" for p in _profile_problems(tables)]
-        known = {f"{name}.csv.gz" for name in KEPT}
-        strays = sorted(p.name for p in profile.iterdir() if p.name not in known and not p.name.endswith(".part"))
-        problems += [f"{profile / name}: is no table of a ledger" for name in strays]
-    return problems
+        made_from += copies_of(tables["runs"])
+        found = joint_problems(tables)
+        if not found:
+            specs = {row["run"]: spec_of(row) for row in tables["runs"].to_dict("records")}
+            complete = tables["runs"].loc[tables["runs"]["status"] == "complete", "run"]
+            found = _misfiled(name, specs) + kept_problems(profile, {run: specs[run] for run in complete})
+        problems += [f"{name}: {problem}" for problem in found]
+    return list(map(printable, problems + copies_problems(made_from)))
 
 
-def _profile_problems(tables: dict[str, pd.DataFrame]) -> list[str]:
-    problems = []
-    for name, frame in tables.items():
-        odd = set(COLUMNS[name]) ^ (set(frame.columns) - EXTRAS)
-        if odd:
-            problems.append(f"{name}: columns missing or unknown: {', '.join(sorted(odd))}")
-    if problems:
-        return problems
-    runs = tables["runs"]
-    for run in runs["run"][runs["run"].duplicated()]:
-        problems.append(f"runs: run {run} stands there twice")
-    for row in runs.to_dict("records"):
-        problems += [f"runs: run {row['run']}: {what}" for what in _row_problems(row)]
-    status = dict(zip(runs["run"], runs["status"], strict=True))
-    for name, frame in tables.items():
-        named = {run for c in ("run", "other") if c in frame for run in frame[c].dropna() if run}
-        strangers = sorted(map(str, named - set(status)))
-        problems += [f"{name}: has rows of run {run}, which is not among the runs" for run in strangers]
-    there = set(tables["layers"]["run"])
-    for run, kind in status.items():
-        if kind == "complete" and (run not in there or run not in set(tables["history"]["run"])):
-            problems.append(f"run {run}: is complete and has no history or layers")
-        if kind == "diverged" and run in there:
-            problems.append(f"run {run}: diverged and has rows of layers")
-    return problems
-
-
-def _row_problems(row: dict[str, Any]) -> list[str]:
-    try:
-        spec = spec_of(row)
-    except (SpecError, ValueError) as error:
-        return [f"is no run's spec ({error})"]
-    problems = []
-    if spec.id != row["run"]:
-        problems.append(f"its fields are those of run {spec.id}")
-    if row["status"] not in ("complete", "diverged"):
-        problems.append(f'status {row["status"]!r}; "complete" or "diverged" is allowed')
-    figures = {name for name in RUN_FIGURES if not math.isfinite(row[name])}
-    if row["status"] == "complete" and (lacking := sorted(figures - MAY_LACK)):
-        problems.append(f"is complete and lacks {', '.join(lacking)}")
-    if row["status"] == "diverged" and not math.isfinite(row["diverged_step"]):
-        problems.append("diverged and does not say at which step")
-    # A package that is run from a checkout without git has no commit, and one that is not installed no version.
-    needed = [f"provenance_{name}" for name in PROVENANCE if name not in ("commit", "version")]
-    lacking = [name for name in (*needed, "started") if not isinstance(row[name], str) or not row[name]]
-    if lacking:
-        problems.append(f"lacks {', '.join(lacking)}")
-    return problems
+def _misfiled(profile: str, specs: dict[str, RunSpec]) -> list[str]:
+    belong: dict[str, list[str]] = {}
+    for run, spec in specs.items():
+        belong.setdefault(profile_of(spec), []).append(run)
+    return [
+        f"runs: {len(runs)} runs belong to profile {other}, {min(runs)} the first"
+        for other, runs in belong.items()
+        if other != profile
+    ]

@@ -25,10 +25,8 @@ def one_by_one(score, outcome, subset, best):
 def test_by_hand():
     # Of the pairs (0, 1), (0, 2), (1, 2) the score chooses 0, 0, 1: worst, worst, best of its pair.
     found = choose_by([3, 2, 1], [0.1, 0.5, 0.3], 2, best=(1, 2))
-    assert found.among == {1: pytest.approx(1 / 3), 2: pytest.approx(1)}
-    assert found.gap == pytest.approx((0.4 + 0.2 + 0) / 3)
-    assert found.drawn_gap == pytest.approx((0.2 + 0.1 + 0.1) / 3)
-    assert (found.settings, found.subset) == (3, 2)
+    wanted = {"best 1": 1 / 3, "best 2": 1, "behind": (0.4 + 0.2 + 0) / 3, "behind, drawn": (0.2 + 0.1 + 0.1) / 3}
+    assert found == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("subset", range(1, 9))
@@ -39,16 +37,14 @@ def test_against_every_subset(subset, ties):
     draw = torch.rand(2, 8, generator=generator(0, "choosing", subset)).double().numpy()
     score, outcome = np.round(draw, 1) if ties else draw
     among, gap, drawn = one_by_one(score, outcome, subset, (1, 3, 5))
-    found = choose_by(score, outcome, subset)
-    assert found.among == pytest.approx(among)
-    assert found.gap == pytest.approx(gap, abs=1e-12)
-    assert found.drawn_gap == pytest.approx(drawn, abs=1e-12)
+    wanted = {f"best {k}": v for k, v in among.items()} | {"behind": gap, "behind, drawn": drawn}
+    assert choose_by(score, outcome, subset) == pytest.approx(wanted, abs=1e-12)
 
 
 def test_the_outcome_itself_always_chooses_the_best():
     found = choose_by([4, 1, 3, 2], [4, 1, 3, 2], 3)
-    assert found.among[1] == pytest.approx(1)
-    assert found.gap == pytest.approx(0)
+    assert found["best 1"] == pytest.approx(1)
+    assert found["behind"] == pytest.approx(0)
 
 
 @pytest.mark.parametrize(

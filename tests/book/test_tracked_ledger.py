@@ -3,8 +3,8 @@
 import pytest
 
 from selectivity_core import RunStore, ledger
-from selectivity_core.book.paper.figures import FIGURES, grid
-from selectivity_core.book.tasks import tasks_by_table
+from selectivity_core.book.pages import tasks_for
+from selectivity_core.book.papers.figures import FIGURES, grid
 from selectivity_core.runs.derived import derive
 from selectivity_core.runs.profiles import find_profile
 
@@ -19,9 +19,9 @@ def kept():
 @pytest.mark.parametrize("figure", FIGURES)
 def test_the_default_figures_need_no_training(figure, kept, tmp_path):
     specs = grid("digits", figure)
-    finished = set(kept.runs["run"])
-    assert {spec.id for spec in specs} <= finished
-    bound = find_profile("digits").bound
-    wanted = tasks_by_table(FIGURES[figure], specs, finished, bound, chosen=False)
-    for tasks in wanted.values():
-        derive(tasks, RunStore(tmp_path), ledger=kept, on_missing="raise")
+    runs = kept.runs
+    assert {spec.id for spec in specs} <= set(runs["run"])
+    complete = set(runs.loc[runs["status"] == "complete", "run"])
+    tasks = tasks_for(FIGURES[figure], [s for s in specs if s.id in complete], find_profile("digits").bound)
+    for table in {task.analysis.table for task in tasks}:
+        derive([t for t in tasks if t.analysis.table == table], RunStore(tmp_path), ledger=kept, on_missing="raise")

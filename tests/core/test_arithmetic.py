@@ -1,9 +1,13 @@
+from contextlib import contextmanager
+
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny_specs import TINY
 from torch import nn
 
 from selectivity_core import arithmetic as rooms
+from selectivity_core import train
 from selectivity_core.arithmetic import arithmetic, multiplies_bf16
 
 CPU = torch.device("cpu")
@@ -104,5 +108,59 @@ def test_it_ends_with_its_body(without_instructions):
     ],
 )
 def test_the_processor_is_asked_by_name(monkeypatch, found, expected):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
     assert multiplies_bf16.__wrapped__() is expected
+
+
+@contextmanager
+def products(precision):
+    torch.set_float32_matmul_precision(precision)
+    yield
+    torch.set_float32_matmul_precision("highest")
+
+
+@contextmanager
+def backends(precision):
+    torch.backends.mkldnn.matmul.fp32_precision = torch.backends.mkldnn.conv.fp32_precision = precision
+    yield
+    torch.backends.mkldnn.conv.fp32_precision = "none"
+    torch.set_float32_matmul_precision("highest")
+
+
+@contextmanager
+def tensors(dtype):
+    torch.set_default_dtype(dtype)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+CALLERS = {
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "no autocast": lambda: torch.autocast("cpu", enabled=False),  # whose end alone would clear the cache of weights
+    "products in part": lambda: products("medium"), "backends in part": lambda: backends("bf16"),
+    "wide tensors": lambda: tensors(torch.float64),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def undisturbed(request):
+    spec = TINY.replace(model="resnet20", width=2, alpha=1.0, train_size=20, batch_size=8, precision=request.param)
+    return train(spec, progress=False)
+
+
+@pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS)
+def test_a_callers_settings_change_no_bit_of_a_run_and_are_as_before_afterwards(undisturbed, caller):
+    def settings():
+        cpu = torch.backends.mkldnn
+        return (
+            torch.is_autocast_enabled("cpu"), cpu.matmul.fp32_precision, cpu.conv.fp32_precision,
+            torch.get_default_dtype(),
+        )  # fmt: skip
+
+    with caller():
+        before = settings()
+        found = train(undisturbed.spec, progress=False)
+        assert settings() == before
+    assert all(torch.equal(found.weights[name], kept) for name, kept in undisturbed.weights.items())
+    assert found.units.equals(undisturbed.units)
+    assert found.history.equals(undisturbed.history)

@@ -18,7 +18,7 @@ from benchmarks.pwcca import plain_pwcca
 from benchmarks.regulariser_step import PlainRegularizer, step
 from selectivity_core import RunStore, SelectivityRegularizer, build_model, pwcca_distance
 from selectivity_core.data import split
-from selectivity_core.measuring import score, unit_table
+from selectivity_core.measuring import measured_units, score
 from selectivity_core.rotation import ShiftedIndex, fit_projections, starting_projections
 from selectivity_core.seeds import derive, generator
 from selectivity_core.training import Trainer, isolated
@@ -128,7 +128,7 @@ def test_the_unit_tables_rest_on_the_plain_pass():
     data = generated(10, 10, 60, size=8)
     torch.manual_seed(0)
     model = build_model("resnet20", channels=3, image_size=8, classes=10, width=2)
-    units, _, found = unit_table(model, data, "float32", 0, shuffles=0)
+    units, _, found = measured_units(model, data, "float32", 0, shuffles=0)
     assert found == score(model, data, data.test_images, data.test_labels, "float32")
     assert units.filter(like="shuffled").isna().all(axis=None)
 
@@ -161,7 +161,7 @@ def test_the_term_is_the_regularisers():
 
 def test_a_column_of_layers_has_a_table_for_each():
     model = memory.Column(3)
-    units, _, _ = unit_table(model, generated(10, 10, 20, 4), "float32", 0, shuffles=0)
+    units, _, _ = measured_units(model, generated(10, 10, 20, 4), "float32", 0, shuffles=0)
     assert units["layer"].value_counts().to_dict() == {f"units.{k}": memory.UNITS for k in range(3)}
 
 

@@ -69,3 +69,65 @@ except StoreError as error:
 
 def test_digest_is_sha256():
     assert files.sha256(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.fixture
+def places(tmp_path):
+    """A folder, what is to replace it, and where the old one goes."""
+    for name in ("there", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text(name)
+    (tmp_path / "there" / "old").write_text("")
+    return tmp_path / "there", tmp_path / "new", tmp_path / "trash"
+
+
+def test_a_folder_is_replaced_whole(places):
+    path, new, trash = places
+    files.replace_folder(path, new, trash)
+    assert files.read_in(path, "a") == b"new"
+    assert files.read_in(path, "old") is None
+    assert (trash / "a").read_text() == "there"
+    assert not new.exists()
+    trash.rename(new)
+    files.replace_folder(path.with_name("nowhere"), new, trash)  # nothing stood there
+    assert files.read_in(path.with_name("nowhere"), "a") == b"there"
+    assert not trash.exists()
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.EIO, "Input/output error")], ids=["cut", "failed"])
+def test_a_replacement_that_does_not_come_to_its_end_leaves_the_old_folder(places, monkeypatch, step, error):
+    path, new, trash = places
+    left, real = [step], files.Path.rename
+
+    def rename(self, target):
+        left[0] -= 1
+        if left[0] == -1:
+            raise error
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.Path, "rename", rename)
+        with pytest.raises((KeyboardInterrupt, OSError)):
+            files.replace_folder(path, new, trash)
+    assert (files.read_in(path, "a"), files.read_in(path, "old")) == (b"there", b"")
+    new.mkdir(exist_ok=True)
+    (new / "a").write_text("newer")
+    files.replace_folder(path, new, trash)  # takes back what was left
+    assert (files.read_in(path, "a"), files.read_in(path, "old")) == (b"newer", None)
+    assert files.standing(path) == path
+
+
+def test_a_folder_that_cannot_be_renamed_is_copied(places, monkeypatch):
+    path, _, trash = places
+    real = files.Path.rename
+
+    def rename(self, target):
+        if self == path:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return real(self, target)
+
+    monkeypatch.setattr(files.Path, "rename", rename)
+    files.move_folder(path, trash)
+    assert sorted(p.name for p in trash.iterdir()) == ["a", "old"]
+    assert not path.exists()

@@ -14,6 +14,17 @@ def test_provenance_names_what_a_run_was_made_with():
     assert found["torch"] == torch.__version__
     assert found["device"] == "cpu"
     assert found["processor"] == machine.cpu_name() != ""
+    assert found["instructions"].split()[0] == torch.backends.cpu.get_cpu_capability()
+
+
+def test_instruction_sets_are_those_of_the_processor_and_what_narrows_them(monkeypatch):
+    has = {"avx2": True, "avx512_f": True, "amx_bf16": False, "sse2": True, "cpu_name": "avx", "l1d_cache_size": 1}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    machine.instructions.cache_clear()
+    assert machine.instructions() == "AVX2 avx2 avx512_f ONEDNN_MAX_CPU_ISA=AVX2"
+    machine.instructions.cache_clear()
 
 
 def test_commit_is_gits_or_nothing(monkeypatch):

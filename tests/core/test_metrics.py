@@ -6,7 +6,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selectivity_core import class_discriminability, class_share, preferred_class, selectivity_index
+from selectivity_core import (
+    class_discriminability,
+    class_share,
+    mutual_information,
+    precision,
+    preferred_class,
+    selectivity_index,
+)  # fmt: skip
 from selectivity_core.errors import ActivityError
 from selectivity_core.indices import ClassMeans
 
@@ -91,6 +98,21 @@ def test_absent_classes_are_left_out():
 def test_fewer_than_two_classes_give_zero(measure):
     assert measure(ACTIVITY, np.zeros(6, dtype=int)).tolist() == [0, 0, 0]
     assert measure(ACTIVITY[:1], LABELS[:1]).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("measure", [*MEASURES, precision, mutual_information])
+def test_samples_that_are_ignored_are_left_out(measure):
+    labels = np.append(LABELS, [-100, -100])
+    activity = np.concatenate([ACTIVITY, [[9, -1, 1], [np.nan, 9, 1]]])
+    assert torch.equal(measure(activity, labels), measure(ACTIVITY, LABELS))
+    with pytest.raises(ActivityError, match="no samples given"):
+        measure(activity, np.full(8, -100))
+
+
+@pytest.mark.parametrize("measure", [*MEASURES, precision, mutual_information])
+def test_three_dimensions_are_ambiguous(measure):
+    with pytest.raises(ActivityError, match=r"shape \(6, 3, 2\) given; take the mean over positions"):
+        measure(np.ones((6, 3, 2)), LABELS)
 
 
 def test_maps_count_by_their_spatial_mean():

@@ -45,7 +45,9 @@ def test_a_large_mean_does_not_swamp_a_small_deviation():
 def test_tokens_have_their_units_last():
     model = nn.Sequential(nn.ReLU(), nn.Linear(3, 1))
     tokens = torch.rand(4, 5, 3, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(unit_means(model, tokens)["0"], tokens.double().mean((0, 1)))
+    with pytest.raises(UnitError, match="cannot be told; pass unit_dim"):
+        unit_means(model, tokens)
+    torch.testing.assert_close(unit_means(model, tokens, unit_dim=-1)["0"], tokens.double().mean((0, 1)))
 
 
 def test_one_sample_and_a_dead_unit_have_no_deviation():

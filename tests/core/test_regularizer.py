@@ -116,7 +116,13 @@ def test_tokens_have_their_units_last():
     assert reg.measure(y).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
-@pytest.mark.parametrize("end", [[nn.ReLU()], [nn.ReLU(), nn.Flatten()], [nn.ReLU(inplace=True)]])
+@pytest.mark.parametrize(
+    "end",
+    [
+        [nn.ReLU()], [nn.ReLU(), nn.Flatten()], [nn.ReLU(inplace=True)], [Units()],
+        [nn.Unflatten(1, (3, 1, 1)), nn.ReLU(inplace=True), nn.Flatten()],
+    ],
+)  # fmt: skip
 def test_an_activation_on_the_logits_is_left_out(end):
     model, y = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3), *end), torch.arange(8) % 2
     x = drawn(8, 4)
@@ -179,8 +185,34 @@ def test_labels_of_another_length_are_refused():
     model = small()
     reg = SelectivityRegularizer(model, 1.0)
     model(drawn(6, 2, 5, 5))
-    with pytest.raises(ActivityError, match=r"labels: 5 given; the latest pass had \[6\]"):
+    with pytest.raises(ActivityError, match=r"labels: shape \(5,\) given for 6 samples"):
         reg(torch.zeros(5, dtype=torch.long))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [torch.zeros(6), torch.zeros(6, dtype=torch.bool), F.one_hot(torch.arange(6) % 3), (torch.arange(6) % 3)[:, None]],
+    ids=["floats", "truth values", "one-hot", "a column"],
+)
+def test_labels_are_integers_one_a_sample(labels):
+    model = small()
+    reg = SelectivityRegularizer(model, 1.0)
+    model(drawn(6, 2, 5, 5))
+    for take in (reg, reg.measure):
+        with pytest.raises(ActivityError, match="labels: "):
+            take(labels)
+
+
+@pytest.mark.parametrize("index", ["si", "dprime"])
+def test_samples_that_are_ignored_are_left_out(index):
+    model, x, y = small().eval(), drawn(12, 2, 5, 5), torch.arange(12) % 3
+    reg = SelectivityRegularizer(model, 1.0, index=index)
+    model(x[:7])
+    expected = reg.measure(y[:7]).item()
+    y[7:] = -100
+    model(x)
+    assert reg.measure(y).item() == pytest.approx(expected, rel=1e-5)
+    assert reg.measure(torch.full_like(y, -100)).item() == 0
 
 
 def test_negative_activity_is_refused_unless_shifted():

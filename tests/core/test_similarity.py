@@ -162,3 +162,22 @@ def test_what_cannot_be_prepared_or_compared_is_named():
         prepare(np.ones((20, 3)), name="layer1")
     with pytest.raises(ActivityError, match="sides: 600 and 500 samples given"):
         both_orders(prepare(samples(1)), prepare(samples(2)[:500]))
+
+
+def test_fewer_samples_than_units():
+    a, b = samples(1, n=8), samples(2, n=8)
+    with pytest.warns(UserWarning, match="8 samples for 12 units"):
+        assert pwcca_distance(a, b, weighting="textbook") == pytest.approx(0, abs=1e-4)
+    with (
+        pytest.warns(UserWarning, match="8 samples for 12 units"),
+        pytest.raises(ActivityError, match='"paper" needs as many samples as units; 8 given for 12'),
+    ):
+        pwcca_distance(a, b)
+    with pytest.warns(UserWarning):  # the side with fewer units gives the weights
+        assert pwcca_distance(a[:, :3], b) == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_widened(dtype):
+    a, b = (torch.as_tensor(samples(seed)).to(dtype) for seed in (1, 2))
+    assert pwcca_distance(a, b) == pwcca_distance(a.double(), b.double())

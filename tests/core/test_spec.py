@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selectivity_core import RunSpec
+from selectivity_core import RunSpec, ledger
 from selectivity_core.errors import SpecError
-from selectivity_core.spec import SCHEMA, field_names
+from selectivity_core.spec import LATER, SCHEMA, field_names, spec_of
 
 OTHER = {
     "model": "mlp", "dataset": "mnist", "alpha": 0.5, "index": "dprime", "seed": 1, "epochs": 41, "batch_size": 33,
@@ -20,6 +20,8 @@ OTHER = {
     "activation": "leaky_relu:0.1", "batch_norm": False, "dropout": 0.1, "label_corruption": 0.2, "width": 9,
     "train_size": 151, "augment": True, "estimate": "shuffled", "precision": "bfloat16", "threads": 2,
 }  # fmt: skip
+# Fields that came later, with values that no earlier run has.
+ADDED = {"schedule": "onecycle", "window": (0, 3), "nesterov": True, "min_map": 2}
 
 
 def test_golden_ids():
@@ -44,10 +46,40 @@ def test_the_id_is_the_hash_of_everything():
 
 
 def test_changing_any_field_changes_the_id():
-    assert set(OTHER) == set(field_names())
-    ids = {RunSpec().replace(**{name: value}).id for name, value in OTHER.items()}
-    assert len(ids) == len(OTHER)
-    assert RunSpec().id not in ids
+    assert {*OTHER, *ADDED} == set(field_names())
+    base = RunSpec(milestones=())
+    ids = {base.replace(**{name: value}).id for name, value in (OTHER | ADDED).items()}
+    assert len(ids) == len(OTHER | ADDED)
+    assert base.id not in ids
+
+
+def test_later_fields_are_hashed_only_where_they_differ():
+    assert set(LATER) == set(ADDED)
+    content = {k: v for k, v in RunSpec().as_dict().items() if k not in LATER}
+    assert RunSpec.from_dict(content).id == RunSpec.from_dict(RunSpec().as_dict()).id == "00714cee0ca52409"
+
+
+def test_every_archived_run_keeps_its_id(monkeypatch):
+    monkeypatch.delenv("SELECTIVITY_LEDGER", raising=False)
+    runs = ledger().runs
+    assert len(runs) >= 1303
+    assert [row["run"] for row in runs.to_dict("records") if spec_of(row).id != row["run"]] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schedule": "onecycle"}, "milestones: .*onecycle"),
+        ({"window": (3, 2)}, "window"),
+        ({"window": (0, 40)}, "between 0 and 39"),
+        ({"window": (1,)}, "window"),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov"),
+        ({"schedule": "cosine"}, "schedule"),
+    ],
+)
+def test_schedules_and_windows_that_cannot_be(changes, message):
+    with pytest.raises(SpecError, match=message):
+        RunSpec(**changes)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +136,7 @@ def test_every_field_refuses_what_it_cannot_hold(name):
     bad += [*BELOW_AND_ABOVE.get(name, ())]
     bad += [2.5] if isinstance(getattr(RunSpec(), name), int) else []
     bad.remove([1]) if name == "milestones" else None
+    bad.remove(None) if name == "window" else None
     for value in bad:
         with pytest.raises(SpecError, match=f"^{name}: ") as raised:
             RunSpec(**{name: value})

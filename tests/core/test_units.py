@@ -20,7 +20,11 @@ def test_spatial_mean_of_each_form():
     torch.testing.assert_close(spatial_mean(maps), expected)
     torch.testing.assert_close(spatial_mean(maps.contiguous(memory_format=torch.channels_last)), expected)
     tokens = maps.flatten(2).transpose(1, 2)  # (samples, tokens, units): the last dimension is the units'
-    torch.testing.assert_close(spatial_mean(tokens), expected)
+    torch.testing.assert_close(spatial_mean(tokens, -1), expected)
+    torch.testing.assert_close(spatial_mean(maps.permute(0, 2, 3, 1), 3), expected)
+    torch.testing.assert_close(spatial_mean(maps.permute(0, 2, 1, 3), 2), expected)
+    with pytest.raises(ActivityError, match="take the mean over positions"):
+        spatial_mean(tokens)
     torch.testing.assert_close(spatial_mean(drawn(2, 3, 2, 2, 2)), drawn(2, 3, 2, 2, 2).mean((2, 3, 4)))
     assert spatial_mean(maps.bfloat16()).dtype == torch.float32
     assert spatial_mean(maps.double()).dtype == torch.float64

@@ -42,6 +42,18 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(three, tiny, capsys, 
     assert f"{latest}: damaged" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content", [b"", b"{", (1 << 62).to_bytes(8, "little") + b"{}"])
+def test_a_checkpoint_that_is_none_though_its_checksum_holds_is_passed_over(three, tiny, capsys, content):
+    name = f"000009-00000000-12345678-{hashlib.sha256(content).hexdigest()[:32]}.safetensors"
+    (three.folder / name).write_bytes(content)
+    (three.folder / "._000010-x.safetensors").write_bytes(b"")  # as some systems leave beside files
+    trainer = Trainer(tiny, load("digits"))
+    assert three.restore(trainer)
+    assert trainer.epoch == 2
+    assert f"{name}: cannot be read (" in capsys.readouterr().err
+    three.save(trainer)
+
+
 def test_none_that_verifies_means_a_fresh_start(three, tiny, capsys):
     for path in three.files():
         path.write_bytes(b"x" + path.read_bytes())

@@ -9,7 +9,7 @@ from tiny_specs import TINY
 from selectivity_core import RunStore, sweep
 from selectivity_core.data import load
 from selectivity_core.models import MODEL_NAMES
-from selectivity_core.runs.store import from_csv, to_csv
+from selectivity_core.runs.validation import from_csv, to_csv
 from selectivity_core.training import Trainer
 
 GRID = ("--profile", "tiny", "--seeds", "2")
@@ -126,6 +126,11 @@ def test_status_of_a_grid_has_every_kind(call, store, monkeypatch):
     assert sum(line.endswith("stale (result version 1, now 2)") for line in said) == 2
 
 
+def test_names_of_folders_forge_no_lines_of_a_status(call, tmp_path):
+    (tmp_path / "0: complete\n1").mkdir()
+    assert len(call("status", "--store", tmp_path)[1]) == 2
+
+
 def test_status_of_part_of_a_grid_needs_its_profile(call, store):
     code, _, (said,) = call("status", "--figure", "fig4", "--store", store.path)
     assert (code, said) == (2, "selectivity: status: --figure, --model, --set and --shard need --profile")
@@ -143,7 +148,7 @@ def test_verify_names_what_is_wrong_and_ends_with_2(call, store, tmp_path):
     code, out, said = call(*words)
     assert code == 2
     assert len(said) == 2
-    assert f"run {TINY.id}: {manifest}: cannot be read" in said[0]
+    assert f"{manifest.parent}: manifest.json: Invalid JSON" in said[0]
     assert "units.csv.gz: not a table of the ledger" in said[1]
     code, _, (said,) = call("verify", "--store", store.path, "--ledger", tmp_path / "nowhere")
     assert (code, said) == (2, f"selectivity: {tmp_path / 'nowhere'}: no such folder")
@@ -161,7 +166,7 @@ def test_verify_trains_some_runs_anew(call, store, tmp_path, monkeypatch):
     assert out[-1] == "2 of 2 agree bit for bit, 2 agree"
     path = folder / "digits" / "runs.csv.gz"
     rows = from_csv(gzip.decompress(path.read_bytes()), "runs")
-    path.write_bytes(gzip.compress(to_csv(rows.assign(test_loss=rows["test_loss"] + 0.25))))
+    path.write_bytes(gzip.compress(to_csv(rows.assign(train_loss=rows["train_loss"] + 0.25))))
     code, out, said = call(*words)
     assert code == 2
     assert said and all("DISAGREES" in line for line in said)
@@ -182,8 +187,32 @@ def test_export_and_import_of_whole_runs(call, store, tmp_path):
     (tmp_path / "folder" / TINY.id / "runs.csv").write_text("")
     code, out, (said,) = call("import", tmp_path / "folder", "--store", tmp_path / "third")
     assert (code, out) == (2, [f"{tmp_path / 'third'}: 2 runs added, 0 were there, 1 refused"])
-    assert said.startswith(f"selectivity: {tmp_path / 'folder'}: run {TINY.id}: runs.csv: not as the manifest says")
+    assert said == f"selectivity: {tmp_path / 'folder'}: run {TINY.id}: runs.csv: not as the manifest says"
     code, _, (said,) = call("import", tmp_path / "nowhere", "--store", other.path)
     assert (code, "nowhere: no such folder or file of runs" in said) == (2, True)
     code, _, (said,) = call("export", "--runs", tar, "--to", tmp_path / "x", "--store", store.path)
     assert (code, "not allowed with argument" in said) == (2, True)
+
+
+def test_an_export_says_which_trainings_it_kept_or_replaced(call, store, tmp_path):
+    words = ("export", "--to", tmp_path / "ledger", "--store")
+    assert call(*words, store.path) == (0, ["digits: 3 runs"], [])
+    again = RunStore(tmp_path / "again")
+    sweep([TINY], again, jobs=1, progress=False)
+    code, out, (said,) = call(*words, again.path)
+    assert (code, out) == (0, ["digits: 3 runs"])
+    assert said == (
+        f"selectivity: digits: the ledger keeps another training of 1 of these runs ({TINY.id} the first); --replace "
+        "takes the store's"
+    )
+    assert call(*words, again.path, "--replace") == (0, ["digits: 3 runs, 1 replaced"], [])
+
+
+def test_a_run_of_a_later_schema_blocks_nothing(call, store, tmp_path):
+    manifest = store.folder(TINY) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 2'))
+    assert call("export", "--to", tmp_path / "ledger", "--store", store.path) == (0, ["digits: 2 runs"], [])
+    assert call("verify", "--store", store.path, "--ledger", tmp_path / "ledger")[0] == 0
+    code, out, _ = call("status", "--store", store.path)
+    assert (code, out[0]) == (0, f"{store.path}: 3 runs, 2 complete, 1 stale")
+    assert any(line.endswith(": stale (schema 2, now 1)") for line in out)

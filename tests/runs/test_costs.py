@@ -1,4 +1,3 @@
-import pandas as pd
 import pytest
 from tiny_specs import TINY
 
@@ -15,7 +14,6 @@ from selectivity_core.runs.costs import (
     setting_of,
     work,
 )
-from selectivity_core.runs.planning import cost_in_words
 
 
 def sample(spec: RunSpec, seconds: float) -> Sample:
@@ -138,14 +136,3 @@ def test_no_memory_or_random_state_is_spent_on_counting():
     huge = RunSpec(model="vgg16", width=1024, dataset="tiny-imagenet", epochs=1, milestones=())
     assert estimated_bytes(huge) > 10e9  # weights that no machine here would hold
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_a_cost_in_words_is_that_of_the_fastest_runs(finished):
-    store, specs = finished
-    runs = store.tables(specs[:6]).runs.assign(seconds=[50.0, 20.0, 40.0, 99.0, 99.0, 99.0])  # α = −1, 0, 1 twice
-    new = [TINY.replace(seed=9, alpha=a) for a in (-1.0, 0.0, 1.0)]
-    assert cost_in_words(new[:1], runs) == "That would take about 40 s of one core."
-    assert cost_in_words(new, runs) == "That would take about 2 minutes of one core."  # 40 + 20 + 40 s
-    assert cost_in_words(new[1:2], pd.concat([runs, runs.assign(status="diverged", seconds=1.0)])).endswith(
-        "20 s of one core."
-    )

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,7 +10,6 @@ import time
 import pytest
 
 from selectivity_core.errors import StoreError
-from selectivity_core.runs import locks
 from selectivity_core.runs.locks import is_locked, lock, try_lock
 
 HOLDER = """
@@ -92,24 +92,35 @@ def test_a_forked_child_neither_holds_nor_is_kept_out_for_ever(tmp_path):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_a_file_system_that_cannot_lock_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS])
+def test_a_file_system_that_cannot_lock_is_refused(tmp_path, monkeypatch, code):
     def refuse(*_args):
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(code, "No locks available")
 
-    monkeypatch.setattr(locks.fcntl, "lockf", refuse)
-    with pytest.raises(StoreError, match=r"a: this file system cannot lock \(No locks available\); put the store"):
-        lock(tmp_path / "a").__enter__()
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", refuse)
+        with pytest.raises(StoreError, match=r"a: cannot be locked here \(No locks available\)"):
+            lock(tmp_path / "a").__enter__()
     assert acquires(tmp_path / "a", 5)
 
 
 def test_a_lock_file_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "dir").mkdir()
-    with pytest.raises(StoreError, match=r"dir: the lock file cannot be made \(Is a directory\)"):
+    with pytest.raises(StoreError, match=r"dir: cannot be locked here \(Is a directory\)"):
         lock(tmp_path / "dir").__enter__()
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="file: this folder cannot be made"):
         lock(tmp_path / "file" / "a").__enter__()
+
+
+def test_whether_it_is_locked_can_be_asked_in_a_read_only_place(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("")
+
+    def refuse(*_args):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert not is_locked(tmp_path / "a")
 
 
 def test_try_lock_says_whether_it_got_it_and_never_waits(tmp_path):
@@ -132,19 +143,16 @@ def test_try_lock_says_whether_it_got_it_and_never_waits(tmp_path):
     assert not is_locked(path)
 
 
-def test_a_lock_file_that_its_holder_removed_guards_nothing(tmp_path):
+def test_a_lock_file_that_its_holder_removed_guards_nothing(tmp_path, monkeypatch):
     """Who waited for it must not take the file that is gone for the one that the next holder makes."""
-    path = tmp_path / "run.lock"
-    real = locks.fcntl.lockf
+    path, real = tmp_path / "run.lock", fcntl.flock
 
     def removed_meanwhile(handle, how):
         real(handle, how)
-        path.unlink()
+        path.unlink(missing_ok=True)
 
-    locks.fcntl.lockf = removed_meanwhile
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", removed_meanwhile)
         with try_lock(path) as mine:
             assert not mine
-    finally:
-        locks.fcntl.lockf = real
     assert acquires(path, 5)

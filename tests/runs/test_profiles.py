@@ -114,7 +114,7 @@ def test_milestones_follow_the_epochs_unless_given():
     assert profile("mnist", epochs=1).milestones == ()
     with pytest.raises(SpecError, match=r"milestones: \(30,\) given; ascending epochs between 1 and 19"):
         profile("digits", epochs=20, milestones=(30,))
-    with pytest.raises(SpecError, match=r"epochs: '20' .* given; a whole number .* arrived as text, in YAML"):
+    with pytest.raises(SpecError, match=r"epochs: '20' .* given; a whole number is needed$"):
         profile("digits", epochs="20")
     assert with_epochs(profile("digits"), 40) == profile("digits")
 
@@ -151,7 +151,5 @@ def test_overrides_are_checked_one_by_one():
     assert check_overrides({"lr": 1, "milestones": [3], "epochs": 5.0}) == {"lr": 1.0, "milestones": (3,), "epochs": 5}
     with pytest.raises(SpecError, match=r"overrides: 'epoch' given; one of .* is allowed; did you mean epochs\?"):
         check_overrides({"epochs": 1, "epoch": 3})
-    with pytest.raises(SpecError, match=r"lr: '1e-5' \(str\) given; .* it arrived as text, in YAML write 1.0e-05$"):
-        check_overrides({"lr": "1e-5"})
     with pytest.raises(SpecError, match=r"lr: 'fast' \(str\) given; a number is needed$"):
         check_overrides({"lr": "fast"})

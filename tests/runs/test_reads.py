@@ -67,6 +67,12 @@ def test_a_broken_line_is_named(tmp_path, line):
         reads.entries(log)
 
 
+def test_a_log_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("SELECTIVITY_READS", str(tmp_path))
+    with pytest.raises(StoreError, match=r"SELECTIVITY_READS: .* cannot be written \(Is a directory\)"):
+        reads.record(tmp_path / "table.csv")
+
+
 def test_several_processes_write_whole_lines(tmp_path, log):
     script = """
 import sys

@@ -27,7 +27,7 @@ def test_a_run_trained_again_is_the_same_to_the_last_bit(finished, kept):
     found = retrain([specs[1], specs[-1]], kept)  # the last one diverges
     assert [a.spec for a in found] == [specs[1], specs[-1]]
     assert all(a.same and a.expected and a.agrees for a in found)
-    assert str(found[0]).endswith("agrees bit for bit (same processor, torch and threads)")
+    assert str(found[0]).endswith("agrees bit for bit (same processor, instruction sets and torch)")
 
 
 def test_one_bit_is_a_disagreement_on_the_same_machine(finished, kept):
@@ -39,6 +39,16 @@ def test_one_bit_is_a_disagreement_on_the_same_machine(finished, kept):
     assert "DISAGREES: test_loss differs most, by 0.00 standard" in str(found)
 
 
+@pytest.mark.parametrize("instructions", ["AVX2 avx2", "unknown"])
+def test_other_or_unknown_instruction_sets_need_not_agree_to_the_bit(finished, kept, instructions):
+    _, specs = finished
+    loss = float(kept.runs.set_index("run").loc[specs[1].id, "test_loss"])
+    there = changed(kept, specs[1], test_loss=math.nextafter(loss, 9), provenance_instructions=instructions)
+    (found,) = retrain(specs[1:2], there)
+    assert found.agrees and not found.expected
+    assert "DISAGREES" not in str(found) and "or other or unknown instruction sets" in str(found)
+
+
 def test_on_another_machine_the_spread_over_seeds_decides(finished, kept):
     _, specs = finished
     spec, other = [s for s in specs[:6] if s.alpha == 0]  # two seeds: their SD is |a - b| / sqrt(2)
@@ -48,12 +58,25 @@ def test_on_another_machine_the_spread_over_seeds_decides(finished, kept):
     elsewhere = changed(kept, spec, provenance_torch="1.0")
     (near,) = retrain([spec], changed(elsewhere, spec, test_loss=there + gap / 100))
     assert not near.expected and near.agrees and near.furthest < 0.1
-    assert "3 are allowed (another processor, device or torch)" in str(near)
+    assert "3 are allowed (another processor, device or torch, or other or unknown instruction sets)" in str(near)
     (far,) = retrain([spec], changed(elsewhere, other, test_loss=there + gap / 100))
     assert far.same  # only the other seed's row moved
     moved = changed(elsewhere, spec, test_loss=rows[other.id], test_accuracy=7.0)
     (far,) = retrain([spec], moved)
     assert not far.same and far.measure in ("test_accuracy", "test_loss")
+
+
+def test_a_setting_without_a_spread_is_held_against_those_of_its_network(finished, kept):
+    _, specs = finished
+    spec = specs[1]  # α = 0, seed 0; the settings at α = -1 and 1 keep both seeds
+    others = kept.runs[(kept.runs["alpha"] != 0) | (kept.runs["seed"] == 0)]
+    spreads = others[others["alpha"] != 0].groupby("alpha")["test_loss"].std(ddof=1)
+    row = others.set_index("run").loc[spec.id]
+    for distance, agrees in ((2.9, True), (3.1, False)):
+        there = row["test_loss"] + distance * spreads.median()
+        (found,) = retrain([spec], changed(SimpleNamespace(runs=others), spec, test_loss=there, provenance_torch="1.0"))
+        assert (found.agrees, found.measure) == (agrees, "test_loss")
+        assert found.furthest == pytest.approx(distance)
 
 
 def test_what_cannot_be_judged_says_so(finished, kept):

@@ -8,10 +8,12 @@ import sys
 import pandas as pd
 import pytest
 import torch
+from sweep_workers import PATHS
 
 from selectivity_core import RunStore, train
 from selectivity_core.errors import StoreError
-from selectivity_core.runs.store import FILES, TABLES, from_csv, to_csv
+from selectivity_core.runs.manifests import FILES
+from selectivity_core.runs.validation import TABLES, from_csv, to_csv
 
 NAMES = ("runs.csv", "history.csv", "layers.csv", "units.csv", "responses.csv", "weights.safetensors", "manifest.json")
 
@@ -183,7 +185,7 @@ RunStore(sys.argv[1]).add(train(TINY, progress=False))
 @pytest.mark.slow
 @pytest.mark.parametrize("at", [3, 6, 7])
 def test_a_run_is_whole_or_absent_after_a_kill(tmp_path, results, at):
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))}  # noqa: PTH120
+    environment = {**os.environ, "PYTHONPATH": PATHS}
     child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(at)], env=environment)
     assert child.returncode == -signal.SIGKILL
     store, spec = RunStore(tmp_path), results[0].spec
@@ -205,10 +207,8 @@ def test_a_store_that_cannot_be_written_is_one_clear_line(tmp_path, results):
 
 
 def test_csv_keeps_every_bit():
-    frame = pd.DataFrame(
-        {"run": ["1e5", "0012"], "mean": [0.1 + 0.2, float("nan")], "dead": [True, False], "unit": [1, 2]}
-    )
-    pd.testing.assert_frame_equal(from_csv(to_csv(frame), "units"), frame, check_exact=True)
     draw = torch.rand(3000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    frame = pd.DataFrame({"mean": (draw * 10.0 ** ((draw * 1e6).round() % 600 - 300)).numpy()})
-    pd.testing.assert_frame_equal(from_csv(to_csv(frame), "units"), frame, check_exact=True)
+    values = (draw * 10.0 ** ((draw * 1e6).round() % 600 - 300)).tolist()
+    values[:2] = [0.1 + 0.2, float("nan")]
+    frame = pd.DataFrame({"run": "1e5", "layer": "0012", "unit": range(3000), "class": 0, "mean": values})
+    pd.testing.assert_frame_equal(from_csv(to_csv(frame), "responses"), frame, check_exact=True)

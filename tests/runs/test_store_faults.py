@@ -10,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sweep_workers import PATHS
 from tiny_specs import TINY
 
-from selectivity_core import RunStore, train
+from selectivity_core import RunStore, sweep, train
 from selectivity_core.data import load
 from selectivity_core.errors import StoreError
 from selectivity_core.run import Result
+from selectivity_core.runs.status import run_status
 from selectivity_core.runs.verification import store_problems
 from selectivity_core.training import Trainer
 
@@ -109,10 +111,36 @@ def test_a_real_read_only_folder(store, results):
     unharmed(store)
 
 
+def test_a_read_only_store_can_be_read(store):
+    """All that is asked of a finished run, where nothing can be written: leftovers stay, and locks cannot be asked."""
+    (store.path / ".stage" / "left").mkdir()
+    (store.path / ".locks" / f"{OTHER.id}.lock").write_text("")
+    for folder in (store.path, *store.path.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o055)
+    paths = [store.path, *store.path.rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            no_root()
+            tables = sweep([TINY], store, progress=False)
+            assert len(tables.units) and store_problems(store) == [] and not store.in_training(OTHER)
+            assert run_status(store, OTHER).kind == "absent"
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for path in paths:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
 # In a mount namespace of its own, so that nothing outside is touched: 64 KiB hold the first run and half the second.
 FULL = """
 import sys
 from pathlib import Path
+from sweep_workers import PATHS
 from tiny_specs import TINY
 from selectivity_core import RunStore, train
 from selectivity_core.data import load
@@ -153,7 +181,7 @@ def can_mount() -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="a small file system needs unshare -rm")
 def test_a_really_full_disk(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS}
     script = f'mount -t tmpfs -o size=400k tmpfs {tmp_path} && exec "{sys.executable}" -c "$0" {tmp_path}/store'
     done = subprocess.run(["unshare", "-rm", "sh", "-c", script, FULL], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -223,5 +251,25 @@ def test_stale_results_never_replace_current_ones(store, results, monkeypatch):
     assert not store.put(manifest | {"result_version": 0}, files)
     assert store.manifest(TINY) == manifest
     other = manifest | {"digest": "1" * 64}
-    assert store.put(other, files)  # current, and made from the data that are here now
+    assert not store.put(other, files)  # a current run is not displaced, whatever data another was made from,
+    assert store.manifest(TINY) == manifest
+    assert store.put(other, files, trained=True)  # unless that was trained here, on the data at hand
     assert store.manifest(TINY)["digest"] == "1" * 64
+
+
+def test_a_run_of_a_lower_layer_is_moved_by_copying(store, results, monkeypatch):
+    """As on overlay file systems, whose lower folders cannot be renamed."""
+    (store.folder(TINY) / "manifest.json").write_text("{")
+    real = Path.rename
+
+    def rename(self, target):
+        if self == store.folder(TINY):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    store.add(results[0])
+    unharmed(store)
+    (aside,) = (store.path / ".replaced").iterdir()
+    assert (aside / "manifest.json").read_text() == "{"
+    assert len(list(aside.iterdir())) == 7

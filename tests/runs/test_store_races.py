@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from sweep_workers import PATHS
 from tiny_specs import TINY
 
 from selectivity_core import RunStore, train
@@ -49,7 +50,7 @@ from pathlib import Path
 from test_store_races import FILES
 from tiny_specs import TINY
 from selectivity_core import RunStore
-from selectivity_core.runs.store import make_manifest
+from selectivity_core.runs.manifests import make_manifest
 manifest = make_manifest(TINY.as_dict(), TINY.id, "diverged", "0" * 64, FILES)
 print("ready", flush=True)
 sys.stdin.read()  # until the test closes it: all begin at once
@@ -60,7 +61,7 @@ for k in range(30):
 
 def test_two_processes_that_commit_one_run_at_the_same_moment_both_succeed(tmp_path):
     # Processes of their own: a fork of this one, which has threads, can wait for ever on a lock that it inherits held.
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([PATHS, str(Path(__file__).parent)])}
     command = [sys.executable, "-c", COMMIT, str(tmp_path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     children = [subprocess.Popen(command, env=environment, **pipes) for _ in range(4)]

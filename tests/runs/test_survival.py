@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from sweep_workers import Children, same
+from sweep_workers import PATHS, Children, same
 from tiny_specs import DIVERGING, TINY
 
 from selectivity_core import RunStore, sweep
@@ -143,7 +143,7 @@ sweep([TINY.replace(seed=s, epochs=40) for s in range(8)], sys.argv[1], jobs=2, 
 
 
 def test_a_sweep_with_a_pool_is_killed_and_called_again(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))}  # noqa: PTH120
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS}
     command, store = [sys.executable, "-c", CLIENT, str(tmp_path / "s")], RunStore(tmp_path / "s")
     child = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 600

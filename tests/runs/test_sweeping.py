@@ -90,7 +90,7 @@ def test_other_data_or_version_make_a_run_stale(tmp_path, tiny, trained, monkeyp
     assert not len(sweep([tiny], tmp_path / "s", on_missing="skip").runs)
 
 
-def test_the_ledger_is_read_where_the_store_lacks_a_run(tmp_path, tiny, finished, trained, monkeypatch):
+def test_the_ledger_is_read_where_the_store_lacks_a_run(tmp_path, tiny, tiny_digits, finished, trained, monkeypatch):
     store, specs = finished
     export(store, tmp_path / "ledger")
     monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
@@ -179,6 +179,16 @@ def test_data_that_are_not_at_hand_follow_the_store(tmp_path, tiny, monkeypatch)
     assert len(sweep(specs, store, on_missing="skip", ledger=kept).runs) == 2
     kept.runs["provenance_digest"] = "0" * 64
     assert len(sweep(specs, store, on_missing="skip", ledger=kept).runs) == 1
+
+
+def test_a_store_of_two_copies_is_named_where_no_data_say_which_counts(tmp_path, tiny, monkeypatch):
+    store, specs = RunStore(tmp_path), [tiny.replace(seed=s) for s in range(2)]
+    sweep(specs, store, jobs=1, progress=False)
+    monkeypatch.setattr("selectivity_core.runs.sweeping.data_digests", lambda *_: {})
+    assert len(sweep(specs, store, on_missing="raise").runs) == 2
+    monkeypatch.setattr(RunStore, "digest", lambda self, spec: spec.id)
+    with pytest.raises(StoreError, match="digits: runs were made from 2 copies of the data"):
+        sweep(specs, store, on_missing="raise")
 
 
 def test_some_runs_of_every_run():

@@ -2,11 +2,14 @@ import pytest
 import torch
 from tiny_specs import DIVERGING, TINY
 
-from selectivity_core import RunStore, selectivity_index, sweep
+from selectivity_core import RunStore, selectivity_index, sweep, trained_network
 from selectivity_core.data import load, split
-from selectivity_core.errors import StoreError
+from selectivity_core.errors import MissingRunsError, StoreError
 from selectivity_core.measuring import score
 from selectivity_core.runs import trained
+from selectivity_core.runs.analyses import ANALYSES
+from selectivity_core.runs.archive import export
+from selectivity_core.runs.derived import Task, derive
 from selectivity_core.runs.trained import TrainedRuns, network, part, unit_activity
 
 
@@ -129,3 +132,55 @@ def test_a_network_is_that_of_its_own_spec(tmp_path, digits):
     assert not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in model.modules())
     with pytest.raises(StoreError):
         network(spec.replace(batch_norm=True), store, digits)
+
+
+def test_a_network_comes_back_in_one_line_from_the_store_or_the_ledger(
+    finished, digits, tmp_path, monkeypatch, tiny_digits
+):
+    store, (spec, *rest) = finished
+    monkeypatch.setenv("SELECTIVITY_RUNS", str(store.path))
+    exact = trained_network(spec.id)
+    assert not exact.training
+    assert all(torch.equal(v, store.weights(spec)[k]) for k, v in exact.state_dict().items())
+    monkeypatch.setenv("SELECTIVITY_RUNS", str(tmp_path / "none"))
+    with pytest.raises(
+        MissingRunsError, match=f"its weights are neither in {tmp_path / 'none'} nor in the ledger, none"
+    ):
+        trained_network(spec)
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
+    with pytest.raises(MissingRunsError, match=f"run {spec.id}: in neither store nor ledger"):
+        trained_network(spec.id)
+    export(store)
+    for run in (spec, spec.id):
+        kept = trained_network(run)
+        for name, value in kept.state_dict().items():
+            rounded = exact.state_dict()[name]
+            assert value.dtype == rounded.dtype
+            assert torch.equal(value, rounded.bfloat16().to(value.dtype) if value.ndim > 1 else rounded)
+    images, labels = part(spec, digits, "test")
+    one, two = (score(model, digits, images, labels, "float32").accuracy for model in (exact, kept))
+    assert abs(one - two) < 0.01
+    with pytest.raises(MissingRunsError, match="its weights are neither in"):
+        trained_network(rest[-1])  # it diverged
+    path = tmp_path / "ledger" / "digits" / "weights" / f"{spec.id}.safetensors"
+    path.write_bytes(path.read_bytes()[:-2] + b"\0\0")
+    with pytest.raises(StoreError, match="not what its checksum says"):
+        trained_network(spec)
+
+
+def test_accuracy_of_each_class_adds_up_to_that_of_the_run(finished, digits, tmp_path):
+    store, specs = finished
+    copy = RunStore(tmp_path)
+    for spec in specs[:2]:
+        copy.folder(spec).symlink_to(store.folder(spec))
+    rows = derive([Task(ANALYSES["classes"], (spec,)) for spec in specs[:2]], copy, progress=False)
+    assert rows["class"].tolist() == [*range(10)] * 2
+    for run, found in rows.groupby("run"):
+        assert found["samples"].tolist() == torch.bincount(digits.test_labels).tolist()
+        mean = (found["accuracy"] * found["samples"]).sum() / found["samples"].sum()
+        assert mean == pytest.approx(store.table(run, "runs")["test_accuracy"].iloc[0], abs=1e-12)
+    export(copy, tmp_path / "ledger")
+    kept = trained.ledger("digits", folder=tmp_path / "ledger").classes
+    assert kept["accuracy"].tolist() == pytest.approx(
+        rows.set_index("run").loc[kept["run"].unique(), "accuracy"], abs=1e-5
+    )

@@ -1,13 +1,12 @@
 import gzip
-import math
+import shutil
 
 import pytest
 from tiny_specs import DIVERGING, TINY
 
 from selectivity_core import RunStore, train
-from selectivity_core.files import sha256
-from selectivity_core.runs.archive import export, ledger_folder
-from selectivity_core.runs.store import from_csv, make_manifest, to_csv
+from selectivity_core.runs.archive import TRACKED, export
+from selectivity_core.runs.validation import from_csv, to_csv
 from selectivity_core.runs.verification import ledger_problems, store_problems
 
 
@@ -25,7 +24,7 @@ def store(tmp_path, results):
 
 
 @pytest.fixture
-def ledger(store, tmp_path):
+def ledger(store, tmp_path, tiny_digits):
     export(store, tmp_path / "ledger")
     return tmp_path / "ledger"
 
@@ -44,82 +43,53 @@ def test_a_sound_store_and_ledger_have_no_problems(store, ledger, tmp_path):
     assert store_problems(RunStore(tmp_path / "none")) == ledger_problems(tmp_path / "none") == []
 
 
-def test_the_tracked_ledger_verifies(monkeypatch):
-    monkeypatch.delenv("SELECTIVITY_LEDGER")
-    assert ledger_problems(ledger_folder()) == []
+@pytest.mark.slow
+def test_the_tracked_ledger_verifies():
+    assert ledger_problems(TRACKED) == []
 
 
 def test_every_wrong_run_of_a_store_is_named(store):
     units = store.folder(TINY) / "units.csv"
     units.write_bytes(units.read_bytes()[:-1])
     (store.folder(DIVERGING) / "manifest.json").unlink()
-    found = store_problems(store)
-    assert len(found) == 2
-    assert any(f"run {TINY.id}: {units}: differs from its manifest" in line for line in found)
-    assert any(f"run {DIVERGING.id}: {store.folder(DIVERGING)} has no manifest" in line for line in found)
+    (store.path / "-rf").mkdir()
+    assert sorted(store_problems(store)) == sorted(
+        [
+            f"{store.folder(TINY)}: units.csv: not as the manifest says",
+            f"{store.folder(DIVERGING)}: it has no manifest.json",
+            f"{store.path}/-rf: its name is no run's id",
+        ]
+    )
 
 
-def test_stale_runs_are_no_problem(store, monkeypatch):
+def test_stale_runs_and_what_systems_leave_are_no_problem(store, ledger, monkeypatch):
+    for folder in (store.path, store.folder(TINY), ledger, ledger / "digits"):
+        (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (store.path / "@eaDir").mkdir()
     monkeypatch.setattr("selectivity_core.training.RESULT_VERSION", 2)
     assert store_problems(store) == []
+    assert ledger_problems(ledger) == []
 
 
-def test_tables_of_another_run_are_noticed_though_their_checksums_hold(store, results, tmp_path):
-    other = results[1].spec
-    files = {name: store.content(TINY.id, name) for name in store.manifest(TINY)["files"]}
-    wrong = RunStore(tmp_path / "wrong")
-    wrong.put(make_manifest(other.as_dict(), other.id, "complete", sha256(b""), files), files)
-    found = store_problems(wrong)
-    assert len(found) == 5
-    assert all(f"run {other.id}: " in line and f"has rows of {TINY.id}" in line for line in found)
-
-
-def first(column, value, where=None):
-    def edit(frame):
-        frame = frame.astype({column: object})
-        frame.loc[frame.index[0] if where is None else frame.index[frame["status"] == where][0], column] = value
-        return frame
-
-    return edit
-
-
-RUNS = {
-    "another α": (first("alpha", 0.5), "its fields are those of run "),
-    "out of range": (first("lr", -1.0), "is no run's spec (lr: -1.0 given"),
-    "unknown network": (first("model", "resnet19"), "is no run's spec (model: 'resnet19' given"),
-    "milestones": (first("milestones", "x"), "is no run's spec (invalid literal"),
-    "status": (first("status", "done"), 'status \'done\'; "complete" or "diverged" is allowed'),
-    "figure": (first("test_accuracy", math.nan, "complete"), "is complete and lacks test_accuracy"),
-    "infinite": (first("test_loss", math.inf, "complete"), "is complete and lacks test_loss"),
-    "step": (first("diverged_step", math.nan, "diverged"), "diverged and does not say at which step"),
-    "provenance": (first("provenance_digest", ""), "lacks provenance_digest"),
-    "no processor": (first("provenance_processor", math.nan), "lacks provenance_processor"),
-    "twice": (lambda f: f.iloc[[0, 0, 1, 2]], "stands there twice"),
-    "column gone": (lambda f: f.drop(columns="test_loss"), "runs: columns missing or unknown: test_loss"),
-    "column more": (lambda f: f.assign(beta=1), "runs: columns missing or unknown: beta"),
-    "older schema": (lambda f: f.drop(columns="threads"), "it lacks threads; `selectivity migrate`"),
-}
-
-
-@pytest.mark.parametrize(("edit", "message"), RUNS.values(), ids=RUNS)
-def test_wrong_rows_of_runs_are_named(ledger, edit, message):
-    change(ledger, "runs", edit)
-    found = ledger_problems(ledger)
-    assert [line for line in found if message in line], found
-    assert all("digits" in line for line in found)
+def test_flipped_bits_of_a_ledger_are_named_or_change_nothing(ledger):
+    path = ledger / "digits" / "layers.csv.gz"
+    whole = path.read_bytes()
+    for place in range(0, len(whole) * 8, len(whole) * 8 // 60):
+        content = bytearray(whole)
+        content[place // 8] ^= 1 << place % 8
+        path.write_bytes(content)
+        found = ledger_problems(ledger)
+        assert found or gzip.decompress(content) == gzip.decompress(whole), place  # its date, say
+        assert all(line.isprintable() for line in found)
 
 
 @pytest.mark.parametrize("table", ["history", "layers", "units", "responses"])
-def test_rows_of_strangers_are_named(ledger, table):
+def test_values_and_strangers_of_a_ledger_are_named(ledger, table):
     change(ledger, table, lambda f: f.assign(run=["0123456789abcdef", *f["run"].iloc[1:]]))
     assert f"digits: {table}: has rows of run 0123456789abcdef, which is not among the runs" in ledger_problems(ledger)
-
-
-def test_missing_and_superfluous_rows_are_named(ledger):
-    change(ledger, "layers", lambda f: f[f["run"] != TINY.id])
-    assert ledger_problems(ledger) == [f"digits: run {TINY.id}: is complete and has no history or layers"]
-    change(ledger, "layers", lambda f: f.assign(run=[DIVERGING.id] * len(f)))
-    assert f"digits: run {DIVERGING.id}: diverged and has rows of layers" in ledger_problems(ledger)
+    change(ledger, table, lambda f: f.assign(run="x"))
+    (problem,) = ledger_problems(ledger)
+    assert f"{table}.csv.gz: not a table of the ledger ({table}: run: 'x' given and in " in problem
 
 
 @pytest.mark.parametrize("content", [b"", b"run,alpha\n", gzip.compress(b"run\na\n", mtime=0)[:-9]])
@@ -136,3 +106,40 @@ def test_strays_and_leftovers_are_named(ledger):
     assert len(found) == 2
     assert [line for line in found if "notes.txt: is no table" in line]
     assert [line for line in found if ".part: was left half-written" in line]
+
+
+def test_runs_under_another_profile_are_named(ledger):
+    (ledger / "digits").rename(ledger / "cifar10")
+    (problem,) = ledger_problems(ledger)
+    assert problem.startswith("cifar10: runs: 3 runs belong to profile digits, ")
+
+
+def test_copies_of_the_data_are_told_apart_within_a_profile_and_between_them(ledger, monkeypatch):
+    change(ledger, "runs", lambda f: f.assign(provenance_digest=["f" * 64, *f["provenance_digest"].iloc[1:]]))
+    (problem,) = ledger_problems(ledger)
+    assert "digits: runs were made from 2 copies of the data" in problem
+    change(ledger, "runs", lambda f: f.assign(provenance_digest=f["provenance_digest"].iloc[1]))
+    shutil.copytree(ledger / "digits", ledger / "other")
+    change(ledger, "runs", lambda f: f.assign(provenance_digest="f" * 64))
+    monkeypatch.setattr("selectivity_core.runs.verification.profile_of", lambda spec: "digits")
+    assert any(line.startswith("digits: runs were made from 2 copies") for line in ledger_problems(ledger))
+
+
+def test_weights_of_a_ledger_are_checked(ledger):
+    weights = ledger / "digits" / "weights"
+    (weights / "more.safetensors").write_bytes(b"")
+    assert ledger_problems(ledger) == ["digits: weights: 'more' is no file of SHA256SUMS"]
+    (weights / "more.safetensors").unlink()
+    path = weights / f"{TINY.id}.safetensors"
+    whole, sums = path.read_bytes(), (weights / "SHA256SUMS").read_text()
+    path.write_bytes(whole[:-1] + b"\x7f")
+    (problem,) = ledger_problems(ledger)
+    assert problem == f"digits: {path}: missing, or not what SHA256SUMS says"
+    other = weights / f"{TINY.replace(seed=1, alpha=1.0).id}.safetensors"
+    path.write_bytes(whole)
+    other.unlink()
+    assert len(ledger_problems(ledger)) == 1
+    (weights / "SHA256SUMS").write_text(f"{'0' * 64}  ../../runs.safetensors\n")
+    assert "is no checksum of a run's weights" in ledger_problems(ledger)[0]
+    (weights / "SHA256SUMS").write_text("".join(line for line in sums.splitlines(True) if TINY.id in line))
+    assert ledger_problems(ledger) == []

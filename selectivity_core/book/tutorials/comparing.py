@@ -17,7 +17,7 @@ from ...indices import selectivity_index
 from ...progress import bar
 from ...regularizer import SelectivityRegularizer
 from ...seeds import derive, generator
-from ...units import record
+from ...watching import record
 from .samples import Samples
 
 BATCH = 25  # samples a batch, at most

@@ -1,19 +1,9 @@
 """axe-core, the engine that looks for what keeps people with a screen reader or a keyboard out."""
 
-from pathlib import Path
-
 from chromium import Browser
 
-from selectivity_core.book.publish.assets import Package, fetch
+from selectivity_core.book.build import scripts
 
-AXE = Package(
-    name="axe-core",
-    version="4.14.1",
-    integrity="sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
-    folder="axe",
-    root="package",
-    wanted=("axe.min.js",),
-)
 GRAVE = ("serious", "critical")
 # (rule, selector) of what the theme's own markup causes and no style or script of ours can mend; nothing else.
 EXCUSED: frozenset[tuple[str, str]] = frozenset()
@@ -26,10 +16,9 @@ axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => done(vio
 """
 
 
-def source(folder: Path) -> str:
-    """The engine's script, fetched into a folder once and held against its checksum."""
-    fetch(folder, (AXE,))
-    return (folder / AXE.folder / "axe.min.js").read_text(encoding="utf-8")
+def source() -> str:
+    """The engine's script, from npm."""
+    return (scripts.installed() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 def findings(browser: Browser, engine: str) -> list[str]:

@@ -1,0 +1,143 @@
+"""`python -m selectivity_core.book.build STEP`: the steps behind `make book`, `make serve` and `make lint`."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from ...errors import BookError, SelectivityError
+from ...files import replace
+from . import ROOT
+
+BUILD = ROOT / "_build"
+SITE = BUILD / "html"
+EXECUTED = BUILD / "executed"
+FULL = BUILD / "full-build.json"  # what the last build took that ran every notebook
+
+
+def main() -> int:
+    """Runs a step; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m selectivity_core.book.build")
+    parser.add_argument("step", choices=["build", "check", "serve", "lint"])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="notebooks at a time")
+    parser.add_argument("--profile", help="of every notebook that has one (default: each its own)")
+    parser.add_argument("--port", type=int, default=0)
+    options = parser.parse_args()
+    try:
+        if options.step == "build":
+            build(options.jobs, options.profile)
+        elif options.step == "check":
+            check(SITE)
+        elif options.step == "serve":
+            from .serving import serve
+
+            serve(SITE, options.port)
+        else:
+            lint()
+    except SelectivityError as error:
+        print(f"book: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("book: interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build(workers: int, profile: str | None) -> None:
+    """Trains what notebooks need, runs those that are out of date, renders and checks the site.
+
+    Raises:
+        SelectivityError: a step that failed; the site of an earlier build is then left alone.
+    """
+    from ...runs.locks import lock, try_lock
+
+    with try_lock(BUILD / ".lock") as mine:
+        if mine:
+            return _build(workers, profile)
+    print("another build of this book is running; waiting for it …", flush=True)
+    with lock(BUILD / ".lock"):
+        _build(workers, profile)
+
+
+def _build(workers: int, profile: str | None) -> None:
+    from . import pages
+    from .execution import execute_all, prepare
+
+    start = time.monotonic()
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    jobs = [prepare(path, EXECUTED / path.name, {}) for path in notebooks]
+    if profile is not None:
+        given = {"profile": profile}
+        jobs = [prepare(j.notebook, j.out, given) if "profile" in j.made_from["parameters"] else j for j in jobs]
+    _train(workers, profile or "digits")
+    ran = execute_all(jobs, workers)
+    digest, mark = pages.stage(EXECUTED, BUILD / "source"), BUILD / "rendered"
+    if not mark.exists() or mark.read_text() != digest or not SITE.exists():
+        site = pages.render(BUILD / "source", BUILD / "render")
+        check(site)
+        mark.unlink(missing_ok=True)
+        shutil.rmtree(SITE, ignore_errors=True)
+        site.rename(SITE)
+        replace(mark, digest.encode())
+    else:
+        check(SITE)
+    seconds = time.monotonic() - start
+    if ran == len(jobs):
+        replace(FULL, json.dumps({"seconds": seconds, "notebooks": ran}).encode())
+    print(f"the book is at {SITE / 'index.html'}: {ran} of {len(jobs)} notebooks run, {seconds:.0f} s")
+
+
+def _train(workers: int, profile: str) -> None:
+    """The runs of all figures in one sweep, so that notebooks that run side by side need not train.
+
+    The ledger keeps no weights: the few networks whose weights pages need are trained though it has their tables.
+    """
+    from ...runs.archive import TRACKED, ledger, ledger_folder
+    from ...runs.planning import plan
+    from ...runs.store import default_store
+    from ...runs.sweeping import sweep
+    from ..papers.figures import FIGURES, grid
+
+    specs = list(dict.fromkeys(spec for figure in FIGURES for spec in grid(profile, figure)))
+    kept, store = ledger(), default_store()
+    if ledger_folder() is None:
+        # Long work may follow: say first what it is and what it costs, by the tracked runs' own times.
+        print("no ledger is read; what the figures take:")
+        print(plan(specs, store, ledger=ledger(folder=TRACKED), use_ledger=False, workers=workers).text(), flush=True)
+    baselines = [[s for s in grid(profile, e.id) if s.alpha == 0][: e.loads] for e in FIGURES.values()]
+    sweep(list(dict.fromkeys(itertools.chain(*baselines))), store, jobs=workers)
+    sweep(specs, store, jobs=workers, ledger=kept)
+
+
+def check(site: Path) -> None:
+    """Says that a site is in order.
+
+    Raises:
+        BookError: it is not.
+    """
+    from .check import check
+
+    print(f"{check(site, ROOT / '_toc.yml')} pages, all links, pictures and addresses in order")
+
+
+def lint() -> None:
+    """Looks over the sources of the notebooks.
+
+    Raises:
+        BookError: lists what is wrong.
+    """
+    from .lint import problems
+
+    found = [problem for path in sorted((ROOT / "notebooks").glob("*.ipynb")) for problem in problems(path)]
+    if found:
+        raise BookError(f"{len(found)} problems in notebooks:\n  " + "\n  ".join(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

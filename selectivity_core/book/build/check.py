@@ -1,0 +1,160 @@
+"""A look over the rendered book before anyone reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from bs4 import BeautifulSoup, Tag
+from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
+from yaml import YAMLError
+
+from ...errors import BookError
+from . import ROOT
+from .injection import foreign_scripts
+
+_WRITTEN_BY_SPHINX = {"genindex.html", "search.html", "py-modindex.html"}
+_NOT_PAGES = {"_static", "_images", "_downloads", "_sources"}
+# What a browser fetches by itself; following an <a> is the reader's decision.
+_LOADED = {
+    "script": ("src",), "link": ("href",), "img": ("src", "srcset"), "source": ("src", "srcset"), "iframe": ("src",),
+    "embed": ("src",), "object": ("data",), "video": ("src", "poster"), "audio": ("src",),
+}  # fmt: skip
+_FILE_NAME = re.compile(r"\S+\.(png|svg|jpe?g|gif|webp|pdf)", re.IGNORECASE)
+_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_CSS_OTHER_HOST = re.compile(r"""(?:url\(\s*|@import\s+)["']?\s*((?:https?:)?//[^"')\s;]+)""", re.IGNORECASE)
+_WIDGETS = "application/vnd.jupyter.widget-state+json"
+_NAN = re.compile(r"\bnan\b", re.IGNORECASE)
+
+
+def check(site: Path, toc: Path) -> int:
+    """Check every page of a rendered book, and give the number of pages.
+
+    The pages are those of the table of contents; links and anchors inside the book resolve; nothing is loaded from
+    another host; every picture has an alternative text, frames of sliders too; no output is a traceback or was written
+    to stderr; no caption or alternative text has NaN in it; no page names a folder of this machine; pages run no
+    script but those of the package and of the theme.
+
+    Raises:
+        BookError: lists all that is wrong, a line each; or there is no site or no table of contents.
+    """
+    site = site.resolve()
+    files = sorted(path for path in site.rglob("*.html") if path.relative_to(site).parts[0] not in _NOT_PAGES)
+    if site / "index.html" not in files:
+        raise BookError(f"there is no rendered book at {site} (no index.html): `make book` renders it")
+    try:
+        expected = {f"{name}.html" for name in parse_toc_yaml(toc)}
+    except (OSError, MalformedError, YAMLError) as error:
+        raise BookError(f"the table of contents {toc} cannot be read: {' '.join(str(error).split())}") from error
+    front = set() if "index.html" in expected else {"index.html"}  # leads to the first page
+    pages = {path.relative_to(site).as_posix() for path in files} - _WRITTEN_BY_SPHINX - front
+    problems = [f"{name}: in the table of contents, but not in the book" for name in sorted(expected - pages)]
+    problems += [f"{name}: in the book, but not in the table of contents" for name in sorted(pages - expected)]
+
+    @cache
+    def anchors(path: Path) -> set[str]:
+        parsed = _parse(path)
+        return {str(tag["id"]) for tag in parsed.find_all(id=True)} | {
+            str(tag["name"]) for tag in parsed.find_all("a", attrs={"name": True})
+        }
+
+    for path in files:
+        name, parsed = path.relative_to(site).as_posix(), _parse(path)
+        parts = [parsed, *_frames(parsed)]
+        found = [*_other_hosts(parsed), *_outputs(parsed), *_machine(path)]
+        found += [problem for part in parts for problem in _pictures(part)]
+        for text in [*parsed.select("article"), *parts[1:]]:
+            found += foreign_scripts(text)
+        for address in dict.fromkeys(address for part in parts for address in _inside(part)):
+            parts_of = urlsplit(address)
+            target = (path.parent / unquote(parts_of.path)).resolve() if parts_of.path else path
+            target = target / "index.html" if target.is_dir() else target
+            if not target.is_file() or not target.is_relative_to(site):
+                found.append(f"{address} points to a file that the book does not have")
+            elif target.suffix == ".html" and parts_of.fragment and unquote(parts_of.fragment) not in anchors(target):
+                found.append(f"{address} points to an anchor that the page does not have")
+        problems += [f"{name}: {problem}" for problem in dict.fromkeys(found)]
+    for path in sorted(site.rglob("*.css")):
+        problems += [f"{path.relative_to(site).as_posix()}: {p}" for p in _css(path.read_text(encoding="utf-8"))]
+    if problems:
+        raise BookError(f"{len(problems)} problems in the book at {site}:\n  " + "\n  ".join(problems))
+    return len(pages)
+
+
+def _parse(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def _frames(page: BeautifulSoup) -> Iterator[BeautifulSoup]:
+    """What the widgets of a page show as HTML."""
+    for script in page.find_all("script", type=_WIDGETS):
+        for model in json.loads(script.string or "{}").get("state", {}).values():
+            if model.get("model_name") in ("HTMLModel", "HTMLMathModel"):
+                yield BeautifulSoup(str(model["state"].get("value", "")), "html.parser")
+
+
+def _addresses(tag: Tag, attribute: str) -> list[str]:
+    value = str(tag.get(attribute) or "").strip()
+    if attribute == "srcset" and not value.startswith("data:"):
+        return [part.split()[0] for part in value.split(",") if part.strip()]
+    return [value] if value else []
+
+
+def _other_hosts(page: BeautifulSoup) -> Iterator[str]:
+    for name, attributes in _LOADED.items():
+        for tag in page.find_all(name):
+            for address in (a for attribute in attributes for a in _addresses(tag, attribute)):
+                if urlsplit(address).netloc:
+                    yield f"<{name}> loads {address} from another host"
+    for text in [tag.get_text() for tag in page.find_all("style")] + [
+        str(t["style"]) for t in page.find_all(style=True)
+    ]:
+        yield from _css(text)
+
+
+def _css(text: str) -> Iterator[str]:
+    for address in _CSS_OTHER_HOST.findall(_CSS_COMMENT.sub("", text)):
+        yield f"a style loads {address} from another host"
+
+
+def _inside(page: BeautifulSoup) -> Iterator[str]:
+    """The addresses on a page that point into the book."""
+    found = [a for name, names in {"a": ("href",), **_LOADED}.items() for t in page.find_all(name) for n in names
+             for a in _addresses(t, n)]  # fmt: skip
+    for tag in page.find_all("meta", attrs={"http-equiv": re.compile("^refresh$", re.IGNORECASE)}):
+        found.append(str(tag["content"]).partition("url=")[2])
+    yield from (address for address in found if not urlsplit(address).scheme and not urlsplit(address).netloc)
+
+
+def _outputs(page: BeautifulSoup) -> Iterator[str]:
+    for kind, what in (("traceback", "is a traceback"), ("stderr", "was written to stderr")):
+        for output in page.select(f".output.{kind}"):
+            yield f"an output {what}: {' '.join(output.get_text().split())[:120]}"
+    for caption in page.select("figcaption, caption, .cell_output p"):
+        if _NAN.search(caption.get_text()):
+            yield f"a caption says NaN: {' '.join(caption.get_text().split())[:120]}"
+
+
+def _machine(path: Path) -> Iterator[str]:
+    text = path.read_text(encoding="utf-8")
+    for folder in {str(ROOT), sys.prefix, str(Path.home())} - {"/"}:
+        if f"{folder}/" in text:
+            yield f"it names {folder}, a folder of this machine"
+
+
+def _pictures(page: BeautifulSoup) -> Iterator[str]:
+    for image in page.find_all("img"):
+        alt, source = str(image.get("alt") or "").strip(), str(image.get("src") or "")[:60]
+        if image.get("role") == "presentation":
+            continue
+        if not alt:
+            yield f"the picture {source} has no alternative text"
+        elif _FILE_NAME.fullmatch(alt):
+            yield f"the picture {source} has a file name as alternative text: {alt}"
+        elif _NAN.search(alt):
+            yield f"an alternative text says NaN: {alt[:120]}"

@@ -1,0 +1,256 @@
+"""Executing notebooks with papermill: each in a process of its own, its copy whole or not at all.
+
+An executed copy says in its metadata, under `STAMP`, what it was made from, so that it is made again only when its
+source, its parameters, the package, a library or a table that it read has changed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from importlib import metadata
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from ...errors import NotebookError, ParameterError, SelectivityError
+from ...files import make_folder, replace
+from ...machine import commit
+from ...runs import reads
+from ..parameters import check, declared, read_notebook
+from . import ROOT
+from .injection import defuse
+
+STAMP = "selectivity"
+PACKAGE = Path(__file__).resolve().parents[2]
+LIBRARIES = ("torch", "matplotlib")  # that decide what a figure shows, beside the package
+_ENVIRONMENT = tuple(f"SELECTIVITY_{name}" for name in ("LEDGER", "RUNS", "DATA", "DEVICE"))  # where results come from
+
+
+@dataclass(frozen=True)
+class Job:
+    """A notebook to execute, its parameters checked.
+
+    Attributes:
+        notebook: the source.
+        out: where the executed copy goes.
+        changed: the parameters that differ from the notebook's own.
+        made_from: what decides the outcome, as JSON can hold it.
+    """
+
+    notebook: Path
+    out: Path
+    changed: dict[str, Any]
+    made_from: dict[str, Any]
+
+
+def find_notebook(name: str) -> Path:
+    """A notebook by its name, or by its path where that ends in .ipynb.
+
+    Raises:
+        NotebookError: there is none; it suggests one.
+    """
+    path = Path(name) if name.endswith(".ipynb") else ROOT / "notebooks" / f"{name}.ipynb"
+    if not path.is_file():
+        names = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
+        near = difflib.get_close_matches(Path(name).stem, names, n=1)
+        raise NotebookError(f"notebook {name}: there is none; " + (f"did you mean {near[0]}?" if near else f"{names}"))
+    return path
+
+
+def prepare(notebook: Path, out: Path, parameters: Mapping[str, Any]) -> Job:
+    """Check a notebook's parameters and say what its copy would be made from; nothing is run or written.
+
+    Raises:
+        ParameterError: an unknown parameter or a value that is not allowed, or a notebook that declares none.
+        NotebookError: `notebook` is no notebook, or is `out`.
+    """
+    notebook, out = notebook.resolve(), out.resolve()
+    if notebook == out:
+        raise NotebookError(f"notebook {notebook}: the executed copy would replace its source")
+    source = read_notebook(notebook)
+    known = declared(source, notebook.stem)
+    try:
+        values = check(known, parameters)
+    except ParameterError as error:
+        raise ParameterError(f"notebook {notebook.stem}: {error}") from None
+    cells = [[cell.cell_type, cell.source, cell.metadata] for cell in source.cells]
+    made_from = {
+        "notebook": hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest(),
+        "package": _package(),
+        "parameters": values,
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "environment": {name: os.environ.get(name) for name in _ENVIRONMENT},
+    }
+    changed = {name: value for name, value in values.items() if value != known[name].default}
+    return Job(notebook, out, changed, made_from)
+
+
+def why_stale(job: Job) -> str | None:
+    """Why a job's copy must be made again; None where it is current."""
+    try:
+        stamp = read_notebook(job.out).metadata[STAMP]
+        now = json.loads(json.dumps(job.made_from))
+        changed = [name for name in now if stamp[name] != now[name]]
+        changed += [Path(path).name for path in reads.changed(stamp["reads"])[:1]]
+    except (NotebookError, KeyError, TypeError):
+        return "not executed yet"
+    return f"changed: {', '.join(changed)}" if changed else None
+
+
+def execute(job: Job, *, show_progress: bool = False) -> float:
+    """Execute a notebook, and give the seconds that it took.
+
+    Args:
+        job: what `prepare` gave.
+        show_progress: whether to print the progress of its sweeps while it runs.
+
+    Raises:
+        NotebookError: it failed. What it did stands in `failed/` beside `job.out`; an earlier copy is left alone.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(job, sender, show_progress))
+    process.start()
+    sender.close()
+    try:
+        outcome = receiver.recv()
+    except EOFError:
+        outcome = f"notebook {job.notebook.stem}: its process was killed"
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        process.join()
+    if isinstance(outcome, str):
+        raise NotebookError(outcome)
+    return float(outcome)
+
+
+def execute_all(jobs: Sequence[Job], workers: int) -> int:
+    """Execute the jobs whose copies are out of date, `workers` at a time, and give their number.
+
+    Raises:
+        NotebookError: naming all that failed, after the others have been executed.
+    """
+    reasons = {job.out: why_stale(job) for job in jobs}
+    stale = [job for job in jobs if reasons[job.out]]
+    for job in stale:
+        print(f"{job.notebook.stem}: {reasons[job.out]}", flush=True)
+    failures = []
+    with ThreadPoolExecutor(workers) as pool:
+        running = {pool.submit(execute, job): job for job in stale}
+        try:
+            for count, future in enumerate(as_completed(running), 1):
+                error = future.exception()
+                how = "failed" if error else f"{future.result():.1f} s"
+                print(f"{running[future].notebook.stem}: {how} ({count} of {len(stale)})", flush=True)
+                failures += [str(error)] if error else []
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+    if failures:
+        raise NotebookError(f"{len(failures)} of {len(stale)} notebooks failed:\n  " + "\n  ".join(failures))
+    return len(stale)
+
+
+def _package() -> str:
+    """One digest over the names and contents of the package's files."""
+    total = hashlib.sha256()
+    for path in sorted(p for p in PACKAGE.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        total.update(f"{path.relative_to(PACKAGE)}\n{reads.digest(path)}\n".encode())
+    return total.hexdigest()
+
+
+def _work(job: Job, sender: Connection, show_progress: bool) -> None:
+    """Run in a process of its own: papermill can be called only once in one. Sends seconds, or what went wrong."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the caller, which ends this process by SIGTERM
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory(prefix="selectivity-") as name:
+        threading.Thread(target=_end_with_caller, args=(name,), daemon=True).start()
+        os.environ |= {
+            "OMP_NUM_THREADS": "1",
+            "SELECTIVITY_PROGRESS": f"{name}/progress" if show_progress else "none",
+            reads.VARIABLE: f"{name}/reads",
+            "JUPYTER_RUNTIME_DIR": name,
+        }
+        if show_progress:
+            threading.Thread(target=_show, args=(Path(f"{name}/progress"),), daemon=True).start()
+        os.environ.pop("MPLBACKEND", None)  # one set for scripts would leave the notebook without its figures
+        try:
+            sender.send(_execute(job, Path(name)))
+        except SelectivityError as error:
+            sender.send(str(error))
+
+
+def _end_with_caller(folder: str) -> None:
+    """The kernel ends with this process by itself."""
+    caller = multiprocessing.parent_process()
+    assert caller is not None
+    caller.join()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
+def _show(path: Path) -> None:
+    """What is written to a file, as it comes."""
+    path.touch()
+    with path.open(encoding="utf-8") as file:
+        while True:
+            print(file.read(), end="", file=sys.stderr, flush=True)
+            time.sleep(0.5)
+
+
+def _execute(job: Job, folder: Path) -> float:
+    copy, start = folder / "executed.ipynb", time.monotonic()
+    problem = _papermill(job, copy)
+    seconds = round(time.monotonic() - start, 1)
+    if copy.exists():
+        executed, out = read_notebook(copy), job.out
+        problem = problem or next(defuse(executed), "")
+        if problem:
+            out = job.out.parent / "failed" / job.out.name
+            problem += f" (what it did stands in {out})"
+        read, made_with = reads.entries(folder / "reads"), {"changed": job.changed, "commit": commit()}
+        executed.metadata[STAMP] = job.made_from | made_with | {"reads": read, "seconds": seconds}
+        executed.metadata.pop("papermill", None)  # it names folders of this machine
+        make_folder(out.parent)
+        replace(out, (nbformat.writes(executed) + "\n").encode())
+    if problem:
+        raise NotebookError(f"notebook {job.notebook.stem} failed {' '.join(problem.split())}")
+    return seconds
+
+
+def _papermill(job: Job, copy: Path) -> str:
+    """Run papermill, and say what went wrong; it writes the copy after each cell."""
+    import papermill
+    from traitlets.config import Config
+
+    # Unix sockets: another process can take a TCP port between its choice and its use.
+    sockets = Config({"KernelManager": {"transport": "ipc", "ip": str(copy.with_name("kernel"))}})
+    try:
+        papermill.execute_notebook(
+            read_notebook(job.notebook), copy, job.changed, kernel_name="python3", language="python",
+            progress_bar=False, config=sockets,
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        return f"in cell In [{error.exec_count}]: {error.ename}: {error.evalue}"
+    except Exception as error:  # a kernel that died or never was; whatever it is, the caller names the notebook
+        return f"with {type(error).__name__}: {error}"
+    return ""

@@ -1,0 +1,154 @@
+"""From executed notebooks and Markdown pages to a site.
+
+Jupyter Book renders a copy of the book in which `notebooks/` holds the executed notebooks, so that a link works alike
+in the repository, in JupyterLab and in the book.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+
+from ...errors import BookError
+from ...files import make_folder
+from ..papers.figures import FIGURES
+from ..parameters import read_notebook
+from . import ROOT, scripts
+from .execution import LIBRARIES, STAMP
+
+COPIED = ("_config.yml", "_toc.yml", "book", "benchmarks/measured")
+_NOT_COPIED = shutil.ignore_patterns("package*.json")
+SET_UP = {"parameters", "injected-parameters", "hide-input"}  # tags of cells that pages show below the first figure
+_FIGURE = re.compile(r"<(img|svg|figure|canvas)\b|^(image/|application/vnd\.jupyter\.widget-view)", re.MULTILINE)
+# The page of the bare address. Without an icon, browsers ask for /favicon.ico.
+_FRONT = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Refresh" content="0; url={address}">
+<link rel="icon" href="data:,">
+<title>Opening the book</title>
+</head>
+<body><p><a href="{address}">The first page</a></p></body>
+</html>
+"""
+
+
+def stage(executed: Path, folder: Path) -> str:
+    """Lay out what is rendered in an empty `folder`, and give a digest of it.
+
+    Args:
+        executed: where the executed notebooks are.
+        folder: replaced where it exists.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    make_folder(folder / "notebooks")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=_NOT_COPIED)
+        elif source.exists():
+            shutil.copy(source, folder / name)
+    scripts.copy_to(folder / "book" / "_static" / "vendor")
+    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        shown = page(read_notebook(executed / notebook.name), notebook.stem)
+        nbformat.write(shown, folder / "notebooks" / notebook.name)
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        total.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return total.hexdigest()
+
+
+def render(folder: Path, out: Path) -> Path:
+    """Render a staged book; warnings are errors. Gives the folder of the site.
+
+    Raises:
+        BookError: Jupyter Book is not installed, or failed.
+    """
+    command = shutil.which("jupyter-book", path=str(Path(sys.executable).parent))
+    if command is None:
+        raise BookError("jupyter-book is not installed beside this Python; `make env` installs it")
+    print("rendering pages …", flush=True)
+    shutil.rmtree(out, ignore_errors=True)
+    options = ["--all", "-q", "-W", "--keep-going", "--path-output", str(out)]
+    done = subprocess.run([command, "build", str(folder), *options], text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise BookError(f"jupyter-book failed with exit code {done.returncode}:\n{(done.stdout + done.stderr)[-6000:]}")
+    site = out / "_build" / "html"
+    for source in sorted((ROOT / "notebooks").glob("*.ipynb")):  # what readers download: without outputs
+        if (site / "_sources" / "notebooks" / source.name).exists():
+            shutil.copy(source, site / "_sources" / "notebooks")
+    first = yaml.safe_load((folder / "_toc.yml").read_text(encoding="utf-8"))["root"]
+    if first != "index":
+        (site / "index.html").write_text(_FRONT.format(address=f"{first}.html"), encoding="utf-8")
+    return site
+
+
+def page(notebook: NotebookNode, name: str) -> NotebookNode:
+    """What the book shows of an executed notebook; `notebook` is changed.
+
+    Parameters and hidden cells that show nothing are folded and stand below the first figure, the search finds figures
+    by their numbers, and the last cell says how to make the page again.
+    """
+    stamp = notebook.metadata.pop(STAMP, None)
+    first = next((k for k, cell in enumerate(notebook.cells) if _shows_figure(cell)), 0)
+    before: list[NotebookNode] = []
+    below: list[NotebookNode] = []
+    for cell in notebook.cells[: first + 1]:
+        tags = cell.metadata.get("tags", [])
+        is_set_up = bool(SET_UP & set(tags)) and not cell.get("outputs")
+        if is_set_up:
+            cell.metadata["tags"] = [*dict.fromkeys([*tags, "hide-input"])]
+            what = "set-up" if tags == ["hide-input"] else "parameters"
+            cell.metadata["mystnb"] = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
+        (below if is_set_up else before).append(cell)
+    notebook.cells = [*before, *below, *notebook.cells[first + 1 :]]
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+    entries = [f"```{{index}} ! Figure {e.number}\n```" for e in FIGURES.values() if e.notebook == name]
+    if entries:
+        notebook.cells.insert(1, nbformat.v4.new_markdown_cell("\n\n".join(entries), id="search-entries"))
+    if stamp:
+        notebook.cells.append(nbformat.v4.new_markdown_cell(_colophon(name, stamp), id="colophon"))
+    return notebook
+
+
+def _shows_figure(cell: NotebookNode) -> bool:
+    data = (output.get("data", {}) for output in cell.get("outputs", []))
+    return any(_FIGURE.search("\n".join([*kinds, str(kinds.get("text/html", ""))])) for kinds in data)
+
+
+def _colophon(name: str, stamp: dict[str, Any]) -> str:
+    command = f"make figure NB={name}"
+    if stamp["changed"]:
+        command += " PARAMS=" + shlex.quote(as_yaml(stamp["changed"]))
+    values = ", ".join(f"`{key} = {value!r}`" for key, value in stamp["parameters"].items())
+    made_with = ", ".join(f"{library} {stamp['libraries'][library]}" for library in LIBRARIES)
+    return f"""---
+
+**Make this page again**, in the folder of a checkout:
+
+```bash
+{command}
+```
+
+Parameters: {values}. Made in {stamp["seconds"]:.0f} s, without the training of runs that were there already, with
+{made_with} at commit {stamp["commit"] or "unknown"}."""
+
+
+def as_yaml(parameters: dict[str, Any]) -> str:
+    """Parameters as one line of YAML, as `-y` takes them."""
+    plain = json.loads(json.dumps(parameters))  # a notebook's metadata are no plain dicts
+    text = yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return str(text).strip()

@@ -1,0 +1,125 @@
+"""The runs that claims are judged on: those that a page drew, one value a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ..data.catalogue import DATASETS
+from ..errors import MissingRunsError
+from ..spec import VARIED
+from ..tables import RUN_FIGURES
+from .pages import FigureRuns, gather
+from .units import over_units
+
+FITTED = 0.95  # training accuracy, on the labels trained with, from which on a network has fitted its training images
+SPARSE, BUSY = 0.5, 0.8  # shares of the images: a sparse unit is active for at most, a busy one for at least so many
+BOUNDS = {"bound": "bound", "bound_last": "bound", "axis": "axis"}  # measure -> kind of row in table `bounds`
+LAST = 2  # layers that "bound_last" averages over
+
+
+class Evidence:
+    """The runs of figures under one set of page parameters, each figure gathered once.
+
+    Args:
+        profile: at which scale.
+        ask: further parameters of the page, as for `pages.gather`.
+    """
+
+    def __init__(self, profile: str, **ask: Any) -> None:
+        self.profile, self.ask = profile, ask
+        self._figures: dict[str, FigureRuns] = {}
+
+    def add(self, runs: FigureRuns) -> None:
+        """Takes the runs of a figure as a page drew them."""
+        self._figures[runs.figure.id] = runs
+
+    def figure(self, name: str) -> FigureRuns:
+        """All runs of a figure."""
+        if name not in self._figures:
+            self._figures[name] = gather(name, profile=self.profile, **self.ask)
+        return self._figures[name]
+
+    def runs(self, figure: str, model: str) -> pd.DataFrame:
+        """Completed runs of one of a figure's networks.
+
+        Raises:
+            MissingRunsError: there is none.
+        """
+        runs = self.figure(figure).runs
+        runs = runs[runs["model"] == model]
+        if not len(runs):
+            raise MissingRunsError(f"no run of {model} is finished for {figure}")
+        return runs
+
+    def table(self, name: str, figure: str, model: str) -> pd.DataFrame:
+        """A table of these runs with α, seed and what else varies joined on.
+
+        Raises:
+            MissingRunsError: it has no row of them.
+        """
+        found = self.figure(figure).table(name)
+        found = found[found["model"] == model]
+        if not len(found):
+            raise MissingRunsError(f"table {name} has no row of {model} for {figure}")
+        return found
+
+    def values(self, figure: str, model: str, measure: str) -> pd.DataFrame:
+        """One value a network.
+
+        A run that diverged has the accuracy of chance: leaving it out would flatter the setting that made it diverge.
+
+        Args:
+            figure: whose runs.
+            model: which network.
+            measure: a figure of `runs`; a measure of table `layers`, as its mean over all units ("informed" is mutual
+                information less that of shuffled labels); "sparse" or "busy" (shares of units); "bound", "axis" or
+                "bound_last" (means over the layers, or the last two, whose off-axis bound was worked out).
+
+        Returns:
+            run, alpha, seed, the fields in which runs vary, and value; networks without the value are left out.
+
+        Raises:
+            MissingRunsError: no network has it.
+        """
+        runs = self.runs(figure, model)
+        keys = ["run", "alpha", "seed", *VARIED]
+        rows = runs[keys].merge(self._measured(figure, model, measure, runs), on="run", validate="one_to_one")
+        if measure.endswith("accuracy"):
+            lost = self.figure(figure).diverged
+            lost = lost[lost["model"] == model]
+            chance = 1 / DATASETS[str(runs["dataset"].iloc[0])].classes
+            rows = pd.concat([rows, lost[keys].assign(value=chance)]) if len(lost) else rows
+        rows = rows[rows["value"].notna()].reset_index(drop=True)
+        if not len(rows):
+            raise MissingRunsError(f"no finished run of {model} has {measure}")
+        return rows
+
+    def _measured(self, figure: str, model: str, measure: str, runs: pd.DataFrame) -> pd.DataFrame:
+        if measure in RUN_FIGURES:
+            return runs[["run"]].assign(value=runs[measure].astype(float))
+        if measure in ("sparse", "busy"):
+            active = (units := self.table("units", figure, model))["active_samples"]
+            share = (active <= SPARSE if measure == "sparse" else active >= BUSY).groupby(units["run"]).mean()
+            return share.rename("value").reset_index()
+        if measure in BOUNDS:
+            rows = self.table("bounds", figure, model)
+            if measure == "bound_last":
+                rows = rows[rows["depth"] > self.table("layers", figure, model)["depth"].max() - LAST]
+            rows = rows[rows["kind"] == BOUNDS[measure]]
+            return rows.groupby("run", as_index=False)["value"].mean()
+        means = over_units(
+            self.table("layers", figure, model), "mutual_information" if measure == "informed" else measure
+        )
+        less = means["shuffled"] if measure == "informed" else 0.0
+        return means[["run"]].assign(value=means["mean"] - less)
+
+
+def fitted(runs: pd.DataFrame) -> pd.Series:
+    """Which networks have fitted their training images: one rule for every page that measures reliance on units.
+
+    Args:
+        runs: table `runs`: train_accuracy_last, on the labels trained with and without dropout.
+    """
+    return runs["train_accuracy_last"] >= FITTED

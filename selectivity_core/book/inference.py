@@ -1,0 +1,379 @@
+"""Inference over networks: paired differences, their intervals and tests. The trained network is the replicate.
+
+One design serves the whole book. Runs share their seeds across α, so every effect is a paired difference, one number a
+seed. Its interval is Student's t. Its p value is that of the exact sign-flip test from `FLIPS_FROM` networks on, which
+holds where a few networks collapse and t does not, and of the t test below that, where 2ⁿ flips are too few to reach a
+level. A family of effects is corrected by the largest statistic (max-T), each seed's differences flipped together;
+effects with fewer seeds than that are a family of their own, corrected by Holm.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+
+from ..errors import ParameterError
+
+LEVEL = 0.05
+FLIPS_FROM = 6  # networks: 2 / 2⁶ is the first exact two-sided level below 0.05
+MOST_FLIPS = 2**13  # all sign flips up to here, as many random ones beyond
+ROUNDING = 1e-12  # spreads below this share of the values are rounding
+TIE = 1e-9  # statistics closer than this share of their size are equal
+LARGEST = 0.999  # Fisher's z of a perfect correlation is infinite
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over networks, or a difference of two.
+
+    Attributes:
+        mean: in the unit of the values.
+        se: standard error; NaN for a single network.
+        df: degrees of freedom of `se`.
+        n: networks (pairs, where paired).
+        p: two-sided, against `null`; NaN where so few networks give none.
+        test: the name of the test behind `p`.
+        fisher: whether intervals are formed on Fisher's z, as those of correlations are.
+    """
+
+    mean: float
+    se: float
+    df: float
+    n: int
+    p: float
+    test: str
+    fisher: bool = False
+
+    def interval(self, coverage: float = 0.95) -> tuple[float, float]:
+        """Student's t interval; NaN for a single network."""
+        if math.isnan(self.se) or not self.df > 0:
+            return math.nan, math.nan
+        half = float(stats.t.ppf((1 + coverage) / 2, self.df)) * self.se
+        if self.fisher:
+            z = math.atanh(_clip(self.mean))
+            return math.tanh(z - half), math.tanh(z + half)
+        return self.mean - half, self.mean + half
+
+    def inside(self, low: float, high: float) -> bool:
+        """Equivalence by two one-sided tests at 5 %: whether the 90 % interval lies within (low, high)."""
+        bounds = self.interval(0.90)
+        return low < bounds[0] and bounds[1] < high
+
+    @property
+    def detectable(self) -> float:
+        """The effect that a paired t test with this spread and n finds with 80 % power; NaN where unknown."""
+        if not self.se > 0 or self.n < 2:
+            return math.nan
+        size = TTestPower().solve_power(nobs=self.n, alpha=LEVEL, power=0.8, alternative="two-sided")
+        return float(size) * self.se * math.sqrt(self.n)
+
+
+def present(values: ArrayLike) -> np.ndarray:
+    """(networks,) float64 without the NaN.
+
+    Raises:
+        ParameterError: more than one dimension, or infinite values.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    if found.ndim != 1 or np.isinf(found).any():
+        raise ParameterError(f"values: shape {found.shape} given; finite numbers, one a network, are needed")
+    return found[~np.isnan(found)]
+
+
+def mean_of(values: ArrayLike, null: float = 0.0) -> Estimate:
+    """The mean of one value a network, tested against `null`.
+
+    Args:
+        values: (networks,), such as paired differences; NaN are dropped.
+        null: the mean under the hypothesis tested.
+
+    Raises:
+        ParameterError: no value.
+    """
+    found = present(values)
+    if not found.size:
+        raise ParameterError("values: none given; one a network is needed")
+    n, mean = found.size, float(found.mean())
+    if n == 1:
+        return Estimate(mean, math.nan, 0, 1, math.nan, "none: one network")
+    spread = float(found.std(ddof=1))
+    if spread <= ROUNDING * np.abs(found).max():
+        spread = 0.0
+    se = spread / math.sqrt(n)
+    if n >= FLIPS_FROM:
+        return Estimate(mean, se, n - 1, n, sign_flip(found - null), "sign flip")
+    if spread == 0:  # no spread to judge by: a sign test counts
+        return Estimate(mean, se, n - 1, n, 1.0 if mean == null else 2.0 ** (1 - n), "sign test")
+    return Estimate(mean, se, n - 1, n, float(2 * stats.t.sf(abs(mean - null) / se, n - 1)), "t")
+
+
+def sign_flip(differences: ArrayLike) -> float:
+    """The exact two-sided p of the mean of paired differences under independent flips of their signs.
+
+    All 2ⁿ flips are counted up to n = 14; beyond, `MOST_FLIPS` random ones, the observed signs among them. Means that
+    are equal but for rounding count as equal: accuracies are counts of images, so that ties are common. (scipy's
+    `permutation_test` leaves them to rounding.)
+    """
+    found = present(differences)
+    means = np.abs(flips(found.size) @ found)
+    return float((means >= abs(found.sum()) * (1 - TIE)).mean())
+
+
+def flips(n: int) -> np.ndarray:
+    """(flips, n) signs ±1, the observed signs first: all with the first sign kept, which by symmetry are all there
+    are, or `MOST_FLIPS` random ones where there are more."""
+    if 2 ** (n - 1) <= MOST_FLIPS:
+        return np.array([(1, *rest) for rest in itertools.product((1, -1), repeat=n - 1)])
+    return np.vstack([np.ones(n, int), np.random.default_rng(0).choice((1, -1), (MOST_FLIPS - 1, n))])
+
+
+def unpaired(first: ArrayLike, second: ArrayLike) -> Estimate:
+    """The mean of some networks less that of others, by Welch's t."""
+    a, b = present(first), present(second)
+    if not a.size or not b.size:
+        raise ParameterError(f"{a.size} and {b.size} networks given; one or more on either side are needed")
+    mean = float(a.mean() - b.mean())
+    if min(a.size, b.size) < 2:
+        return Estimate(mean, math.nan, 0, min(a.size, b.size), math.nan, "none: one network")
+    parts = a.var(ddof=1) / a.size, b.var(ddof=1) / b.size
+    total = float(sum(parts))
+    if total <= (ROUNDING * max(np.abs(a).max(), np.abs(b).max())) ** 2:
+        return Estimate(mean, 0.0, a.size + b.size - 2, min(a.size, b.size), math.nan, "none: no spread")
+    df = total**2 / (parts[0] ** 2 / (a.size - 1) + parts[1] ** 2 / (b.size - 1))
+    p = float(2 * stats.t.sf(abs(mean) / math.sqrt(total), df))
+    return Estimate(mean, math.sqrt(total), float(df), min(a.size, b.size), p, "Welch")
+
+
+def spearman(x: ArrayLike, y: ArrayLike) -> float:
+    """Spearman's rank correlation of the pairs without NaN; NaN for fewer than two, or a side with one value only."""
+    both = pd.DataFrame({"x": np.asarray(x, float), "y": np.asarray(y, float)}).dropna()
+    if len(both) < 2 or both["x"].nunique() == 1 or both["y"].nunique() == 1:
+        return math.nan
+    return float(stats.spearmanr(both["x"], both["y"]).statistic)
+
+
+def mean_correlation(values: ArrayLike) -> Estimate:
+    """The average of one correlation a network, on Fisher's z."""
+    z = mean_of(np.arctanh(np.clip(present(values), -LARGEST, LARGEST)))
+    return Estimate(math.tanh(z.mean), z.se, z.df, z.n, z.p, f"{z.test} of Fisher's z", fisher=True)
+
+
+def correlation_over(x: ArrayLike, y: ArrayLike) -> Estimate:
+    """Spearman's correlation over networks, one pair a network, with the variance (1 + ρ²/2)/(n − 3) on Fisher's z."""
+    both = pd.DataFrame({"x": np.asarray(x, float), "y": np.asarray(y, float)}).dropna()
+    rho, n = spearman(both["x"], both["y"]), len(both)
+    if n < 4 or math.isnan(rho):
+        return Estimate(rho, math.nan, 0, n, math.nan, "none: too few networks", fisher=True)
+    p = float(stats.spearmanr(both["x"], both["y"]).pvalue)
+    return Estimate(rho, math.sqrt((1 + rho**2 / 2) / (n - 3)), 1e6, n, p, "Spearman", fisher=True)
+
+
+def rank_sum(first: ArrayLike, second: ArrayLike) -> float:
+    """The two-sided p of the Wilcoxon rank sum, the paper's test of one sign of α against the other."""
+    a, b = present(first), present(second)
+    if not a.size or not b.size:
+        return math.nan
+    method = "exact" if min(a.size, b.size) <= 20 and np.unique([*a, *b]).size == a.size + b.size else "asymptotic"
+    return float(stats.mannwhitneyu(a, b, method=method).pvalue)
+
+
+def holm(p: ArrayLike) -> np.ndarray:
+    """Holm's correction of the p values that are there; NaN stay NaN."""
+    found = np.asarray(p, dtype=np.float64).copy()
+    known = ~np.isnan(found)
+    if known.any():
+        found[known] = multipletests(found[known], method="holm")[1]
+    return found
+
+
+def differences(
+    runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha", baseline: float = 0.0
+) -> pd.DataFrame:
+    """Paired differences to the baseline.
+
+    Args:
+        runs: a row a run: `by`, seed, `value`; at most one a cell.
+        value: the column compared.
+        by: the column whose levels are compared.
+        baseline: the level that the others are held against.
+
+    Returns:
+        DataFrame, seeds by levels of `by` without the baseline; NaN where a seed lacks either run.
+
+    Raises:
+        ParameterError: no run at the baseline.
+    """
+    cells = runs.pivot(index="seed", columns=by, values=value)
+    if baseline not in cells:
+        raise ParameterError(f"{by}: no run at {baseline:g}, which the others are held against")
+    return cells.drop(columns=baseline).sub(cells[baseline], axis=0)
+
+
+def max_t(table: pd.DataFrame) -> pd.Series:
+    """p values of paired differences, corrected within families: levels that the same seeds have are one family.
+
+    From `FLIPS_FROM` seeds on: the share of joint sign flips whose largest absolute t is at least a level's own. Levels
+    with fewer seeds are one family together: t tests with Holm's correction.
+
+    Args:
+        table: of `differences`.
+
+    Returns:
+        (levels,) p values; NaN where a level has fewer than two seeds.
+    """
+    found = pd.Series(math.nan, index=table.columns, dtype=float)
+    families: dict[tuple[int, ...], list[float]] = {}
+    for level, column in table.items():
+        seeds = tuple(column.dropna().index)
+        if seeds:
+            families.setdefault(seeds if len(seeds) >= FLIPS_FROM else (), []).append(level)
+    for seeds, levels in families.items():
+        if seeds:
+            found[levels] = _largest_of_flips(table.loc[list(seeds), levels].to_numpy())
+        else:
+            found[levels] = holm([mean_of(table[level]).p for level in levels])
+    return found
+
+
+def _largest_of_flips(cells: np.ndarray) -> np.ndarray:
+    """(levels,) corrected p values of differences (seeds, levels) without NaN."""
+    largest = np.array([_t(cells * flip[:, None]).max() for flip in flips(len(cells))])
+    return np.array([(largest >= t * (1 - TIE)).mean() for t in _t(cells)])
+
+
+def _t(cells: np.ndarray) -> np.ndarray:
+    """(levels,) |t| of the mean over seeds; infinite where the differences have no spread, 0 where they are all 0."""
+    mean, se = cells.mean(0), cells.std(0, ddof=1) / math.sqrt(len(cells))
+    scale = np.abs(cells).max(0)
+    none = se <= ROUNDING * scale
+    return np.where(none, np.where(scale > 0, np.inf, 0.0), np.abs(mean) / np.where(none, 1.0, se))
+
+
+EFFECTS = (
+    "n", "mean", "mean_low", "mean_high", "difference", "low", "high", "simultaneous_low", "simultaneous_high", "p",
+    "p_corrected", "detectable",
+)  # fmt: skip
+
+
+def effects(runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha", baseline: float = 0.0) -> pd.DataFrame:
+    """Every level against the baseline, paired by seed.
+
+    Args:
+        runs, value, by, baseline: as for `differences`.
+
+    Returns:
+        a row a level, ascending, the baseline among them. `by`; n (pairs); mean, the baseline's over all its seeds plus
+        the paired difference, so that levels with fewer seeds stand where they belong; mean_low and mean_high, the same
+        with the difference's interval; difference, low and high (95 %); simultaneous_low and simultaneous_high
+        (Bonferroni over the levels); p; p_corrected (`max_t`); detectable (the effect found with 80 % power).
+    """
+    table = differences(runs, value, by, baseline)
+    base = float(runs.loc[runs[by] == baseline, value].mean())
+    corrected = max_t(table) if table.shape[1] else pd.Series(dtype=float)
+    rows = [{by: baseline, "n": int((runs[by] == baseline).sum()), "mean": base, "difference": 0.0}]
+    for level, column in table.items():
+        if not column.notna().any():
+            continue
+        found = mean_of(column)
+        low, high = found.interval()
+        wide = found.interval(1 - LEVEL / table.shape[1])
+        rows.append(
+            {
+                by: level, "n": found.n, "mean": base + found.mean, "difference": found.mean, "low": low, "high": high,
+                "mean_low": base + low, "mean_high": base + high,
+                "simultaneous_low": wide[0], "simultaneous_high": wide[1], "p": found.p,
+                "p_corrected": corrected[level], "detectable": found.detectable,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=[by, *EFFECTS]).sort_values(by, ignore_index=True)
+
+
+def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
+    """α < 0 less α > 0 at equal size of α, paired by seed, with the paper's rank sum beside it.
+
+    Args:
+        runs: a row a run: alpha, seed, `value`.
+        value: the column compared.
+
+    Returns:
+        a row a size of α that was run with both signs: size, n, negative and positive (means), difference, low and high
+        (95 %), p, p_corrected (`max_t` over the sizes), p_rank_sum (Holm over the sizes).
+    """
+    cells = runs.pivot(index="seed", columns="alpha", values=value)
+    sizes = [a for a in sorted(cells.columns) if a > 0 and -a in cells.columns]
+    table = pd.DataFrame({size: cells[-size] - cells[size] for size in sizes})
+    table = table.loc[:, table.notna().any()]
+    corrected = max_t(table) if table.shape[1] else pd.Series(dtype=float)
+    rows = []
+    for size, column in table.items():
+        found = mean_of(column)
+        low, high = found.interval()
+        rows.append(
+            {
+                "size": size, "n": found.n, "negative": cells[-size].mean(), "positive": cells[size].mean(),
+                "difference": found.mean, "low": low, "high": high, "p": found.p, "p_corrected": corrected[size],
+                "p_rank_sum": rank_sum(cells[-size], cells[size]),
+            }
+        )  # fmt: skip
+    columns = ["size", "n", "negative", "positive", "difference", "low", "high", "p", "p_corrected", "p_rank_sum"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.assign(p_rank_sum=holm(frame["p_rank_sum"]))
+
+
+def at_fold(runs: pd.DataFrame, factor: float, value: str = "test_accuracy", index: str = "si_units") -> pd.Series:
+    """What `value` changes where lowering α has cut the index by `factor`, seed by seed.
+
+    Each seed's differences are interpolated linearly in log index between the two neighbouring α ≤ 0 whose indices
+    bracket the index at α = 0 divided by `factor`; never extrapolated.
+
+    Args:
+        runs: a row a run: alpha, seed, `value`, `index`.
+        factor: above 1.
+        value, index: columns.
+
+    Returns:
+        (seeds,) change of `value`; seeds whose α do not bracket the factor are left out.
+    """
+    if not factor > 1:
+        raise ParameterError(f"factor: {factor!r} given; a number above 1 is needed")
+    found = {}
+    for seed, own in runs[runs["alpha"] <= 0].groupby("seed"):
+        own = own.sort_values("alpha", ascending=False)
+        if own["alpha"].iloc[0] != 0:
+            continue
+        target = float(own[index].iloc[0]) / factor
+        above = own[index].to_numpy() >= target
+        crossing = np.flatnonzero(above[:-1] & ~above[1:])
+        if not crossing.size:
+            continue
+        k = int(crossing[0])  # the first on the way down
+        sides = np.log(np.maximum(own[index].to_numpy()[k : k + 2], np.finfo(float).tiny))
+        share = (sides[0] - math.log(target)) / (sides[0] - sides[1])
+        values = own[value].to_numpy()
+        found[seed] = float(values[k] + share * (values[k + 1] - values[k]) - values[0])
+    return pd.Series(found, dtype=float)
+
+
+def slopes(runs: pd.DataFrame, value: str, by: str = "alpha") -> pd.Series:
+    """(seeds,) least-squares slope of `value` over the rank of `by` among all its levels; seeds with one are left out.
+
+    The unit is the mean change from one level that was run to the next.
+    """
+    places = {level: k for k, level in enumerate(sorted(runs[by].unique()))}
+    found = {}
+    for seed, own in runs.dropna(subset=[value]).groupby("seed"):
+        if own[by].nunique() > 1:
+            found[seed] = float(np.polyfit(own[by].map(places).to_numpy(float), own[value].to_numpy(float), 1)[0])
+    return pd.Series(found, dtype=float)
+
+
+def _clip(correlation: float) -> float:
+    return max(-LARGEST, min(LARGEST, correlation))

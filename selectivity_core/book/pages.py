@@ -1,0 +1,206 @@
+"""The runs behind a notebook's figures, and the few things that every page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from html import escape
+from typing import Any
+
+import pandas as pd
+from IPython.display import Markdown
+
+from ..models import MODEL_NAMES
+from ..runs.analyses import ANALYSES, bound_tasks
+from ..runs.archive import ledger
+from ..runs.derived import FOLDER, Task, derive, ledger_results
+from ..runs.profiles import Bound, check_overrides, find_profile
+from ..runs.reads import record as record_read
+from ..runs.store import RunStore, default_store
+from ..runs.sweeping import MAX_HOURS, OnMissing, sweep
+from ..spec import VARIED, RunSpec, spec_of
+from ..tables import Tables
+from .papers.claims import PAPER_ACCURACY, PAPER_DATA
+from .papers.figures import LEAVITT_MORCOS, Figure, find_figure, grid
+from .representations import pair_tasks
+
+NOT_HERE = "selectivity-not-here"  # the mark of a sentence that the runs at hand do not bear out
+
+
+@dataclass(frozen=True)
+class FigureRuns:
+    """The runs of one figure at one profile.
+
+    Attributes:
+        figure: of the register.
+        profile: name of the scale.
+        specs: all runs that the figure wants.
+        tables: those that are there, as tidy tables; a diverged run has a row in `tables.runs` only.
+    """
+
+    figure: Figure
+    profile: str
+    specs: tuple[RunSpec, ...]
+    tables: Tables
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """Completed runs, a row a run."""
+        return self.tables.runs[self.tables.runs["status"] == "complete"].reset_index(drop=True)
+
+    @property
+    def diverged(self) -> pd.DataFrame:
+        """Runs whose loss stopped being finite."""
+        return self.tables.runs[self.tables.runs["status"] == "diverged"].reset_index(drop=True)
+
+    @property
+    def missing(self) -> list[RunSpec]:
+        """Runs that are wanted and not there."""
+        there = set(self.tables.runs["run"])
+        return [spec for spec in self.specs if spec.id not in there]
+
+    @property
+    def models(self) -> list[str]:
+        """Networks, in the order of the figure."""
+        return list(dict.fromkeys(spec.model for spec in self.specs))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the completed runs, with model, α, seed and what else varies joined on."""
+        return self.tables.with_spec(name, "model", "alpha", "seed", *VARIED)
+
+    def context(self) -> pd.DataFrame:
+        """What the networks of the page are, and how well they do beside the paper's: a row a network, at α = 0.
+
+        Where a figure compares settings the row is of its first one alone: a mean over true and random labels would be
+        nobody's accuracy. Accuracies are means over seeds in percent; steps are those of gradient descent.
+        """
+        rows = []
+        for model in self.models:
+            spec = next(s for s in self.specs if s.model == model)
+            like = {s.id for s in self.specs if s.replace(alpha=spec.alpha, seed=spec.seed) == spec and s.alpha == 0}
+            own = self.runs[self.runs["run"].isin(like)]
+            theirs = PAPER_DATA.get(self.figure.paper, PAPER_DATA[LEAVITT_MORCOS]).get(model)
+            accuracy = PAPER_ACCURACY.get((model, theirs or ""))
+            rows.append(
+                {
+                    "network": MODEL_NAMES[model], "width": spec.width,
+                    "data": ", ".join(own["provenance_data"].unique()),
+                    "training images": spec.train_size, "epochs": spec.epochs,
+                    "steps": spec.epochs * -(-spec.train_size // spec.batch_size), "seeds": own["seed"].nunique(),
+                    "training accuracy (%)": 100 * own["train_accuracy"].mean(),
+                    "test accuracy (%)": 100 * own["test_accuracy"].mean(),
+                    "the paper's data": theirs or "",
+                    "its test accuracy (%)": 100 * accuracy if accuracy else float("nan"),
+                }
+            )  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def lacking(self) -> pd.DataFrame:
+        """What is not drawn: a row for each network and α with missing or diverged runs, and their seeds."""
+        rows = [(s.model, s.alpha, s.seed, "missing") for s in self.missing]
+        rows += [(r.model, r.alpha, r.seed, "diverged") for r in self.diverged.itertuples()]
+        frame = pd.DataFrame(rows, columns=["model", "alpha", "seed", "status"])
+        grouped = frame.groupby(["model", "alpha", "status"])["seed"]
+        return grouped.apply(lambda seeds: ", ".join(map(str, sorted(set(seeds))))).rename("seeds").reset_index()
+
+
+def gather(
+    figure: str,
+    *,
+    profile: str,
+    alphas: Sequence[float] = (),
+    seeds: int | Sequence[int] = 0,
+    overrides: dict[str, Any] | None = None,
+    on_missing: OnMissing = "train",
+    max_hours: float | None = MAX_HOURS,
+) -> FigureRuns:
+    """The runs of a figure: from the local store, then the ledger, then trained (or skipped, or refused).
+
+    Args:
+        figure: its id in the register ("fig4").
+        profile: at which scale.
+        alphas: α values; the profile's where empty.
+        seeds: a count or a list; where 0 or empty the profile's own and all further ones of the ledger.
+        overrides: other values for fields of the specs.
+        on_missing: "train", "skip" or "raise".
+        max_hours: of work that may be trained; see `sweep`.
+
+    Raises:
+        SpecError: a value that is not allowed.
+        MissingRunsError: runs are missing and `on_missing` is "raise".
+        ParameterError: more work than `max_hours`.
+    """
+    entry, scale, store, kept = find_figure(figure), find_profile(profile), default_store(), ledger()
+    ask: dict[str, Any] = {"alphas": alphas or None, **check_overrides(overrides or {})}
+    own = grid(profile, figure, seeds=seeds or None, **ask)
+    specs = own if seeds else [*own, *archived_like(own, kept)]
+    tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=max_hours)
+    found = FigureRuns(entry, profile, tuple(specs), tables)
+    there = set(found.runs["run"])
+    limit = replace(scale.bound, alphas=tuple(alphas)) if scale.bound and alphas else scale.bound
+    every = replace(limit, seeds=len(specs)) if limit else None
+    wanted = [] if on_missing == "skip" else tasks_for(entry, [s for s in own if s.id in there], limit)
+    possible = tasks_for(entry, [s for s in specs if s.id in there], every)
+    for table in {task.analysis.table for task in possible}:
+        listed = ledger_results(table, kept)
+        at_hand = [t for t in possible if t.analysis.table == table and (t.name in listed or _stored(t, store))]
+        tasks = list(dict.fromkeys([*(t for t in wanted if t.analysis.table == table), *at_hand]))
+        if tasks:
+            setattr(tables, table, derive(tasks, store, ledger=kept, on_missing=on_missing))
+    return found
+
+
+def tasks_for(figure: Figure, specs: Sequence[RunSpec], limit: Bound | None) -> list[Task]:
+    """What is measured of a figure's finished runs beside their own tables.
+
+    Args:
+        figure: of the register.
+        specs: its finished runs.
+        limit: for which of them the off-axis bound is wanted; None for all.
+    """
+    found: list[Task] = []
+    for model in dict.fromkeys(spec.model for spec in specs):
+        own = [spec for spec in specs if spec.model == model]
+        if "pairs" in figure.tables:
+            found += pair_tasks(own)
+        if "bounds" in figure.tables:
+            found += bound_tasks(own, limit)
+        found += [Task(ANALYSES[name], (spec,)) for name in figure.analyses for spec in own]
+        like = [s for s in own if s.replace(alpha=own[0].alpha, seed=own[0].seed) == own[0]]
+        found += [Task(ANALYSES[name], (spec,)) for name in figure.closer for spec in like]
+    return found
+
+
+def archived_like(specs: Sequence[RunSpec], kept: Tables) -> list[RunSpec]:
+    """The ledger's runs that differ from some of these in the seed alone, in the order of their seeds."""
+    like = {spec.replace(seed=0) for spec in specs}
+    known = _archived(tuple(sorted({spec.model for spec in specs})), len(kept.runs))
+    return sorted((s for s in known if s not in set(specs) and s.replace(seed=0) in like), key=lambda s: s.seed)
+
+
+@lru_cache(maxsize=16)
+def _archived(models: tuple[str, ...], _count: int) -> tuple[RunSpec, ...]:
+    runs = ledger().runs
+    return tuple(spec_of(row) for row in runs[runs["model"].isin(models)].to_dict("records")) if len(runs) else ()
+
+
+def _stored(task: Task, store: RunStore) -> bool:
+    path = store.path / FOLDER / task.analysis.table / f"{task.key}.csv.gz"
+    record_read(path)  # so that a page notices when there is one
+    return path.is_file()
+
+
+def says(*sentences: str | tuple[str, bool]) -> Markdown:
+    """A paragraph written by a person, whose sentences hold of the runs at hand.
+
+    A sentence comes alone, or with a condition on the page's tables. Where a condition is false the sentence is struck
+    through and marked: the build of the book fails on the mark and lists them all; under other parameters it says that
+    the text describes the default runs.
+    """
+    parts = []
+    for sentence in sentences:
+        text, holds = (sentence, True) if isinstance(sentence, str) else sentence
+        note = "<em>(This describes the default runs; it is not so of these.)</em>"
+        parts.append(text if holds else f'<s class="{NOT_HERE}">{escape(text)}</s> {note}')
+    return Markdown(" ".join(parts))

@@ -1,0 +1,181 @@
+"""The register of claims: whose each is, what it says, and how it is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ...errors import SpecError
+from .figures import LEAVITT_MORCOS, MORCOS
+
+# Margins named beforehand: within them a difference counts as none, and a value as the paper's.
+ACCURACY = 0.005
+INDEX = 0.10  # of its value at α = 0
+RATIO = 0.05  # of CCA distances
+SPEARMAN = 0.2
+AREA = 0.02
+
+# The data on which each paper trained its networks, as specs name them; no spec can have ImageNet.
+PAPER_DATA: dict[str, dict[str, str]] = {
+    LEAVITT_MORCOS: {
+        "resnet18": "tiny-imagenet", "resnet50": "tiny-imagenet", "resnet20": "cifar10", "vgg16": "cifar10",
+    },
+    MORCOS: {"mlp": "mnist", "convnet11": "cifar10", "resnet50": "imagenet"},
+}  # fmt: skip
+
+# Test accuracy of the papers' baseline networks where it is known: Leavitt & Morcos give ResNet18's; of ResNet20 they
+# give none, and He et al. 2016 report 0.9125 for the same network and data.
+PAPER_ACCURACY: dict[tuple[str, str], float] = {("resnet18", "tiny-imagenet"): 0.5157, ("resnet20", "cifar10"): 0.9125}
+COMPARABLE = 0.03  # a baseline this close to the paper's counts as trained to comparable accuracy
+
+# about: ours within the margin of the paper's value; beyond: or past it on the claimed side; within: or short of it.
+Limit = Literal["about", "beyond", "within"]
+
+
+@dataclass(frozen=True)
+class Test:
+    """How a claim is put to the test.
+
+    Attributes:
+        kind: the contrast, a key of `contrasts.CONTRASTS`.
+        side: 1 where the claim says that the estimate lies above `null`, −1 below; 0 where it says that there is no
+            difference (the 90 % interval must lie within `margin` of `null`); None where it only gives a value.
+        settings: the contrast's parameters.
+        null: what the estimate is held against.
+        margin: of a claim of no difference.
+    """
+
+    __test__ = False  # the name would make pytest take the class for a test
+
+    kind: str
+    side: Literal[1, -1, 0] | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    null: float = 0.0
+    margin: float = 0.0
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number that the paper gives, in the unit of the estimate.
+
+    Attributes:
+        number: the paper's.
+        margin: how far ours may be from it.
+        half: half the width of the paper's interval, taken for 95 %; 0 where it gives none.
+        limit: which distances count.
+        of: whether it is the effect, or the level of the measure there.
+    """
+
+    number: float
+    margin: float
+    half: float = 0.0
+    limit: Limit = "about"
+    of: Literal["effect", "level"] = "effect"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A finding of a paper.
+
+    Attributes:
+        id: L… of Leavitt & Morcos, M… of Morcos et al. 2018.
+        paper: whose, as figures name it.
+        figure: id of the figure in the register that its runs are of and that shows them.
+        models: networks that it is about; it must hold for each.
+        statement: what is judged, in this project's words.
+        test: how.
+        says: the paper's value in words; empty where it gives none.
+        value: the paper's value as a number, where it gives one.
+        figures: the figure of a network that has another.
+        schedule: whether it is about the course of training itself, so that only the paper's own schedule can tell.
+    """
+
+    id: str
+    paper: str
+    figure: str
+    models: tuple[str, ...]
+    statement: str
+    test: Test
+    says: str = ""
+    value: Value | None = None
+    figures: Mapping[str, str] = field(default_factory=dict)
+    schedule: bool = False
+
+    def figure_of(self, model: str) -> str:
+        """The figure with a network's runs."""
+        return self.figures.get(model, self.figure)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Something known of a paper that is never judged.
+
+    Attributes:
+        id: as of a claim.
+        paper: whose.
+        figure: the figure that it belongs to; empty for none.
+        statement: in this project's words.
+        why: why it is not judged.
+    """
+
+    id: str
+    paper: str
+    figure: str
+    statement: str
+    why: str
+
+
+def all_claims() -> dict[str, Claim]:
+    """Every claim that is judged, by id."""
+    from . import leavitt_morcos, morcos
+
+    return {claim.id: claim for claim in (*leavitt_morcos.CLAIMS, *morcos.CLAIMS)}
+
+
+def all_context() -> dict[str, Context]:
+    """What is known of the papers and never judged, by id."""
+    from . import leavitt_morcos, morcos
+
+    return {entry.id: entry for entry in (*leavitt_morcos.CONTEXT, *morcos.CONTEXT)}
+
+
+def claims_of(figures: Sequence[str]) -> list[Claim]:
+    """The claims whose runs are those of some figures, in the order of the register.
+
+    Raises:
+        SpecError: a figure that no claim is about.
+    """
+    found = [c for c in all_claims().values() if {c.figure, *c.figures.values()} & set(figures)]
+    if not found:
+        raise SpecError(f"figures: {', '.join(figures)} given; no claim is about any of them")
+    return found
+
+
+def reported(model: str, dataset: str, measure: str) -> dict[float, float]:
+    """α -> the value of a measure that Leavitt & Morcos report for a network on its data; empty on other data."""
+    return {a: v.number for a, v in _values(model, dataset, measure) if v.of == "level"}
+
+
+def reported_change(model: str, dataset: str) -> dict[float, float]:
+    """α -> the difference in test accuracy from α = 0 that Leavitt & Morcos report for a network on its data."""
+    levels = reported(model, dataset, "test_accuracy")
+    found = {a: level - levels[0.0] for a, level in levels.items() if a and 0.0 in levels}
+    found |= {a: v.number for a, v in _values(model, dataset, "test_accuracy") if v.of == "effect" and a}
+    return dict(sorted(found.items()))
+
+
+def _values(model: str, dataset: str, measure: str) -> list[tuple[float, Value]]:
+    """α and value of the claims that give a measure at one α, levels at α = 0 as such."""
+    if PAPER_DATA[LEAVITT_MORCOS].get(model) != dataset:
+        return []
+    found = []
+    for claim in all_claims().values():
+        settings, value = claim.test.settings, claim.value
+        if claim.paper != LEAVITT_MORCOS or claim.models != (model,) or value is None:
+            continue
+        if settings.get("measure", "test_accuracy") == measure and claim.test.kind in ("level", "effect_at"):
+            found.append(
+                (float(settings["alpha"]), replace(value, of="level") if claim.test.kind == "level" else value)
+            )
+    return sorted(found, key=lambda pair: pair[0])

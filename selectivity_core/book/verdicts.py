@@ -1,0 +1,310 @@
+"""Verdicts on the papers' claims: sign and size, computed from the runs that a page drew."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from ..errors import MissingRunsError
+from ..models import MODEL_NAMES
+from ..runs.profiles import find_profile
+from .contrasts import ACCURACY as TEST_ACCURACY
+from .contrasts import CONTRASTS, Finding
+from .evidence import Evidence
+from .inference import LEVEL
+from .papers.claims import (
+    ACCURACY,
+    COMPARABLE,
+    INDEX,
+    PAPER_ACCURACY,
+    PAPER_DATA,
+    SPEARMAN,
+    Claim,
+    all_claims,
+    claims_of,
+)  # fmt: skip
+
+# Every outcome, from the strongest support to none.
+REPRODUCED = "reproduced"
+SIZE_AGREES = "same sign, size agrees"
+SIZE_DIFFERS = "same sign, size differs"
+SAME_SIGN = "same sign"  # where the paper gives no size
+NONE_AGREES = "no difference, as in the paper"
+NONE_HERE = "no difference where the paper has one"
+SOME_HERE = "a difference where the paper has none"
+OPPOSITE = "opposite sign"
+INCONCLUSIVE = "inconclusive"
+NOT_RUN = "not run"
+NOT_APPLICABLE = "not applicable"
+STATUSES = (
+    REPRODUCED, SIZE_AGREES, SIZE_DIFFERS, SAME_SIGN, NONE_AGREES, NONE_HERE, SOME_HERE, OPPOSITE, INCONCLUSIVE,
+    NOT_RUN, NOT_APPLICABLE,
+)  # fmt: skip
+SUPPORT = (REPRODUCED, SIZE_AGREES, SIZE_DIFFERS, SAME_SIGN, NONE_AGREES)
+AGAINST = (NONE_HERE, SOME_HERE, OPPOSITE)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on one claim at one profile.
+
+    Attributes:
+        claim: the paper's.
+        profile: at which scale.
+        status: one of `STATUSES`.
+        model: the network of `finding`; empty without one.
+        finding: what decided, the weakest of what the claim needs.
+        training: the same contrast of training accuracy, where the claim is about test accuracy.
+        comparable: whether data, network and baseline accuracy are the paper's.
+        why: why it was not run or does not apply.
+    """
+
+    claim: Claim
+    profile: str
+    status: str
+    model: str = ""
+    finding: Finding | None = None
+    training: Finding | None = None
+    comparable: bool = False
+    why: str = ""
+
+    @property
+    def contrast(self) -> str:
+        """Identity of what was compared: claims that share it are one piece of evidence."""
+        if self.finding is None:
+            return ""
+        test = self.claim.test
+        measure = str(test.settings.get("measure", TEST_ACCURACY))
+        return " | ".join([self.profile, self.model, measure, self.claim.figure_of(self.model), self.finding.where])
+
+    @property
+    def in_training(self) -> bool:
+        """Whether training accuracy shows the difference in full: then it is one of optimisation."""
+        if self.training is None or self.finding is None or not self.finding.points:
+            return False
+        test, training = self.finding.estimate.mean, self.training.estimate.mean
+        return test * training > 0 and abs(training) >= abs(test)
+
+
+def judge(claim: Claim, evidence: Evidence) -> Verdict:
+    """The verdict on a claim.
+
+    A claim about several networks, α or layers needs them all: the weakest finding decides, and one that contradicts it
+    at its family's corrected level contradicts the claim.
+    """
+    covered = find_profile(evidence.profile).models
+    blank = Verdict(claim, evidence.profile, NOT_APPLICABLE)
+    absent = [m for m in claim.models if m not in covered]
+    if absent:
+        return replace(blank, why=f"the profile has no {', '.join(MODEL_NAMES.get(m, m) for m in absent)}")
+    results: list[Verdict] = []
+    for model in claim.models:
+        try:
+            results += _judged(claim, evidence, model)
+        except MissingRunsError as error:
+            return replace(blank, status=NOT_RUN, model=model, why=str(error))
+        except _Inapplicable as error:
+            return replace(blank, model=model, why=str(error))
+    return min(results, key=lambda v: (_rank(v.status), _strength(v)))
+
+
+class _Inapplicable(Exception):
+    """The claim cannot be put to these runs."""
+
+
+def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
+    figure, scale, test = claim.figure_of(model), find_profile(evidence.profile), claim.test
+    runs = evidence.runs(figure, model)
+    dataset = str(runs["dataset"].iloc[0])
+    same_data = PAPER_DATA[claim.paper].get(model) == dataset
+    if claim.schedule and scale.scaled_down:
+        raise _Inapplicable("it is about the course of training, and the schedule here is not the paper's")
+    if not same_data and (
+        test.side is None or (claim.value is not None and claim.value.of == "level" and test.side is None)
+    ):
+        raise _Inapplicable("it gives a value on other data than these")
+    settings = dict(test.settings)
+    found = CONTRASTS[test.kind](evidence, figure, model, **settings)
+    training: Sequence[Finding | None] = [None] * len(found)
+    if found[0].points and settings.get("measure", TEST_ACCURACY) == TEST_ACCURACY and test.side is not None:
+        training = _training(claim, evidence, figure, model, len(found))
+    comparable = same_data and _comparable(model, dataset, runs)
+    for finding, beside in zip(found, training, strict=True):
+        yield Verdict(
+            claim, evidence.profile, _status(claim, finding, same_data, comparable), model, finding, beside, comparable
+        )
+
+
+def _training(claim: Claim, evidence: Evidence, figure: str, model: str, count: int) -> Sequence[Finding | None]:
+    settings = {**claim.test.settings, "measure": "train_accuracy"}
+    try:
+        found = CONTRASTS[claim.test.kind](evidence, figure, model, **settings)
+    except (TypeError, MissingRunsError):  # a contrast that takes no measure, or runs without the figure
+        return [None] * count
+    return found if len(found) == count else [None] * count
+
+
+def _comparable(model: str, dataset: str, runs: pd.DataFrame) -> bool:
+    paper = PAPER_ACCURACY.get((model, dataset))
+    base = runs.loc[runs["alpha"] == 0, "test_accuracy"].mean()
+    return paper is not None and bool(abs(base - paper) <= COMPARABLE)
+
+
+def _status(claim: Claim, finding: Finding, same_data: bool, comparable: bool) -> str:
+    test, estimate = claim.test, finding.estimate
+    if math.isnan(estimate.se):
+        return INCONCLUSIVE
+    if test.side is None:
+        return (REPRODUCED if comparable else SIZE_AGREES) if _size_agrees(claim, finding) else SIZE_DIFFERS
+    if test.side == 0:
+        if estimate.inside(test.null - test.margin, test.null + test.margin):
+            return NONE_AGREES
+        low, high = estimate.interval(1 - 0.1 / finding.family)
+        outside = low > test.null + test.margin or high < test.null - test.margin
+        return SOME_HERE if outside else INCONCLUSIVE
+    coverage = 1 - LEVEL / finding.family if finding.chosen else 1 - LEVEL
+    low, high = estimate.interval(coverage)
+    exact = math.isnan(estimate.p) or test.null != 0 or estimate.p < LEVEL
+    if (low > test.null if test.side > 0 else high < test.null) and exact and finding.met:
+        if claim.value is None:
+            return SAME_SIGN
+        if not _size_agrees(claim, finding):
+            return SIZE_DIFFERS
+        return REPRODUCED if comparable and _tight(claim, finding) else SIZE_AGREES
+    # The sign-flip test can find a side where a few collapsed networks leave t's interval wide open.
+    if test.null == 0 and estimate.p < LEVEL and estimate.mean * test.side > 0 and finding.met and not finding.chosen:
+        return SAME_SIGN if claim.value is None else SIZE_AGREES if _size_agrees(claim, finding) else SIZE_DIFFERS
+    low, high = estimate.interval(1 - LEVEL / finding.family)
+    if high < test.null if test.side > 0 else low > test.null:
+        return OPPOSITE
+    margin = _margin(claim, finding)
+    if margin and test.null == 0 and estimate.inside(-margin, margin):
+        return NONE_HERE
+    return INCONCLUSIVE
+
+
+def _margin(claim: Claim, finding: Finding) -> float:
+    """Within which an effect counts as none, where the register names a margin for its unit."""
+    if finding.points:
+        return ACCURACY
+    if finding.estimate.fisher:
+        return SPEARMAN
+    return INDEX * 0.22 if claim.test.settings.get("measure") == "si_units" else 0.0
+
+
+def _ours(claim: Claim, finding: Finding) -> float:
+    level = claim.value is not None and claim.value.of == "level" and claim.test.side is not None
+    return finding.level if level else finding.estimate.mean
+
+
+def _size_agrees(claim: Claim, finding: Finding) -> bool:
+    """Whether ours lies within the margin of the paper's value, or its 95 % interval holds that value."""
+    value = claim.value
+    assert value is not None
+    ours = _ours(claim, finding)
+    low, high = finding.estimate.interval()
+    low, high = low - finding.estimate.mean + ours, high - finding.estimate.mean + ours
+    paper = value.number
+    sign = math.copysign(1.0, claim.test.side or 1)
+    if value.limit == "beyond" and (ours - paper) * sign >= 0:
+        return True
+    if value.limit == "within" and (ours - paper) * sign <= 0:
+        return True
+    return abs(ours - paper) <= value.margin + value.half or low <= paper <= high
+
+
+def _tight(claim: Claim, finding: Finding) -> bool:
+    """Whether the 90 % interval of ours less the paper's lies within the margin."""
+    value = claim.value
+    assert value is not None
+    half = (finding.estimate.interval(0.90)[1] - finding.estimate.interval(0.90)[0]) / 2
+    return abs(_ours(claim, finding) - value.number) + math.hypot(half, value.half) <= value.margin
+
+
+def _rank(status: str) -> int:
+    """The weakest first: what contradicts, then what is open, then what supports."""
+    return 0 if status in AGAINST else 1 if status == INCONCLUSIVE else 2 if status == SIZE_DIFFERS else 3
+
+
+def _strength(verdict: Verdict) -> float:
+    """How far the estimate lies on the claimed side, in standard errors."""
+    finding, test = verdict.finding, verdict.claim.test
+    if finding is None or not finding.estimate.se > 0:
+        return 0.0
+    distance = (finding.estimate.mean - test.null) / finding.estimate.se
+    return distance * test.side if test.side else -abs(distance)
+
+
+def judge_all(profiles: Iterable[str], claims: Iterable[Claim] | None = None, **ask: object) -> list[Verdict]:
+    """Verdicts on claims (all of them by default) at several profiles, each on that profile's own runs."""
+    chosen = list(all_claims().values() if claims is None else claims)
+    found = []
+    for profile in profiles:
+        evidence = Evidence(profile, **ask)
+        found += [judge(claim, evidence) for claim in chosen]
+    return found
+
+
+def on_page(figures: Sequence[str], evidence: Evidence) -> list[Verdict]:
+    """Verdicts on the claims about some figures, judged on the runs that `evidence` holds."""
+    return [judge(claim, evidence) for claim in claims_of(figures)]
+
+
+def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
+    """A row a verdict, everything as numbers; effects of accuracy are in points.
+
+    Returns:
+        claim, paper, figure, profile, statement, status, network, where, n, estimate, low, high (95 %), p, detectable,
+        training (the same contrast of training accuracy), paper_says, paper_value, contrast, why.
+    """
+    rows = []
+    for verdict in verdicts:
+        claim, found = verdict.claim, verdict.finding
+        scale = 100.0 if found is not None and found.points else 1.0
+        row: dict[str, object] = {
+            "claim": claim.id, "paper": claim.paper, "figure": claim.figure_of(verdict.model or claim.models[0]),
+            "profile": verdict.profile, "statement": claim.statement, "status": verdict.status,
+            "network": MODEL_NAMES.get(verdict.model, ""),
+        }  # fmt: skip
+        if found is not None:
+            low, high = found.estimate.interval()
+            ours = _ours(claim, found) if claim.value is not None else found.estimate.mean
+            shift = ours - found.estimate.mean
+            row |= {
+                "where": found.where, "n": found.estimate.n, "estimate": scale * ours, "low": scale * (low + shift),
+                "high": scale * (high + shift), "p": found.estimate.p if claim.test.null == 0 else math.nan,
+                "test": found.estimate.test, "detectable": scale * found.estimate.detectable,
+                "training": scale * verdict.training.estimate.mean if verdict.training else math.nan,
+                "in_training": verdict.in_training, "unit": "points" if found.points else "",
+            }  # fmt: skip
+        row |= {
+            "paper_says": claim.says, "paper_value": scale * claim.value.number if claim.value else math.nan,
+            "contrast": verdict.contrast, "why": verdict.why,
+        }  # fmt: skip
+        rows.append(row)
+    columns = [
+        "claim", "paper", "figure", "profile", "statement", "status", "network", "where", "n", "estimate", "low",
+        "high", "p", "test", "detectable", "training", "in_training", "unit", "paper_says", "paper_value", "contrast",
+        "why",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def independent(frame: pd.DataFrame) -> pd.DataFrame:
+    """How many claims and how many independent contrasts have each status, and how many chance would give.
+
+    Claims that rest on the same contrast count once. Where an effect is 0 its interval lies on the claimed side in one
+    case of forty.
+    """
+    judged = frame[frame["contrast"] != ""].drop_duplicates(["profile", "contrast"])
+    counts = frame.groupby(["profile", "status"]).size().rename("claims").to_frame()
+    counts["contrasts"] = judged.groupby(["profile", "status"]).size().reindex(counts.index, fill_value=0)
+    total = judged.groupby("profile").size()
+    counts["by chance"] = [
+        0.025 * total.get(profile, 0) if status in (SAME_SIGN, SIZE_AGREES, SIZE_DIFFERS, OPPOSITE) else math.nan
+        for profile, status in counts.index
+    ]
+    return counts.reset_index()

@@ -1,0 +1,344 @@
+"""The forward passes that a loss term can belong to.
+
+A pass is a call of the model, or everything that runs in the body of a `with`. A term belongs to the pass in training
+mode, with gradients, that the loss is made of. Such a pass waits until its term is asked for; evaluation in between
+leaves it alone. Where two passes could be meant, or layers ran outside a pass, that is an error.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .axes import Axes, Place
+from .errors import ActivityError, UnitError
+from .units import Units, spatial_mean
+from .watching import Call, Hook, UnitDim, Watch, in_backward, tensors_of
+
+EXPLICITLY = "run the model as `with regularizer: logits = model(x)`"
+
+
+class Trace:
+    """Lives as long as what a pass computed can still be part of a loss: held by the autograd graph of its outputs."""
+
+    def __init__(self) -> None:
+        self.backward = False
+
+    def __call__(self, *_: object) -> None:
+        """As a hook of the graph: a gradient arrived."""
+        self.backward = True
+
+    @classmethod
+    def of(cls, outputs: Sequence[Tensor]) -> weakref.ref[Trace] | None:
+        """Put on the graph of some tensors; None where they have none."""
+        trace = cls()
+        nodes = [output.grad_fn for output in outputs if output.grad_fn is not None]
+        for node in nodes:
+            node.register_prehook(trace)
+        return weakref.ref(trace) if nodes else None
+
+
+@dataclass
+class Entry:
+    """One use of a layer: its name, the module, spatial means (samples, units), and where its output is."""
+
+    layer: str
+    module: nn.Module
+    mean: Tensor
+    place: Place | None = None
+
+
+@dataclass(eq=False)
+class Pass:
+    """What one forward pass showed of the units.
+
+    Attributes:
+        training: it was made in training mode and with gradients.
+        gradients: it was made with gradients.
+        explicit: it was the body of a `with`.
+        whole: the model itself was called, so that its logits are known.
+        blind: what was computed without gradients in a checkpoint.
+    """
+
+    training: bool
+    gradients: bool
+    entries: list[Entry] = field(default_factory=list)
+    explicit: bool = False
+    whole: bool = False
+    used: bool = False
+    blind: str | None = None
+    trace: weakref.ref[Trace] | None = None
+    place: int = 0  # in the order of passes
+
+    @property
+    def alive(self) -> bool:
+        """Whether a loss is still to be made of what it computed."""
+        if self.trace is None:
+            return self.explicit
+        trace = self.trace()
+        return trace is not None and not trace.backward
+
+
+class Passes(Watch):
+    """The passes of a model that can still be asked for.
+
+    Args:
+        model, layers, unit_dim: as for `Watch`; layers that are not listed exclude those on the logits.
+    """
+
+    def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim) -> None:
+        super().__init__(model, layers, unit_dim)
+        self._axes = _untraced()()
+        self.listed = not isinstance(layers, str)
+        self.current: Pass | None = None
+        self.body = False  # whether the current pass is the body of a `with`
+        self.waiting: list[Pass] = []
+        self.latest: Pass | None = None
+        self._ignoring = self._said = False
+        self._place = 0
+        self._outside: tuple[str, int] | None = None  # the latest layer that ran outside a pass, and when
+        self._outside_training: tuple[str, weakref.ref[Trace] | None] | None = None
+        self.attach(compiled=True)
+
+    def hook(self, layer: str, module: nn.Module, compiled: bool) -> Any:
+        """`Units` hand out their spatial means themselves."""
+        if not isinstance(module, Units):
+            return super().hook(layer, module, compiled)
+        return _Tap(module, Hook(self._tapped, layer, module, compiled=compiled), Hook(self._output, compiled=compiled))
+
+    def open(self) -> Pass:
+        """A pass begins that is the body of a `with`."""
+        if self._depth and self._interrupted():
+            self._depth, self.current = 0, None
+        if self.current is not None:
+            raise ActivityError("regulariser: a pass is in progress; end it before another begins")
+        self.current, self.body = self._new(), True
+        self.current.explicit = True
+        self._numbers.clear()
+        self.unfollow()
+        self.follow()
+        self._axes.begin([])
+        return self.current
+
+    def close(self, failed: bool) -> None:
+        """The body has ended."""
+        assert self.current is not None
+        found, self.current, self.body = self.current, None, False
+        self._depth = 0
+        self.unfollow()
+        if not failed:
+            self._keep(found)
+
+    def began(self) -> None:
+        """A call of the model."""
+        if not self.body:
+            self.unfollow()  # a pass that was broken off
+            self.current = self._new()
+            self.follow()
+        elif self.current is not None and self.current.gradients and not torch.is_grad_enabled():
+            self._ignoring = True  # an evaluation within the body
+
+    def ended(self, output: object, failed: bool) -> None:
+        """A call of the model ended."""
+        found, ignored = self.current, self._ignoring
+        self._ignoring = False
+        if not self.body:
+            self.current = None
+            self.unfollow()
+        if found is None or failed or ignored:
+            return
+        outputs = tensors_of(output)
+        if not self.listed:
+            self._drop_logits(found, outputs)
+        found.whole, found.trace = True, Trace.of(outputs) or found.trace
+        if not self.body:
+            self._keep(found)
+
+    def see(self, call: Call) -> None:
+        """A layer was used."""
+        self._add(Entry(call.layer, call.module, spatial_mean(call.output, call.dim), Place.of(call.output)))
+
+    def chosen(self) -> Pass:
+        """The pass that a term of the loss belongs to.
+
+        Raises:
+            ActivityError: none, or which one cannot be told.
+            UnitError: one that met no units.
+        """
+        if self.body and self.current is not None:
+            return self.checked(self.current)
+        if not torch.is_grad_enabled():
+            return self.unused(self.newest())
+        outside = self._outside_training
+        if outside is not None and outside[1] is not None and (trace := outside[1]()) and not trace.backward:
+            raise self._was_outside(outside[0])
+        for training in (True, False):
+            some = [p for p in self.waiting if p.training == training]
+            alive = [p for p in some if p.alive]
+            if len(alive) > 1:
+                raise ActivityError(
+                    f"regulariser: {len(alive)} forward passes could be meant, whose outputs are still in use; "
+                    f"{EXPLICITLY}, and take the term of that pass"
+                )
+            if alive or (some and training == self.model.training):
+                return self.checked(alive[0] if alive else some[-1])
+        if self.waiting:
+            return self.checked(self.waiting[-1])
+        self.unused(self.newest())
+        raise ActivityError(f"regulariser: the latest pass was made without gradients; {EXPLICITLY}, with gradients")
+
+    def newest(self) -> Pass:
+        """The latest pass of any kind, used or not.
+
+        Raises:
+            ActivityError, UnitError: as for `chosen`.
+        """
+        if self.body and self.current is not None:
+            return self.checked(self.current)
+        if self._outside is not None and (self.latest is None or self._outside[1] > self.latest.place):
+            raise self._was_outside(self._outside[0])
+        if self.latest is None:
+            raise UnitError(
+                "regulariser: no units were seen; run the model first (a model compiled before the regulariser was "
+                "made has to be compiled again)"
+            )
+        return self.checked(self.latest)
+
+    def spend(self, found: Pass) -> None:
+        """Its term was given."""
+        found.used = True
+        self.waiting = [p for p in self.waiting if p is not found]
+
+    def forget(self) -> None:
+        """Takes away all hooks and passes."""
+        self.detach()
+        self.current = self.latest = self._outside = self._outside_training = None
+        self.waiting = []
+
+    def _new(self) -> Pass:
+        blind = not torch.is_grad_enabled() and _in_checkpoint()
+        gradients = torch.is_grad_enabled() or blind
+        return Pass(gradients and self.model.training, gradients, blind=type(self.model).__name__ if blind else None)
+
+    def _keep(self, found: Pass) -> None:
+        self._place += 1
+        found.place, self.latest = self._place, found
+        if found.gradients and not found.used:
+            kept = [p for p in self.waiting if p.alive or p.training != found.training]
+            self.waiting = [*kept[-3:], found]  # more than two are as ambiguous as two
+
+    def _add(self, entry: Entry) -> None:
+        found = self.current
+        assert found is not None
+        if found.blind is None and found.gradients and not torch.is_grad_enabled() and _in_checkpoint():
+            found.blind = f"layer {entry.layer!r}"
+        found.entries.append(entry)
+
+    def _used(self, layer: str, module: nn.Module, args: tuple, output: Any) -> Any:
+        if self._shown(layer, module, output):
+            return super()._used(layer, module, args, output)
+        return None
+
+    def _tapped(self, layer: str, module: Units, mean: Tensor) -> None:
+        if self._shown(layer, module, mean) and self.is_asked(layer):
+            self._add(Entry(layer, module, mean))
+
+    def _output(self, module: nn.Module, _args: object, output: Tensor) -> None:
+        if self.current is not None and self.current.entries and self.current.entries[-1].module is module:
+            self.current.entries[-1].place = Place.of(output)
+
+    def _shown(self, layer: str, module: nn.Module, output: Any) -> bool:
+        """Whether a use of a layer is part of a pass; takes down those outside one."""
+        if in_backward() or self._ignoring:
+            return False
+        if getattr(module, "_is_replica", False):
+            raise UnitError("regulariser: DataParallel splits batches over threads; use DistributedDataParallel")
+        if self.current is not None:
+            return True
+        self._place += 1
+        self._outside = layer, self._place
+        if torch.is_grad_enabled() and self.model.training:
+            self._outside_training = layer, Trace.of(tensors_of(output))
+        return False
+
+    def _drop_logits(self, found: Pass, outputs: list[Tensor]) -> None:
+        """An activation whose output is what the model returns stands on the logits: it is left out."""
+        kept = [e for e in found.entries if e.place is None or not e.place.is_among(outputs)]
+        if len(kept) < len(found.entries) and len(outputs) > 1 and not self._said:
+            self._said = True
+            dropped = [f"{e.layer!r}, which the model returns" for e in found.entries if e not in kept]
+            found.entries = kept
+            self.leave_out(dropped)
+        found.entries = kept
+
+    def checked(self, found: Pass) -> Pass:
+        """The pass, if it has what a term is made of.
+
+        Raises:
+            ActivityError, UnitError: as for `chosen`.
+        """
+        if found.blind is not None:
+            raise ActivityError(
+                f"regulariser: {found.blind} ran without gradients in a checkpoint; use use_reentrant=False there"
+            )
+        if not found.whole and not self.listed:
+            raise UnitError(
+                "regulariser: the body did not call the model itself, so that its logits are not known; "
+                "name the layers, as in layers=list(unit_layers(model))"
+            )
+        if not found.entries:
+            raise UnitError("regulariser: no units were seen; an activation besides that on the logits is needed")
+        return found
+
+    def unused(self, found: Pass) -> Pass:
+        """The pass, if its term was not given yet.
+
+        Raises:
+            ActivityError: it was.
+        """
+        if found.used:
+            raise ActivityError(
+                "regulariser: the term of the latest pass was given already; run the model again (`measure` gives the "
+                "index as often as it is asked for; a model compiled before the regulariser was made is not seen)"
+            )
+        return found
+
+    def _was_outside(self, layer: str) -> ActivityError:
+        return ActivityError(
+            f"layer {layer!r}: it ran outside a call of the model; {EXPLICITLY}, whatever is called there"
+        )
+
+
+class _Tap:
+    """What is put into `Units`, with the `remove` of a hook's handle."""
+
+    def __init__(self, module: Units, tap: Hook, output: Hook) -> None:
+        self.module, self.tap = module, tap
+        module.taps.append(tap)
+        self.handle = module.register_forward_hook(output)
+
+    def remove(self) -> None:
+        """Takes it away."""
+        self.module.taps.remove(self.tap)
+        self.handle.remove()
+
+
+@cache
+def _untraced() -> type[Axes]:
+    """`Axes` that a compiled model calls as it is, rather than having it traced."""
+    return type("UntracedAxes", (Axes,), {"__torch_function__": torch.compiler.disable(Axes.__torch_function__)})
+
+
+def _in_checkpoint() -> bool:
+    """Whether the code runs in a checkpoint that computes without gradients at first (use_reentrant=True)."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and not frame.f_code.co_qualname.startswith("CheckpointFunction."):
+        frame = frame.f_back
+    return frame is not None

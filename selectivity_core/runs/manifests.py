@@ -1,0 +1,201 @@
+"""A run as files: the manifest that describes them, and the checks that they pass before anything uses them."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from ..errors import SpecError
+from ..files import sha256
+from ..spec import SCHEMA, RunSpec
+from ..tables import empty
+from .validation import RUN_ID, TABLES, from_csv, is_litter, joint_problems, printable, table_problems
+
+FILES = (*(f"{name}.csv" for name in TABLES), "weights.safetensors")  # of a complete run
+NEEDED = {"complete": set(FILES), "diverged": {"runs.csv", "history.csv"}}
+MOST_BYTES = 1 << 30  # of a single file of a run
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class FileEntry(TypedDict):
+    """What a manifest says of a file."""
+
+    sha256: Digest
+    bytes: Annotated[int, Field(ge=0, le=MOST_BYTES)]
+
+
+class Manifest(TypedDict):
+    """What a finished run's folder promises."""
+
+    id: Annotated[str, Field(pattern=f"^{RUN_ID.pattern}$")]
+    schema: int
+    result_version: int
+    spec: dict[str, Any]
+    status: Literal["complete", "diverged"]
+    digest: Digest
+    files: dict[str, FileEntry]
+
+
+@lru_cache(maxsize=1)
+def _manifests() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
+
+
+def make_manifest(spec: dict[str, Any], run: str, status: str, digest: str, files: Mapping[str, bytes]) -> Manifest:
+    """The manifest of a run that this code made.
+
+    Args:
+        spec: its fields.
+        run: its id.
+        status: "complete" or "diverged".
+        digest: of its data.
+        files: name -> content.
+    """
+    from ..training import RESULT_VERSION
+
+    found = {
+        "id": run, "schema": SCHEMA, "result_version": RESULT_VERSION, "spec": spec, "status": status,
+        "digest": digest,
+        "files": {name: {"sha256": sha256(content), "bytes": len(content)} for name, content in files.items()},
+    }  # fmt: skip
+    return cast(Manifest, found)
+
+
+def is_current(manifest: Manifest) -> bool:
+    """Whether a run was made by this version: its schema and its result version."""
+    from ..training import RESULT_VERSION
+
+    return manifest["schema"] == SCHEMA and manifest["result_version"] == RESULT_VERSION
+
+
+def manifest_text(manifest: Manifest) -> bytes:
+    """A manifest as it stands in a run's folder."""
+    return json.dumps(manifest, indent=1).encode()
+
+
+def parse_manifest(content: bytes, run: str) -> Manifest:
+    """A manifest from its text.
+
+    Raises:
+        ValueError: it is not the manifest of `run`; the message, one line, says why.
+    """
+    try:
+        found = _manifests().validate_json(content, strict=True)
+    except ValidationError as error:  # JSON nested without end is one too
+        first = error.errors()[0]
+        raise ValueError(printable(": ".join([*map(str, first["loc"]), first["msg"]]))) from error
+    if found["id"] != run:
+        raise ValueError(f"it describes run {found['id']}")
+    if found["schema"] != SCHEMA:
+        return found  # of a version whose specs and files are not known here
+    try:
+        spec = RunSpec.from_dict(found["spec"]).id
+    except (SpecError, TypeError, RecursionError) as error:
+        raise ValueError(printable(error)) from error
+    if spec != run:
+        raise ValueError(f"its spec is that of run {spec}")
+    if set(found["files"]) != NEEDED[found["status"]]:
+        needed = ", ".join(sorted(NEEDED[found["status"]]))
+        raise ValueError(printable(f"it lists {', '.join(found['files'])}; {needed} are needed"))
+    return found
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """The files of a run's folder, within bounds. What systems leave there is passed over.
+
+    Raises:
+        ValueError: something that is no file, or too large, or cannot be read.
+    """
+    found: dict[str, bytes] = {}
+    name = folder.name
+    try:
+        for path in sorted(folder.iterdir()):
+            name = path.name
+            if not is_litter(name):
+                found[name] = _read(path)
+    except OSError as error:
+        raise ValueError(printable(f"{name!r} cannot be read ({error.strerror or error})")) from error
+    return found
+
+
+def _read(path: Path) -> bytes:
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # which does not wait for who writes to a FIFO
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+            raise ValueError(f"{path.name!r} is no file of a run")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
+
+
+def read_run(run: str, files: Mapping[str, bytes]) -> Manifest:
+    """The manifest of a run whose files are all there, each as the manifest says, and no others.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not RUN_ID.fullmatch(run):
+        raise ValueError("its name is no run's id")
+    if "manifest.json" not in files:
+        raise ValueError("it has no manifest.json")
+    try:
+        manifest = parse_manifest(files["manifest.json"], run)
+    except ValueError as error:
+        raise ValueError(f"manifest.json: {error}") from error
+    wrong = set(files) ^ {*manifest["files"], "manifest.json"}
+    for name, entry in manifest["files"].items():
+        if name in files and (len(files[name]) != entry["bytes"] or sha256(files[name]) != entry["sha256"]):
+            wrong.add(name)
+    if wrong:
+        raise ValueError(printable(f"{', '.join(sorted(wrong))}: not as the manifest says"))
+    return manifest
+
+
+def check_run(run: str, files: Mapping[str, bytes]) -> Manifest:
+    """As `read_run`, with the content of every file checked: checksums only say that it is what somebody wrote.
+
+    Raises:
+        ValueError: it is of another schema, or its tables and weights cannot be those of this run.
+    """
+    from .weights import weight_problems
+
+    manifest = read_run(run, files)
+    if manifest["schema"] != SCHEMA:
+        raise ValueError(f"it is of schema {manifest['schema']}; this version reads schema {SCHEMA}")
+    problems, tables = [], {}
+    for name in TABLES:
+        content = files.get(f"{name}.csv")
+        try:
+            tables[name] = empty(name) if content is None else from_csv(content, name)
+        except ValueError as error:
+            raise ValueError(f"{name}.csv: {error}") from error
+        problems += table_problems(name, tables[name])
+    if problems:
+        raise ValueError(problems[0])
+    for name, frame in tables.items():
+        if f"{name}.csv" in files and set(frame["run"]) != {run}:
+            raise ValueError(f"{name}.csv: has rows of {', '.join(sorted({*frame['run']} - {run})) or 'no run'}")
+    row = tables["runs"].iloc[0]
+    for key, said in (
+        ("status", manifest["status"]), ("provenance_digest", manifest["digest"]),
+        ("provenance_result_version", str(manifest["result_version"])),
+    ):  # fmt: skip
+        if row[key] != said:
+            problems.append(printable(f"runs.csv: {key} is {row[key]}, and {said} in the manifest"))
+    problems += joint_problems(tables)
+    if "weights.safetensors" in files:
+        problems += weight_problems(files["weights.safetensors"], RunSpec.from_dict(manifest["spec"]))
+    if problems:
+        raise ValueError(problems[0])
+    return manifest

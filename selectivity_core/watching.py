@@ -1,0 +1,391 @@
+"""Layers watched as a model runs: each use of them in a pass, and where their units are.
+
+Everything done to units goes through a `Watch`: recording, regularising, ablating, adding noise.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from .activations import is_activation
+from .axes import POSITIONS, UNITS, UNKNOWN, Axes
+from .errors import ActivityError, PartialUnits, UnitError
+from .units import Units, shortened, spatial_mean, split_name, unit_layers
+
+UnitDim = int | Mapping[str, int] | None
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of a layer in a pass.
+
+    Attributes:
+        layer: name of the module.
+        number: how many uses of it came before in the pass.
+        module: itself.
+        output: what it gave, (samples, ...).
+        dim: the dimension of the output that holds the units.
+    """
+
+    layer: str
+    number: int
+    module: nn.Module
+    output: Tensor
+    dim: int
+
+
+def for_call(given: Mapping[str, T], layer: str, number: int) -> T | None:
+    """What a mapping has for one use of a layer ("name:1"), or else for the layer ("name")."""
+    return given.get(f"{layer}:{number}", given.get(layer))
+
+
+class Hook:
+    """Calls a method of its owner while that lives. A copied or pickled model carries one without an owner."""
+
+    def __init__(self, method: Callable[..., Any] | None = None, *first: object, compiled: bool = False) -> None:
+        self._method = None if method is None else weakref.WeakMethod(method)
+        self._first = first
+        # A compiled model calls it as it is, rather than having it traced.
+        self._run = torch.compiler.disable(self._call) if compiled else self._call
+
+    def __call__(self, *given: Any) -> Any:
+        """As a hook of a module, whose copies it leaves at their first pass."""
+        return self._run(*given)
+
+    def _call(self, *given: Any) -> Any:
+        method = None if self._method is None else self._method()
+        if method is not None:
+            return method(*self._first, *given)
+        if given and isinstance(given[0], nn.Module):
+            for name in ("_forward_hooks", "_forward_pre_hooks"):
+                for key in [key for key, hook in getattr(given[0], name).items() if hook is self]:
+                    for kept in (name, f"{name}_with_kwargs", f"{name}_always_called"):
+                        getattr(given[0], kept, {}).pop(key, None)
+        return None
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has no owner that lives."""
+        return self._method is None or self._method() is None
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return Hook, ()
+
+
+class Watch:
+    """Hooks that show each use of some layers in a pass, with the dimension of the units.
+
+    A pass is a call of the model. Uses outside a call count on from each other. Layers that are computed again in a
+    backward pass (activation checkpointing) are not shown again. The model's copies have no hooks.
+
+    Args:
+        model: any module.
+        layers: as for `unit_layers`.
+        unit_dim: of outputs with more than two dimensions, for all layers or by layer; by default it is told by what
+            produces them: 1 behind a convolution or batch norm, the last behind a linear layer or layer norm.
+
+    Raises:
+        UnitError: layers or dimensions that the model cannot have.
+
+    Attributes:
+        layers: name -> module.
+        skipped: activations that were not found or left out, in words; after the first pass.
+    """
+
+    def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim = None) -> None:
+        self.model, self.layers, self.skipped = model, unit_layers(model, layers), list[str]()
+        modules = dict(model.named_modules())
+        self.unit_dim = _checked_dim(unit_dim, modules)
+        self._asked: dict[str, set[int] | None] = {}
+        for name in self.layers:
+            layer, number = split_name(name, modules)
+            others = self._asked.get(layer, set())
+            self._asked[layer] = None if number is None or others is None else others | {number}
+        foreign = [name for name, module in self.layers.items() if not isinstance(module, Units)]
+        told = unit_dim if isinstance(unit_dim, Mapping) else {}
+        known = isinstance(unit_dim, int) or all(told.keys() & {n, split_name(n, modules)[0]} for n in foreign)
+        self._finding = isinstance(layers, str) and bool(foreign)  # whether what was not found is still to be said
+        self._following = not known
+        self._axes, self._entered = Axes(), False
+        self._numbers = Counter[str]()
+        self._depth = 0
+        self._frame: Any = None
+        self._handles = list[Any]()
+
+    def named(self, found: Mapping[tuple[str, int], T], *, as_asked: bool = False) -> dict[str, T]:
+        """What was found by layer and number of use, by name: "name:0", "name:1" where there are several uses.
+
+        In the order given, or in that of the layers as they were asked for.
+        """
+        several = {layer for layer, number in found if number or self._asked[layer] is not None}
+        order = list(self._asked)
+        uses = sorted(found, key=lambda use: (order.index(use[0]), use[1])) if as_asked else found
+        return {f"{layer}:{n}" if layer in several else layer: found[layer, n] for layer, n in uses}
+
+    def see(self, call: Call) -> Tensor | None:
+        """A use of a layer; what is returned takes the place of its output."""
+        raise NotImplementedError
+
+    def began(self) -> None:
+        """A pass begins."""
+
+    def ended(self, output: object, failed: bool) -> None:
+        """A pass ended, or failed."""
+
+    def attach(self, *, compiled: bool = False) -> None:
+        """Puts the hooks in place."""
+        for layer in self._asked:
+            self._handles.append(self.hook(layer, self.model.get_submodule(layer), compiled))
+        enter, leave = Hook(self._enter, compiled=compiled), Hook(self._leave, compiled=compiled)
+        self._handles.append(self.model.register_forward_pre_hook(enter, with_kwargs=True))
+        self._handles.append(self.model.register_forward_hook(leave, always_call=True))
+
+    def hook(self, layer: str, module: nn.Module, compiled: bool) -> Any:
+        """Puts a layer's hook in place; returns its handle."""
+        return module.register_forward_hook(Hook(self._used, layer, compiled=compiled))
+
+    def detach(self) -> None:
+        """Takes every hook away."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        self.unfollow()
+
+    def follow(self) -> None:
+        """Dimensions are followed from here on, where that is needed."""
+        if (self._following or self._finding) and not self._entered:
+            self._axes.collected = self._finding
+            self._axes.__enter__()
+            self._entered = True
+
+    def unfollow(self) -> None:
+        """Dimensions are no longer followed."""
+        if self._entered:
+            self._entered = False
+            self._axes.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        # A compiled model would leave out hooks that it did not have when it was compiled.
+        stance = getattr(torch.compiler, "set_stance", None) if "torch._dynamo" in sys.modules else None
+        self._eager: AbstractContextManager = stance("force_eager") if stance else nullcontext()
+        self._eager.__enter__()
+        self.attach()
+        self.follow()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.detach()
+        self._eager.__exit__(*error)
+
+    def _enter(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
+        if in_backward():
+            return
+        if self._depth and self._interrupted():
+            self._depth = 0
+        self._depth += 1
+        if self._depth == 1:
+            self._frame = _call_of(self.model)
+            self._numbers.clear()
+            self.began()
+            self._axes.begin([*args, *kwargs.values()])
+
+    def _leave(self, _module: nn.Module, _args: object, output: object) -> None:
+        if in_backward() or not self._depth:
+            return
+        self._depth -= 1
+        if not self._depth:
+            self._frame = None
+            failed = output is None and sys.exc_info()[0] is not None
+            try:
+                if not failed:
+                    self._say_skipped(output)
+            finally:
+                self.ended(output, failed)
+
+    def _interrupted(self) -> bool:
+        """Whether the pass that had begun was broken off, by Ctrl-C for instance, with no hook to say so."""
+        try:
+            self._frame.clear()
+        except (RuntimeError, AttributeError):  # still running, or not known
+            return False
+        return True
+
+    def _used(self, layer: str, module: nn.Module, args: tuple, output: Any) -> Any:
+        if in_backward():
+            return None
+        number = self._numbers[layer]
+        if not self.is_asked(layer):
+            return None
+        many = isinstance(module, nn.RNNBase) and isinstance(output, tuple)
+        given = output[0] if many else output
+        if not isinstance(given, Tensor):
+            raise UnitError(f"layer {layer!r}: its output is a {type(given).__name__}; a tensor is needed")
+        changed = self.see(Call(layer, number, module, given, self._dim(layer, number, module, args, given)))
+        return (changed, *output[1:]) if many and changed is not None else changed
+
+    def check_used(self) -> None:
+        """Refuses layers that the latest pass has not used.
+
+        Raises:
+            UnitError: one.
+        """
+        for layer, asked in self._asked.items():
+            uses = self._numbers[layer]
+            if not uses:
+                raise UnitError(f"layer {layer!r}: the model does not use it in a pass")
+            if asked is not None and max(asked) >= uses:
+                raise UnitError(f"layer '{layer}:{max(asked)}': the model uses {layer!r} {uses} times in a pass")
+
+    def is_asked(self, layer: str) -> bool:
+        """Counts a use of a layer; whether it is among those to be shown."""
+        number, asked = self._numbers[layer], self._asked[layer]
+        self._numbers[layer] += 1
+        return asked is None or number in asked
+
+    def _dim(self, layer: str, number: int, module: nn.Module, args: tuple, output: Tensor) -> int:
+        if output.ndim < 2:
+            raise ActivityError(f"layer {layer!r}: shape {tuple(output.shape)}; (samples, units, ...) is needed")
+        given = self.unit_dim
+        given = for_call(given, layer, number) if isinstance(given, Mapping) else given
+        axes, source = self._axes.of(output), args[0] if args else None
+        if axes is None and is_activation(module) and isinstance(source, Tensor) and source.shape == output.shape:
+            axes = self._axes.of(source)  # it was computed where nobody can follow
+            self._axes.note(output, axes)
+        elsewhere = UNITS + POSITIONS if output.ndim == 2 else UNITS + POSITIONS + UNKNOWN
+        if given is None and axes is not None and axes[0] in elsewhere:
+            raise UnitError(
+                f"layer {layer!r}: the samples of its output {tuple(output.shape)} are not known to be in dimension 0; "
+                "name a layer where they are (unit_dim= says that they are)"
+            )
+        if output.ndim == 2 or isinstance(module, Units):
+            return 1
+        if given is not None:
+            if not -output.ndim < given < output.ndim:
+                raise UnitError(f"unit_dim: {given} given for layer {layer!r}, whose output is {tuple(output.shape)}")
+            return given % output.ndim
+        if axes is None or axes.count(UNITS) != 1:
+            raise UnitError(
+                f"layer {layer!r}: which dimension of its output {tuple(output.shape)} holds the units cannot be told; "
+                "pass unit_dim=, a dimension or layer -> dimension"
+            )
+        return axes.index(UNITS)
+
+    def _say_skipped(self, output: object) -> None:
+        """What a first pass showed of activations that are in no activation module."""
+        if not self._finding or not self._entered:
+            return
+        self._finding = self._axes.collected = False
+        names = {id(module): name for name, module in self.model.named_modules()}
+        found = {id(part) for module in unit_layers(self.model).values() for part in module.modules()}
+        missed = Counter[str]()
+        for call in self._axes.calls:
+            if id(call.module) not in found and not call.place.is_among(tensors_of(output)):
+                missed[f"{call.function} in {names.get(id(call.module)) or type(self.model).__name__}"] += 1
+        self._axes.calls.clear()
+        self.leave_out([f"{name} ({n} times)" if n > 1 else name for name, n in missed.items()])
+
+    def leave_out(self, what: list[str]) -> None:
+        """Says which activations are not among the layers."""
+        self.skipped += what
+        if what:
+            warnings.warn(
+                f"layers: {len(self.layers)} activation modules of {type(self.model).__name__} were found; left out: "
+                f"{shortened(what)}; name in `layers` the modules whose outputs are the units, if these are meant too",
+                PartialUnits,
+                stacklevel=2,
+            )
+
+
+def in_backward() -> bool:
+    """Whether the code runs within a backward pass."""
+    return torch._C._current_graph_task_id() != -1
+
+
+def tensors_of(output: object, depth: int = 4) -> list[Tensor]:
+    """The tensors of what a model returned: one, or those in tuples, dictionaries and objects."""
+    if isinstance(output, Tensor):
+        return [output]
+    if isinstance(output, Mapping):
+        output = list(output.values())
+    elif not isinstance(output, tuple | list):
+        output = list(getattr(output, "__dict__", {}).values())
+    return [t for part in output for t in tensors_of(part, depth - 1)] if depth else []
+
+
+def _call_of(model: nn.Module) -> Any:
+    """The frame of a call of the model that is in progress."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and not (
+        frame.f_code is nn.Module._call_impl.__code__ and frame.f_locals.get("self") is model
+    ):
+        frame = frame.f_back
+    return frame
+
+
+def _checked_dim(given: UnitDim, modules: Mapping[str, nn.Module]) -> UnitDim:
+    for name, dim in given.items() if isinstance(given, Mapping) else [("", given)]:
+        if name:
+            split_name(name, modules)
+        if dim is not None and (isinstance(dim, bool) or not isinstance(dim, int) or dim == 0):
+            of = f" for layer {name!r}" if name else ""
+            raise UnitError(f"unit_dim: {dim!r} given{of}; a dimension other than 0, the samples', is needed")
+    return given
+
+
+class _Recorder(Watch):
+    def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim, maps: bool) -> None:
+        super().__init__(model, layers, unit_dim)
+        self.maps, self.found = maps, dict[str, Tensor]()
+        self._uses = dict[tuple[str, int], Tensor]()
+
+    def began(self) -> None:
+        self.found.clear()
+        self._uses.clear()
+
+    def see(self, call: Call) -> None:
+        output = call.output.detach()
+        self._uses[call.layer, call.number] = output.clone() if self.maps else spatial_mean(output, call.dim)
+        self.found.clear()
+        self.found.update(self.named(self._uses))
+
+
+@contextmanager
+def record(
+    model: nn.Module, layers: str | Sequence[str] = "all", *, maps: bool = False, unit_dim: UnitDim = None
+) -> Iterator[dict[str, Tensor]]:
+    """Collects the units' activity of the latest forward pass, in copies that nothing later changes.
+
+    A module that the pass uses several times has an entry for each use, "name:0", "name:1" and so on. A pass is a call
+    of the model; what runs outside one, such as a part of it, is taken to be of one pass.
+
+    Args:
+        model: any module.
+        layers: as for `unit_layers`.
+        maps: keep whole outputs, such as (samples, units, H, W), rather than spatial means (samples, units).
+        unit_dim: the dimension of the units in outputs with more than two, for all layers or as layer -> dimension;
+            by default it is told by what produces them: 1 behind a convolution or batch norm, the last behind a
+            linear layer, layer norm or embedding.
+
+    Yields:
+        name -> activity; filled by each pass, detached.
+
+    Raises:
+        UnitError: a layer that the model lacks, or no layer at all; in a pass, units whose dimension cannot be told.
+        ActivityError: in a pass, outputs of fewer than two dimensions.
+
+    Warns:
+        PartialUnits: after the first pass, activations that no activation module holds.
+    """
+    with _Recorder(model, layers, unit_dim, maps) as recorder:
+        yield recorder.found

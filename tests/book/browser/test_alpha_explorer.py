@@ -1,0 +1,301 @@
+"""The α explorer in a real Chromium: as a file, on a rendered page, in JupyterLab and in Voilà."""
+
+import itertools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from chromium import Browser
+from nbformat.sign import NotebookNotary
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from selectivity_core import ledger
+from selectivity_core.book import explorer as module
+from selectivity_core.book.explorer import explorer
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+ROOT = Path(__file__).parents[3]
+BIN = Path(sys.executable).parent
+PAGE = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    '<meta name="color-scheme" content="light dark"><title>α</title><link rel="icon" href="data:,"></head>'
+    "<body><main><h1>α</h1>{}</main></body></html>"
+)
+SOURCE = 'from IPython.display import HTML\n\nHTML(open("explorer.html").read())'
+ALPHA, UNIT = "input[aria-label='α']", ".rank input"
+SWEEP, CLOUD, BARS, PATH = range(4)
+
+
+@pytest.fixture(scope="module")
+def made() -> str:
+    return explorer(ledger("cifar10-short", folder=ROOT / "results")).data
+
+
+@pytest.fixture(scope="module")
+def data(made: str) -> dict:
+    return json.loads(BeautifulSoup(made, "html.parser").find("script", type="application/json").string)
+
+
+@pytest.fixture(scope="module")
+def file(made: str, tmp_path_factory) -> str:
+    """The address of the explorer as a page of its own, opened as a file."""
+    page = tmp_path_factory.mktemp("file") / "page.html"
+    page.write_text(PAGE.format(made), encoding="utf-8")
+    return page.as_uri()
+
+
+@pytest.fixture(scope="module")
+def folder(made: str, tmp_path_factory) -> Path:
+    """A book of one notebook, executed and trusted, with Jupyter's own files beside it."""
+    folder = tmp_path_factory.mktemp("hosts")
+    shutil.copy(ROOT / "_config.yml", folder)
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: book/explorer\n")
+    shutil.copytree(ROOT / "book" / "_static", folder / "book" / "_static", ignore=shutil.ignore_patterns("vendor"))
+    shutil.copy(ROOT / "book" / "references.bib", folder / "book")
+    (folder / "book" / "index.md").write_text("# Start\n")
+    (folder / "book" / "explorer.html").write_text(made, encoding="utf-8")
+    shown = nbformat.v4.new_output("execute_result", {"text/html": made, "text/plain": "-"}, execution_count=1)
+    code = nbformat.v4.new_code_cell(SOURCE, execution_count=1, outputs=[shown])
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = nbformat.v4.new_notebook(metadata=kernel, cells=[nbformat.v4.new_markdown_cell("# Move α"), code])
+    nbformat.write(notebook, folder / "book" / "explorer.ipynb")
+    (folder / "jupyter").mkdir()
+    NotebookNotary(data_dir=str(folder / "jupyter")).sign(notebook)
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    home = {name: str(folder / "jupyter") for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
+    return os.environ | home | {"JUPYTER_RUNTIME_DIR": str(folder / "jupyter" / "runtime"), "PYTHONPATH": str(ROOT)}
+
+
+@contextmanager
+def running(folder: Path, *command: str) -> Iterator[str]:
+    """The address of a Jupyter server that is ended afterwards, with the kernels that it started."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [str(BIN / command[0]), *command[1:], f"--port={port}"], cwd=folder / "book", env=environment(folder),
+            stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:  # a kernel that is still starting can hold it up; kernels follow their server
+            server.kill()
+            server.wait()
+
+
+def answers(address: str) -> Callable[[object], bool]:
+    def asked(_: object) -> bool:
+        try:
+            return urlopen(address, timeout=60).status == 200
+        except (URLError, ConnectionError):
+            return False
+
+    return asked
+
+
+def part(browser: Browser, selector: str):
+    return browser.driver.find_element(By.CSS_SELECTOR, f".alpha-explorer {selector}")
+
+
+def pictures(browser: Browser) -> list:
+    """Accuracy against selectivity, the units, one unit's classes, and its way through α."""
+    return browser.driver.find_elements(By.CSS_SELECTOR, ".alpha-explorer .panels svg")
+
+
+def number(text: str) -> float:
+    return float(text.replace("−", "-").replace("+", "").removesuffix(" %"))
+
+
+def state(browser: Browser) -> list[float]:
+    """α, accuracy in per cent and mean index, as they stand above the panels."""
+    alpha, accuracy, index = part(browser, ".state").find_elements(By.TAG_NAME, "b")
+    return [number(alpha.text.removeprefix("α = ")), number(accuracy.text), number(index.text)]
+
+
+def expected_state(data: dict, k: int) -> list[float]:
+    here = data["networks"][k]
+    return [data["alphas"][k], pytest.approx(100 * here["accuracy"], abs=0.051), pytest.approx(here["index"], abs=6e-4)]
+
+
+def bars(browser: Browser) -> list[float]:
+    return [number(text.text) for text in pictures(browser)[BARS].find_elements(By.CSS_SELECTOR, "text.value")]
+
+
+def chosen(browser: Browser) -> tuple[int, int]:
+    """Depth and number of the unit whose class means are shown."""
+    words = part(browser, ".panels > :nth-child(3) .title").text.split()
+    return int(words[4].rstrip(":")), int(words[1])
+
+
+def wait_for_it(browser: Browser) -> None:
+    browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, ".alpha-explorer .controls"), 120)
+    browser.driver.execute_script("document.querySelector('.alpha-explorer').scrollIntoView({behavior: 'instant'})")
+
+
+def moves(browser: Browser, data: dict) -> None:
+    """Moves α by keys and pointer, and chooses a layer and units, checking every number against the data."""
+    wait_for_it(browser)
+    alphas, zero = data["alphas"], data["alphas"].index(0)
+    assert state(browser) == expected_state(data, zero)
+    slider = part(browser, ALPHA)
+    browser.driver.execute_script("arguments[0].focus()", slider)
+    for key, k in ((Keys.ARROW_RIGHT, zero + 1), (Keys.HOME, 0), (Keys.ARROW_UP, 1), (Keys.END, len(alphas) - 1)):
+        ActionChains(browser.driver).send_keys(key).perform()
+        assert state(browser) == expected_state(data, k)
+        assert number(slider.get_attribute("aria-valuetext").removeprefix("α = ")) == alphas[k]
+    half = slider.size["width"] / 2 - 12
+    drag = ActionChains(browser.driver, duration=50).move_to_element_with_offset(slider, half, 0).click_and_hold()
+    drag.move_to_element_with_offset(slider, -half, 0).move_to_element_with_offset(
+        slider, -half / 2, 0
+    ).release().perform()
+    assert state(browser) == expected_state(data, (len(alphas) - 1) // 4)
+
+    Select(part(browser, "select")).select_by_index(6)  # "all" comes first
+    k, layer = (len(alphas) - 1) // 4, data["layers"][5]
+    browser.driver.execute_script("arguments[0].focus()", part(browser, UNIT))
+    ActionChains(browser.driver).send_keys(Keys.HOME, Keys.ARROW_RIGHT).perform()
+    second = sorted(range(len(layer["si"][k])), key=lambda unit: layer["si"][k][unit])[1]
+    assert chosen(browser) == (6, second)
+    assert bars(browser) == layer["responses"][k][second]
+    browser.driver.execute_script(
+        "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", pictures(browser)[CLOUD]
+    )
+    dot = browser.driver.find_elements(By.CSS_SELECTOR, ".dot")[3]
+    ActionChains(browser.driver).move_to_element(dot).click().perform()
+    depth, unit = chosen(browser)
+    assert depth == 6 and bars(browser) == layer["responses"][k][unit]
+    assert abs(layer["si"][k][unit] - layer["si"][k][3]) < 0.03  # dots may cover each other
+
+
+def test_as_a_file(browser, file, data):
+    browser.open(file)
+    moves(browser, data)
+    assert browser.problems() == []
+
+
+@pytest.mark.book
+def test_on_a_rendered_page(browser, folder, data, served):
+    build = [str(BIN / "jupyter-book"), "build", ".", "-W", "--keep-going"]
+    done = subprocess.run(build, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    site = folder / "_build" / "html"
+    assert (site / "book" / "explorer.html").stat().st_size < 1_500_000
+    for address in (f"{served(site)}/book/explorer.html", (site / "book" / "explorer.html").as_uri()):
+        browser.open(address)
+        moves(browser, data)
+        assert browser.problems() == []
+
+
+def test_in_jupyterlab(browser, folder, data):
+    pytest.importorskip("jupyterlab")
+    with running(folder, "jupyter-lab", "--no-browser", "--allow-root", "--IdentityProvider.token=") as address:
+        browser.wait(answers(f"{address}/lab"), 120)
+        browser.open(f"{address}/lab/tree/explorer.ipynb?reset")
+        # until its kernel is there, JupyterLab takes the focus to the notebook
+        idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
+        browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, idle), 120)
+        moves(browser, data)
+
+
+def test_in_voila(browser, folder, data):
+    pytest.importorskip("voila")
+    with running(folder, "voila", "explorer.ipynb", "--no-browser") as address:
+        browser.wait(answers(f"{address}/voila/static/voila.js"), 120)
+        browser.open(address)
+        moves(browser, data)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [360, 390, 768, 1280])
+def test_at_every_width_labels_stand_apart_and_have_contrast(browser, file, data, width, dark):
+    browser.open(file, width=width, dark=dark)
+    wait_for_it(browser)
+    assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width
+    script = """
+      const boxes = (svg) => [...svg.querySelectorAll("text")].map((text) => [text, text.getBoundingClientRect()]);
+      return [...document.querySelectorAll(".alpha-explorer svg")].map((svg) => boxes(svg).map(
+        ([text, {left, top, right, bottom}]) => [text.textContent, left, top + 2, right, bottom - 2]));
+    """
+    last = len(data["alphas"]) - 1
+    every = [(0, k) for k in range(last + 1)]  # all layers at every α, two layers at the outermost
+    for layer, k in every + list(itertools.product((1, len(data["layers"])), (0, last))):
+        Select(part(browser, "select")).select_by_index(layer)
+        slide = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
+        browser.driver.execute_script(slide, part(browser, ALPHA), k)
+        for texts in browser.driver.execute_script(script):
+            assert all(left >= 0 and right <= width for _, left, _, right, _ in texts), texts
+            for (one, *a), (two, *b) in itertools.combinations(texts, 2):
+                assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1], (one, two, layer, k)
+    color = browser.driver.execute_script(
+        "return getComputedStyle(document.querySelector('.alpha-explorer text')).fill"
+    )
+    assert color == ("rgb(255, 255, 255)" if dark else "rgb(0, 0, 0)")
+
+
+def test_points_choose_alpha_too_and_the_numbers_are_spoken(browser, file, data):
+    browser.open(file)
+    wait_for_it(browser)
+    assert part(browser, ".state").get_attribute("aria-live") == "polite"
+    spoken = ("0.216 mean selectivity index", "688 units", "by class: airplane 0.624", "at −30")
+    for picture, words in zip(pictures(browser), spoken, strict=True):
+        assert picture.get_attribute("role") == "img" and words in picture.get_attribute("aria-label")
+    circles = pictures(browser)[PATH].find_elements(By.CSS_SELECTOR, "circle:not(.chosen)")
+    assert len(circles) == len(data["alphas"])
+    ActionChains(browser.driver).move_to_element(circles[1]).click().perform()
+    assert state(browser) == expected_state(data, 1)
+
+
+def test_names_from_the_data_are_text(browser, monkeypatch, tmp_path):
+    evil = "</script><img src=x onerror=window.evil=1>"
+    monkeypatch.setattr(module, "class_names", lambda dataset: [evil] * 10)
+    page = tmp_path / "page.html"
+    page.write_text(PAGE.format(explorer(ledger("cifar10-short", folder=ROOT / "results")).data), encoding="utf-8")
+    browser.open(page.as_uri())
+    wait_for_it(browser)
+    assert pictures(browser)[BARS].find_element(By.TAG_NAME, "text").text
+    assert evil in part(browser, ".panels").text
+    assert browser.driver.execute_script("return window.evil === undefined && document.images.length === 0")
+
+
+def test_two_on_a_page_move_apart(browser, made, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(PAGE.format(made * 2), encoding="utf-8")
+    browser.open(page.as_uri())
+    first, second = browser.driver.find_elements(By.CSS_SELECTOR, f".alpha-explorer {ALPHA}")
+    first.send_keys(Keys.HOME)
+    assert [first.get_attribute("value"), second.get_attribute("value")] == ["0", "4"]
+
+
+def test_where_scripts_are_off_there_is_a_picture_and_a_table(browser, file, data):
+    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.driver.get(file)
+        drawing = part(browser, ".drawing")
+        assert drawing.find_element(By.TAG_NAME, "img").size["height"] > 200
+        assert len(drawing.find_elements(By.CSS_SELECTOR, "tbody tr")) == len(data["alphas"])
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

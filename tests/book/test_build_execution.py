@@ -1,0 +1,189 @@
+"""Notebooks are executed in processes of their own, whole or not at all, and only when something has changed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from tiny_notebooks import CHECK, write_notebook
+
+from selectivity_core.book.build import execution
+from selectivity_core.book.build.execution import STAMP, execute, execute_all, find_notebook, prepare, why_stale
+from selectivity_core.errors import NotebookError, ParameterError
+
+WAIT = 60  # seconds; far more than anything here takes
+
+
+def test_parameters_are_checked_before_a_kernel_starts(tmp_path):
+    notebook = write_notebook(tmp_path / "a.ipynb")
+    for given, message in (({"alpha": [1]}, "did you mean alphas"), ({"profile": "digit"}, "one of digits")):
+        with pytest.raises(ParameterError, match=f"notebook a: .*{message}"):
+            prepare(notebook, tmp_path / "out" / "a.ipynb", given)
+    with pytest.raises(NotebookError, match="would replace its source"):
+        prepare(notebook, tmp_path / "x" / ".." / "a.ipynb", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.ipynb"]
+
+
+def test_a_notebook_is_found_by_name_or_path(tmp_path):
+    assert find_notebook("05_figure_4").name == "05_figure_4.ipynb"
+    path = write_notebook(tmp_path / "a.ipynb")
+    assert find_notebook(str(path)) == path
+    for name in ("05_figur_4", "notebooks/05_figur_4.ipynb"):
+        with pytest.raises(NotebookError, match=f"notebook {name}: there is none; did you mean 05_figure_4"):
+            find_notebook(name)
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    """A notebook, and what it would be made from."""
+    package = tmp_path / "package"
+    package.mkdir()
+    monkeypatch.setattr(execution, "PACKAGE", package)
+    return prepare(write_notebook(tmp_path / "a.ipynb", CHECK), tmp_path / "out" / "a.ipynb", {"alphas": [2]})
+
+
+def executed_as(job, **read):
+    """A copy as `execute` leaves it, without a kernel."""
+    stamp = job.made_from | {"reads": read, "seconds": 0.1, "commit": "", "changed": job.changed}
+    job.out.parent.mkdir(exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(metadata={STAMP: stamp}), job.out)
+
+
+def again(job, given=None):
+    return prepare(job.notebook, job.out, {"alphas": [2]} if given is None else given)
+
+
+def test_a_copy_is_current_until_something_changes(job, tmp_path, monkeypatch):
+    assert why_stale(job) == "not executed yet"
+    table = tmp_path / "runs.csv"
+    table.write_text("1")
+    executed_as(job, **{str(table): execution.reads.digest(table), str(tmp_path / "absent"): None})
+    assert why_stale(job) is None
+    assert why_stale(again(job, {})) == "changed: parameters"
+    (tmp_path / "package" / "indices.py").write_text("1")
+    assert why_stale(again(job)) == "changed: package"
+    (tmp_path / "package" / "indices.py").unlink()
+    with monkeypatch.context() as patch:
+        patch.setenv("SELECTIVITY_LEDGER", str(tmp_path))
+        assert why_stale(again(job)) == "changed: environment"
+    assert why_stale(again(job)) is None
+    (tmp_path / "absent").write_text("")
+    assert why_stale(again(job)) == "changed: absent"
+    table.write_text("2")
+    write_notebook(job.notebook, CHECK, "1")
+    assert why_stale(again(job)) == "changed: notebook, absent"
+    job.out.write_text("half a file")
+    assert why_stale(again(job)) == "not executed yet"
+
+
+def test_the_build_runs_what_is_stale(job, tmp_path, monkeypatch, capsys):
+    other = replace(job, out=tmp_path / "out" / "b.ipynb")
+    ran = []
+    monkeypatch.setattr(execution, "execute", lambda job: ran.append(job.out.name) or 1.5)
+    executed_as(job)
+    assert execute_all([job, other], 2) == 1
+    assert ran == ["b.ipynb"]
+    assert capsys.readouterr().out == "a: not executed yet\na: 1.5 s (1 of 1)\n"
+    assert execute_all([], 2) == 0
+
+
+@pytest.mark.slow
+def test_execute(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    source = (
+        "import os\nfrom selectivity_core.runs import reads\nreads.record(alphas and 'table')\n"
+        "print(alphas, os.getcwd(), *map(os.environ.get, ['OMP_NUM_THREADS', 'MPLBACKEND']))"
+    )
+    notebook = write_notebook(tmp_path / "{x}" / "a.ipynb", CHECK, source)  # braces are placeholders to papermill
+    job = prepare(notebook, tmp_path / "out" / "a.ipynb", {"alphas": [1, 2e-5], "profile": "digits"})
+    assert execute(job) > 0
+    executed = nbformat.read(job.out, 4)
+    nbformat.validate(executed)
+    printed = executed.cells[-1].outputs[0].text
+    assert printed == f"[1.0, 2e-05] {Path.cwd()} 1 module://matplotlib_inline.backend_inline\n"
+    assert set(executed.metadata) == {"kernelspec", "language_info", STAMP}
+    assert executed.metadata[STAMP]["changed"] == {"alphas": [1.0, 2e-5]}
+    assert list(executed.metadata[STAMP]["reads"]) == [f"{Path.cwd()}/table"]
+    assert [path.name for path in job.out.parent.iterdir()] == ["a.ipynb"]
+    assert why_stale(job) is None
+
+
+@pytest.mark.slow
+def test_failures_are_kept_apart_and_keep_no_other_back(tmp_path):
+    sources = {
+        "error": "raise ValueError('first\\nsecond')",
+        "kernel": "import os; os._exit(3)",
+        "evil": "from IPython.display import HTML\nHTML('<script>alert(1)</script>')",
+        "good": "1",
+    }
+    jobs = [
+        prepare(write_notebook(tmp_path / f"{name}.ipynb", source), tmp_path / "out" / f"{name}.ipynb", {})
+        for name, source in sources.items()
+    ]
+    jobs[0].out.parent.mkdir()
+    jobs[0].out.write_text("an earlier copy")
+    with pytest.raises(NotebookError) as caught:
+        execute_all(jobs, 2)
+    first, *lines = sorted(str(caught.value).splitlines(), key=lambda line: line.startswith(" "))
+    assert first == "3 of 4 notebooks failed:"
+    error, evil, kernel = sorted(line.strip() for line in lines)
+    assert evil.startswith("notebook evil failed a script that is not the package's: <script>alert(1)</script>")
+    failed = tmp_path / "out" / "failed"
+    assert error.startswith("notebook error failed in cell In [2]: ValueError: first second")
+    assert error.endswith(f"(what it did stands in {failed}/error.ipynb)")
+    assert kernel.startswith("notebook kernel failed with DeadKernelError: Kernel died")
+    assert jobs[0].out.read_text() == "an earlier copy"
+    assert sorted(path.name for path in jobs[0].out.parent.iterdir()) == ["error.ipynb", "failed", "good.ipynb"]
+    assert sorted(path.name for path in failed.iterdir()) == ["error.ipynb", "evil.ipynb", "kernel.ipynb"]
+
+
+def until(condition):
+    end = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+CALL = """
+import pathlib, sys
+from selectivity_core.book.build.execution import execute_all, prepare
+if __name__ == "__main__":
+    execute_all([prepare(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), {})], 1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_build_that_is_ended_leaves_no_process_and_no_half_copy(tmp_path, sent):
+    marker = tmp_path / "marker"
+    begin = f"""
+import os, pathlib, time
+pathlib.Path({str(marker)!r} + "x").write_text(f"{{os.getpid()}} {{os.getppid()}}")
+os.replace({str(marker)!r} + "x", {str(marker)!r})
+time.sleep(600)
+"""
+    notebook, out = write_notebook(tmp_path / "a.ipynb", begin), tmp_path / "out" / "a.ipynb"
+    (tmp_path / "call.py").write_text(CALL)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, str(tmp_path / "call.py"), str(notebook), str(out)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        until(marker.exists)
+        process.send_signal(sent)
+        assert process.wait(WAIT) != 0
+    for pid in map(int, marker.read_text().split()):
+        until(lambda pid=pid: not alive(pid))
+    until(lambda: not list(tmp_path.glob("selectivity-*")))
+    assert not out.exists()

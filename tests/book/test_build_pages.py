@@ -1,0 +1,119 @@
+"""What the book shows of an executed notebook, and of one run with a reader's parameters."""
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from tiny_notebooks import write_notebook
+
+from selectivity_core.book.build import figure, pages
+from selectivity_core.book.build.execution import STAMP, prepare
+from selectivity_core.book.build.figure import as_html, make_figure, named
+from selectivity_core.book.build.pages import page, stage
+
+MADE = {
+    "parameters": {"alphas": [1.0], "profile": "digits"},
+    "libraries": {"torch": "2.13.0", "matplotlib": "3.11.2"},
+    "changed": {"alphas": [1.0]},
+    "seconds": 12.3,
+    "commit": "abc",
+}
+
+
+def executed(*cells):
+    return new_notebook(cells=[new_markdown_cell("# A title"), *cells], metadata={STAMP: dict(MADE)})
+
+
+def code(source, *tags, **data):
+    outputs = [new_output("display_data", data)] if data else []
+    return new_code_cell(source, metadata={"tags": list(tags), "papermill": {}}, outputs=outputs)
+
+
+@pytest.mark.parametrize(
+    "figure", [{"image/png": ""}, {"text/html": "<figure><img src=x></figure>"}, {"text/html": "<svg></svg>"}]
+)
+def test_set_up_is_folded_below_the_first_figure(figure):
+    cells = [
+        code("alphas = []", "parameters"), code("alphas = [1]", "injected-parameters"), code("import x", "hide-input"),
+        code("a table", "hide-input", **{"text/html": "<table>"}), code("draw", **figure),
+        code("draw more", "hide-input", **figure), code("import y", "hide-input"),
+    ]  # fmt: skip
+    shown = page(executed(*cells), "a").cells
+    sources = ["a table", "draw", "alphas = []", "alphas = [1]", "import x", "draw more", "import y"]
+    assert [cell.source for cell in shown[1:-1]] == sources
+    visible = [cell.source for cell in shown[1:-1] if "hide-input" not in cell.metadata.get("tags", [])]
+    assert visible == ["draw"]
+
+
+def test_a_page_without_a_figure_keeps_its_order():
+    shown = page(executed(code("alphas = []", "parameters"), code("print()")), "a").cells
+    assert [cell.source for cell in shown[1:-1]] == ["alphas = []", "print()"]
+
+
+def test_the_search_knows_the_figures_and_the_page_says_how_to_make_it_again():
+    shown = page(executed(), "05_figure_4")
+    assert "{index} ! Figure 4\n```" in shown.cells[1].source
+    assert "make figure NB=05_figure_4 PARAMS='{alphas: [1.0]}'" in shown.cells[-1].source
+    assert "`alphas = [1.0]`, `profile = 'digits'`. Made in 12 s" in shown.cells[-1].source
+    assert STAMP not in shown.metadata
+    nbformat.validate(shown)
+
+
+def test_a_book_is_laid_out_as_the_repository_is(tmp_path, monkeypatch):
+    root = tmp_path / "clone"
+    for name in ("book/_static/book.css", "book/package.json", "_toc.yml", "_config.yml"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("")
+    write_notebook(root / "notebooks" / "a.ipynb")
+    (tmp_path / "executed").mkdir()
+    nbformat.write(executed(), tmp_path / "executed" / "a.ipynb")
+    monkeypatch.setattr(pages, "ROOT", root)
+    monkeypatch.setattr(pages.scripts, "copy_to", lambda _: None)
+    source = tmp_path / "source"
+    before = stage(tmp_path / "executed", source)
+    files = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
+    assert files == {"book/_static/book.css", "_toc.yml", "_config.yml", "notebooks/a.ipynb"}
+    assert stage(tmp_path / "executed", source) == before
+    (root / "_toc.yml").write_text("root: a")
+    assert stage(tmp_path / "executed", source) != before
+
+
+def test_figures_of_other_parameters_have_other_names(tmp_path):
+    notebook = write_notebook(tmp_path / "a.ipynb")
+
+    def name(**given):
+        return named(prepare(notebook, tmp_path / "out" / "a.ipynb", given))
+
+    assert name() == name(alphas=[-1, 0, 1]) == "a"
+    assert name(alphas=[2]).startswith("a-alphas=2.0-")
+    long = {name(alphas=list(range(100, 100 + k))) for k in range(30, 40)}
+    assert len(long | {name(alphas=[2]), name(alphas=[12]), name(profile="mnist", alphas=[2])}) == 13
+    assert all(len(each) < 80 for each in long)
+
+
+def test_a_figure_lies_beside_its_page_and_is_trusted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    notebook = write_notebook(tmp_path / "a.ipynb")
+
+    def execute(job, *, show_progress):
+        job.out.parent.mkdir()
+        nbformat.write(executed(code("1", **{"text/html": "<b>2</b>"})), job.out)
+
+    monkeypatch.setattr(figure, "execute", execute)
+    copy, beside = make_figure(str(notebook), {"alphas": [2]})
+    assert copy.parent == tmp_path / "figures" and beside == copy.with_suffix(".html")
+    assert figure.NotebookNotary().check_signature(nbformat.read(copy, 4))
+    text = beside.read_text()
+    assert "<b>2</b>" in text and "<script" not in text and "http" not in text.split("</head>")[1]
+
+
+@pytest.mark.book
+@pytest.mark.slow
+def test_formulas_and_widgets_need_no_other_host():
+    notebook = executed(new_markdown_cell("$x^2$"))
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+    soup = BeautifulSoup(as_html(notebook, "a"), "html.parser")
+    scripts = [script for script in soup.find_all("script") if not script.get("type")]
+    assert len(scripts) == 4  # settings and MathJax, require.js and the widget manager
+    assert soup.select("script[src], link[href], img[src]") == []

@@ -1,0 +1,84 @@
+import pandas as pd
+import pytest
+
+from selectivity_core.book import pages
+from selectivity_core.book.evidence import Evidence
+from selectivity_core.book.pages import NOT_HERE, gather, says
+from selectivity_core.book.papers.claims import all_claims
+from selectivity_core.book.verdicts import judge
+from selectivity_core.errors import MissingRunsError, SpecError
+
+
+@pytest.fixture
+def alone(tmp_path, monkeypatch):
+    """No ledger, and a store of its own."""
+    monkeypatch.setenv("SELECTIVITY_LEDGER", "none")
+    monkeypatch.setenv("SELECTIVITY_RUNS", str(tmp_path / "runs"))
+
+
+@pytest.fixture
+def archived(monkeypatch):
+    """The tracked ledger."""
+    monkeypatch.delenv("SELECTIVITY_LEDGER", raising=False)
+
+
+def test_without_a_ledger_nothing_is_there(alone):
+    found = gather("fig4", profile="digits", on_missing="skip")
+    assert found.runs.empty and len(found.missing) == len(found.specs) == 33
+    assert found.lacking()["seeds"].unique().tolist() == ["0, 1, 2"]
+    assert found.context()["seeds"].tolist() == [0]
+    with pytest.raises(MissingRunsError, match="33 of 33 runs"):
+        gather("fig4", profile="digits", on_missing="raise")
+
+
+def test_all_archived_seeds_are_drawn_unless_some_are_named(archived):
+    every = gather("fig4", profile="digits", on_missing="skip")
+    assert every.runs["seed"].nunique() == 20
+    assert sorted(gather("fig4", profile="digits", seeds=[3, 4], on_missing="skip").runs["seed"].unique()) == [3, 4]
+    assert gather("fig4", profile="digits", seeds=2, alphas=[1], on_missing="skip").runs["alpha"].nunique() == 2
+
+
+def test_the_context_says_what_the_networks_are(archived):
+    row = gather("figA2", profile="cifar10-short", on_missing="skip").context().iloc[0]
+    assert row["data"] == "CIFAR-10 (JPEG copy)"
+    assert (row["training images"], row["epochs"], row["steps"]) == (45_000, 8, 8 * 176)
+    assert row["its test accuracy (%)"] == 91.25 and 75 < row["test accuracy (%)"] < 76
+
+
+def test_derived_tables_come_with_the_figures_that_need_them(archived):
+    assert len(gather("fig2", profile="digits", on_missing="skip").tables.bounds)
+
+
+def test_what_is_not_allowed_is_refused():
+    with pytest.raises(SpecError, match="profile"):
+        gather("fig1", profile="digit")
+    with pytest.raises(SpecError, match="overrides: alpha"):
+        gather("fig1", profile="digits", overrides={"alpha": 1})
+
+
+@pytest.mark.slow
+def test_claims_are_judged_on_the_runs_that_the_page_drew(alone):
+    """Under other parameters n and estimates are those of the page, not of the archive."""
+    ask = {"alphas": [-2, 2], "seeds": 2, "overrides": {"epochs": 1, "milestones": [], "width": 2, "train_size": 20}}
+    drawn = gather("fig4", profile="digits", **ask)
+    evidence = Evidence("digits", **ask)
+    evidence.add(drawn)
+    found = judge(all_claims()["L048"], evidence)
+    cells = drawn.runs.pivot(index="seed", columns="alpha", values="test_accuracy")
+    assert (found.finding.estimate.n, found.finding.estimate.mean) == (2, pytest.approx((cells[-2] - cells[2]).mean()))
+
+
+def test_says_marks_what_does_not_hold():
+    held = says("Always.", ("Also true.", True)).data
+    assert held == "Always. Also true."
+    failed = says(("<Not> so.", pd.Series([1]).gt(2).any())).data
+    assert NOT_HERE in failed and "&lt;Not&gt; so." in failed and "default runs" in failed
+
+
+def test_archived_like_finds_other_seeds_of_the_same_setting(archived):
+    from selectivity_core import ledger, profile
+
+    spec = profile("digits", alpha=-1.0)
+    found = pages.archived_like([spec], ledger("digits"))
+    assert [s.seed for s in found] == list(range(1, 8))
+    assert all(s.replace(seed=0) == spec for s in found)

@@ -1,0 +1,146 @@
+"""Verdicts on made-up runs, each decided by hand."""
+
+import math
+
+import pandas as pd
+import pytest
+from made_up_runs import around, evidence_of, made_up
+
+from selectivity_core.book import verdicts
+from selectivity_core.book.contrasts import trend
+from selectivity_core.book.pages import FigureRuns
+from selectivity_core.book.papers.claims import all_claims
+from selectivity_core.book.verdicts import judge
+from selectivity_core.tables import Tables
+
+CLAIMS = all_claims()
+
+
+def signs(low, high, **more):
+    """Figure 4 at |α| = 2: test accuracy with selectivity lowered and raised, a value a seed."""
+    values = {(-2.0, "test_accuracy"): low, (2.0, "test_accuracy"): high, (0.0, "test_accuracy"): [0.9] * len(low)}
+    values |= {(a, "train_accuracy"): [t] * len(low) for a, t in more.get("train", {}).items()}
+    return evidence_of(made_up("fig4", values))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "status"),
+    [
+        (around(0.90, 0.001, 4), [0.84] * 4, verdicts.SIZE_AGREES),  # the paper: 6 points
+        (around(0.90, 0.001, 4), [0.60] * 4, verdicts.SIZE_DIFFERS),  # 30 points: same sign, not the size
+        ([0.60] * 4, around(0.90, 0.001, 4), verdicts.OPPOSITE),
+        (around(0.90, 0.0005, 4), [0.90] * 4, verdicts.NONE_HERE),  # within half a point for certain
+        (around(0.90, 0.1, 4), [0.88] * 4, verdicts.INCONCLUSIVE),
+        ([0.95], [0.84], verdicts.INCONCLUSIVE),  # one network has no spread
+    ],
+)
+def test_sign_and_size(low, high, status):
+    assert judge(CLAIMS["L048"], signs(low, high)).status == status
+
+
+def test_a_few_collapsed_networks_do_not_hide_a_sign():
+    """Eight of eight fall; t's interval is wide open, the sign flip is not."""
+    evidence = signs([0.9] * 8, [0.896, 0.86, 0.861, 0.858, 0.3, 0.87, 0.86, 0.85])
+    found = judge(CLAIMS["L048"], evidence)
+    assert found.finding.estimate.interval()[0] < 0
+    assert found.status in (verdicts.SIZE_AGREES, verdicts.SIZE_DIFFERS)
+
+
+def test_a_cost_that_training_shows_in_full_is_named():
+    train = {-2.0: 0.99, 2.0: 0.92, 0.0: 0.99}
+    found = judge(CLAIMS["L048"], signs(around(0.9, 0.001, 4), [0.84] * 4, train=train))
+    assert found.in_training
+    assert verdicts.table([found])["training"].iloc[0] == pytest.approx(7.0)
+    train[2.0] = 0.98
+    assert not judge(CLAIMS["L048"], signs(around(0.9, 0.001, 4), [0.84] * 4, train=train)).in_training
+
+
+def test_diverged_runs_count_as_failures():
+    """Two survivors of eight say nothing for an α that made the others diverge: those have chance accuracy."""
+    lost = ["diverged"] * 6 + [0.9, 0.9]
+    values = {(0.0, "test_accuracy"): [0.9] * 8, (1.0, "test_accuracy"): lost}
+    evidence = evidence_of(made_up("figA19", values, model="resnet18"))
+    rows = evidence.values("figA19", "resnet18", "test_accuracy")
+    assert rows.loc[rows["alpha"] == 1, "value"].tolist() == pytest.approx([0.9, 0.9] + [0.1] * 6)
+
+
+def fold(costs, indices, alphas=(-30.0, -5.0, -1.0)):
+    """Figure A2: accuracy that α < 0 costs, and the index it leaves, the same for four seeds but for a thousandth."""
+    values = {(0.0, "test_accuracy"): [0.9] * 4, (0.0, "si_units"): [0.4] * 4}
+    for alpha, cost, index in zip(alphas, costs, indices, strict=True):
+        values[alpha, "test_accuracy"] = around(0.9 - cost, 0.001, 4)
+        values[alpha, "si_units"] = [index] * 4
+    return evidence_of(made_up("figA2", values, model="resnet20"))
+
+
+def test_a_factor_is_read_between_runs_and_never_at_the_next_beyond():
+    """20-fold lies between 10-fold at no cost and 100-fold at 60 points; the next α beyond would say −60."""
+    found = judge(CLAIMS["L004"], fold((0.60, 0.00, 0.0), (0.004, 0.04, 0.2)))
+    assert found.finding.estimate.mean == pytest.approx(-0.6 * math.log(2) / math.log(10), abs=1e-3)
+    assert found.status == verdicts.SIZE_DIFFERS  # the paper: 2 points
+    agrees = judge(CLAIMS["L004"], fold((0.06, 0.005, 0.0), (0.004, 0.04, 0.2)))
+    assert agrees.status == verdicts.SIZE_AGREES
+
+
+def test_a_factor_that_no_run_reaches_is_not_judged():
+    found = judge(CLAIMS["L004"], fold((0.02, 0.0, 0.0), (0.1, 0.2, 0.3)))
+    assert found.status == verdicts.NOT_RUN
+    assert "not bracketed" in found.why and "4-fold" in found.why
+
+
+def test_claims_on_the_same_contrast_count_once():
+    frame = verdicts.table([judge(CLAIMS[c], fold((0.06, 0.005, 0.0), (0.004, 0.04, 0.2))) for c in ("L004", "L030")])
+    assert frame["contrast"].nunique() == 1
+    counts = verdicts.independent(frame)
+    assert (counts["claims"].sum(), counts["contrasts"].sum()) == (2, 1)
+
+
+def test_every_network_must_be_there_and_hold():
+    assert judge(CLAIMS["L029"], evidence_of(profile="cifar10-short")).status == verdicts.NOT_APPLICABLE
+    assert "ResNet18" in judge(CLAIMS["L029"], evidence_of(profile="cifar10-short")).why
+
+
+def test_values_on_other_data_are_not_compared():
+    found = judge(CLAIMS["L020"], fold((0, 0, 0), (0.1, 0.2, 0.3)))
+    assert (found.status, found.finding) == (verdicts.NOT_APPLICABLE, None)
+
+
+def test_the_index_at_zero_is_judged_at_every_schedule():
+    """Claim L020 gives 0.22 for CIFAR-10; a short schedule is judged like any other."""
+    values = {(0.0, "si_units"): around(0.216, 0.005, 6), (0.0, "test_accuracy"): [0.75] * 6}
+    runs = made_up("figA2", values, profile="cifar10-short", model="resnet20")
+    found = judge(CLAIMS["L020"], evidence_of(runs, profile="cifar10-short"))
+    assert (found.status, found.comparable) == (verdicts.SIZE_AGREES, False)  # 75 % is not the paper's accuracy
+    values[0.0, "test_accuracy"] = [0.91] * 6
+    runs = made_up("figA2", values, profile="cifar10-short", model="resnet20")
+    assert judge(CLAIMS["L020"], evidence_of(runs, profile="cifar10-short")).status == verdicts.REPRODUCED
+
+
+def leaky(gain):
+    """Figure A9 at α = 1: how much more a leaky network keeps than one with ReLU, which loses 30 points."""
+    values = {(0.0, "test_accuracy"): [0.9] * 4, (1.0, "test_accuracy"): around(0.6, 0.002, 4)}
+    parts = [made_up("figA9", values, model="resnet20", activation=a) for a in ("relu", "leaky_relu:0.1")]
+    frame = parts[1].tables.runs
+    frame.loc[frame["alpha"] == 1, "test_accuracy"] += gain
+    both = pd.concat([p.tables.runs for p in parts], ignore_index=True).drop_duplicates("run")
+    return evidence_of(FigureRuns(parts[0].figure, "digits", parts[0].specs + parts[1].specs, Tables(runs=both)))
+
+
+@pytest.mark.parametrize(
+    ("gain", "status"), [(-0.36, verdicts.SAME_SIGN), (0.0, verdicts.SAME_SIGN), (0.2, verdicts.OPPOSITE)]
+)
+def test_no_rescue_is_no_rescue_also_where_more_is_lost(gain, status):
+    assert judge(CLAIMS["L063"], leaky(gain)).status == status
+
+
+def test_either_side_is_judged_on_its_own():
+    """A measure that follows α below 0 and runs against it above does not follow it, whatever the average."""
+    runs = made_up("fig4", {(a, "si_units"): around(v, 0.01, 4) for a, v in ((-1.0, 0.1), (0.0, 0.4), (1.0, 0.3))})
+    sides = trend(evidence_of(runs), "fig4", "resnet18", measure="si_units")
+    assert [round(s.estimate.mean, 2) for s in sides] == [0.3, -0.1]
+
+
+def test_the_plateau_of_the_area_is_not_judged():
+    evidence = evidence_of(made_up("morcos4", {(0.0, "test_accuracy"): [0.9] * 3}, model="mlp"))
+    found = judge(CLAIMS["M010"], evidence)
+    assert (found.status, "plateau" in found.why) == (verdicts.NOT_RUN, True)
