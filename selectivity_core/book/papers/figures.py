@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ...errors import SpecError
+from ...errors import SpecError, unknown
 from ...runs.profiles import expand, find_profile, profile, seed_list, with_epochs
 from ...spec import RunSpec
 
@@ -251,7 +251,7 @@ def find_figure(name: str) -> Figure:
         SpecError: no such figure.
     """
     if name not in FIGURES:
-        raise SpecError(f"figure: {name!r} given; one of {', '.join(FIGURES)} is allowed")
+        raise SpecError(unknown("figure", name, FIGURES))
     return FIGURES[name]
 
 
