@@ -4,12 +4,16 @@ import difflib
 from collections.abc import Iterable
 
 
+def nearest(given: object, allowed: Iterable[str]) -> str:
+    """The end of a message on a name that is none of those allowed: the one that it is most like."""
+    near = difflib.get_close_matches(str(given), list(allowed), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def unknown(what: str, given: object, allowed: Iterable[str]) -> str:
-    """The message on a name that is none of those allowed; it ends with the nearest of them."""
+    """The message on a name that is none of those allowed."""
     allowed = list(allowed)
-    near = difflib.get_close_matches(str(given), allowed, n=1)
-    guess = f"; did you mean {near[0]}?" if near else ""
-    return f"{what}: {given!r:.100} given; one of {', '.join(allowed)} is allowed{guess}"
+    return f"{what}: {given!r:.100} given; one of {', '.join(allowed)} is allowed{nearest(given, allowed)}"
 
 
 class SelectivityError(Exception):

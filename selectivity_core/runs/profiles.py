@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from ..errors import SpecError, unknown
+from ..errors import SpecError, nearest, unknown
 from ..spec import DatasetName, RunSpec, check_value, field_names
 
 # The paper's α values (methods register, section 6): the negative side as printed for ResNet20, mirrored.
@@ -253,7 +253,7 @@ def seed_list(seeds: int | Sequence[int]) -> list[int]:
     numbers = seeds if isinstance(seeds, Iterable) else range(check_value("seed", seeds))
     found = [check_value("seed", number) for number in islice(numbers, MOST_SEEDS + 1)]
     if not 1 <= len(found) <= MOST_SEEDS or len(set(found)) != len(found):
-        raise SpecError(f"seeds: {seeds!r:.40} given; 1 to {MOST_SEEDS} of them, each once, are needed")
+        raise SpecError(f"seeds: {seeds!r:.40} given; at least one, each once, is needed, and at most {MOST_SEEDS}")
     return found
 
 
@@ -278,9 +278,14 @@ def check_overrides(overrides: Mapping[str, Any]) -> dict[str, Any]:
         SpecError: a name that is no field of a run, a field that the grid sets itself, or a value that a field cannot
             have.
     """
+    allowed = [f for f in field_names() if f not in SET_BY_GRID]
     for name in overrides:
         if name in SET_BY_GRID:
             raise SpecError(f"overrides: {name} given; it is set by {SET_BY_GRID[name]}, not by an override")
-        if name not in field_names():
-            raise SpecError(unknown("overrides", name, (f for f in field_names() if f not in SET_BY_GRID)))
-    return {name: check_value(name, value) for name, value in overrides.items()}
+        if name not in allowed:
+            no_field = f"overrides: {name!r} given, which is no field of a run"
+            raise SpecError(f"{no_field}; allowed: {', '.join(allowed)}{nearest(name, allowed)}")
+    try:
+        return {name: check_value(name, value) for name, value in overrides.items()}
+    except SpecError as error:
+        raise SpecError(f"overrides: {error}") from None

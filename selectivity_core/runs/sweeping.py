@@ -40,6 +40,9 @@ def sweep(
 ) -> Tables:
     """The tables of many runs; what is missing is trained and stored.
 
+    Ctrl-C and signals that end a process stop it within seconds: what is finished is stored, and runs in progress leave
+    a checkpoint.
+
     Args:
         specs: the runs wanted; doubled ones count once.
         store: where finished runs are kept.
@@ -63,7 +66,6 @@ def sweep(
         ParameterError: an unknown `on_missing`, a time budget that is none, or more work than `max_hours`.
         StoreError: runs made from several copies of data that are not at hand, or that do not verify.
         SelectivityError: runs that failed; all others were finished and stored first.
-        KeyboardInterrupt: Ctrl-C; what was finished is stored, and runs in progress have left a checkpoint.
     """
     deadline = math.inf if time_budget is None else time.monotonic() + time_budget
     wanted = list(dict.fromkeys(specs))
