@@ -11,9 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from concurrent import futures
+from concurrent.futures import CancelledError, Executor, Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ..spec import SCHEMA, RunSpec, field_names
 from ..tables import COLUMNS
 from ..training import RESULT_VERSION
 from .checkpoints import Checkpoints, Stopped
-from .executing import GRACE, POLL, Attempt, Resumable
+from .executing import GRACE, POLL, Attempt, Ended, Resumable
 from .store import RunStore
 
 TIMEOUT = 30  # seconds to wait for the scheduler
@@ -41,37 +41,21 @@ def stop_sweep(sweep: str) -> None:
     STOPPED.add(sweep)
 
 
-@dataclass(frozen=True)
-class Paused:
-    """The last checkpoint of a run that was stopped on a worker without the store."""
-
-    name: str
-    content: bytes
+Paused = tuple[str, bytes]  # name and content of a run's last checkpoint
 
 
-@dataclass(frozen=True)
-class Order:
-    """A run to train where there is no store.
+def train_by_value(
+    spec: RunSpec, version: str, data: str | None, seconds: float, begun: Paused | None, sweep: str
+) -> Result | Paused | None:
+    """Trains a run where there is no store.
 
-    Attributes:
+    Args:
         spec: the run.
         version: `VERSION` of whoever asks.
         data: the folder of data sets.
         seconds: after which it stops.
         begun: a checkpoint to go on from.
         sweep: to which it belongs, for `stop_sweep`.
-    """
-
-    spec: RunSpec
-    version: str = VERSION
-    data: str | None = None
-    seconds: float = math.inf
-    begun: Paused | None = None
-    sweep: str = ""
-
-
-def train_by_value(order: Order) -> Result | Paused | None:
-    """Trains a run where there is no store.
 
     Returns:
         the result; where the run was stopped, its checkpoint; None where it was stopped before it began.
@@ -79,21 +63,20 @@ def train_by_value(order: Order) -> Result | Paused | None:
     Raises:
         SelectivityError: whoever asks has another version of the code.
     """
-    if order.version != VERSION:
-        raise SelectivityError(_differs(f"its worker has {VERSION}", order.version))
-    deadline, abandoned = time.monotonic() + order.seconds, _abandoned()
-    stop = lambda: order.sweep in STOPPED or time.monotonic() >= deadline or abandoned()  # noqa: E731
+    if version != VERSION:
+        raise SelectivityError(_differs(f"its worker has {VERSION}", version))
+    deadline, abandoned = time.monotonic() + seconds, _abandoned()
+    stop = lambda: sweep in STOPPED or time.monotonic() >= deadline or abandoned()  # noqa: E731
     if stop():
         return None
     with tempfile.TemporaryDirectory(prefix="selectivity-") as folder:
         checkpoints = Checkpoints(Path(folder), math.inf)
-        if order.begun is not None:
-            checkpoints.put(order.begun.name, order.begun.content)
+        if begun is not None:
+            checkpoints.put(*begun)
         try:
-            return train(order.spec, data=order.data, progress=False, checkpoints=Resumable(checkpoints, stop))
+            return train(spec, data=data, progress=False, checkpoints=Resumable(checkpoints, stop))
         except Stopped:
-            latest = checkpoints.latest()
-            return Paused(*latest) if latest else None
+            return checkpoints.latest()
 
 
 def _abandoned() -> Callable[[], bool]:
@@ -127,7 +110,6 @@ class Elsewhere(AbstractContextManager["Elsewhere"]):
         self.data = None if data is None else str(data)
         self.sweep = secrets.token_hex(8)
         self._futures: dict[Future[Any], tuple[RunSpec, ExitStack]] = {}
-        self._ended: list[tuple[RunSpec, Attempt | Exception]] = []  # without having been handed to the executor
         self._gone = False
 
     def __exit__(self, *_: object) -> None:
@@ -140,7 +122,7 @@ class Elsewhere(AbstractContextManager["Elsewhere"]):
         deadline = time.monotonic() + GRACE
         try:
             while self._futures and time.monotonic() < deadline:
-                self.ended()
+                self.ended(POLL)
         finally:
             for future, (_spec, lock) in self._futures.items():
                 future.cancel()
@@ -149,42 +131,30 @@ class Elsewhere(AbstractContextManager["Elsewhere"]):
     def free(self) -> bool:
         """Whether a worker of the executor is."""
         if isinstance(self.executor, Cluster):
-            slots: float = 1 if self._gone else self.executor.slots()
-        else:
-            slots = getattr(self.executor, "_max_workers", math.inf)
-        return len(self._futures) < slots
+            return self._gone or len(self._futures) < self.executor.slots()
+        return len(self._futures) < getattr(self.executor, "_max_workers", math.inf)
 
-    def start(self, spec: RunSpec, seconds: float) -> None:
+    def start(self, spec: RunSpec, seconds: float) -> Attempt | Exception | None:
         """Hands a run over."""
-        held = ExitStack()
-        try:
-            if self._gone:
-                raise CancelledError
-            if not held.enter_context(self.store.try_lock(spec)):
-                self._ended.append((spec, "busy"))
-            elif self.store.holds(spec, self.digests.get(spec.dataset)):
-                self._ended.append((spec, "finished"))
-            else:
-                latest = self.store.checkpoints(spec).latest()
-                order = Order(
-                    spec, data=self.data, seconds=seconds, begun=Paused(*latest) if latest else None, sweep=self.sweep
-                )
-                self._futures[self.executor.submit(train_by_value, order)] = (spec, held.pop_all())
-        except Exception as error:
-            self._ended.append((spec, self._refused(error)))
-        finally:
-            held.close()
+        with ExitStack() as held:
+            try:
+                if self._gone:
+                    raise CancelledError
+                if not held.enter_context(self.store.try_lock(spec)):
+                    return "busy"
+                if self.store.holds(spec, self.digests.get(spec.dataset)):
+                    return "finished"
+                begun = self.store.checkpoints(spec).latest()
+                order = (spec, VERSION, self.data, seconds, begun, self.sweep)
+                self._futures[self.executor.submit(train_by_value, *order)] = (spec, held.pop_all())
+                return None
+            except Exception as error:
+                return self._refused(error)
 
-    def in_progress(self) -> int:
-        """How many runs were handed over and did not end."""
-        return len(self._futures) + len(self._ended)
-
-    def ended(self) -> list[tuple[RunSpec, Attempt | Exception]]:
+    def ended(self, wait: float) -> Ended:
         """Stores what came back."""
-        found, self._ended = self._ended, []
-        if not self._futures:
-            time.sleep(0 if found else POLL)
-        done = wait(self._futures, 0 if found else POLL, FIRST_COMPLETED).done
+        found: Ended = []
+        done = futures.wait(self._futures, wait, futures.FIRST_COMPLETED).done
         while done:  # a result is let go once it is stored
             spec, held = self._futures.pop(future := done.pop())
             with held:
@@ -203,18 +173,17 @@ class Elsewhere(AbstractContextManager["Elsewhere"]):
 
     def _keep(self, found: Result | Paused | None, spec: RunSpec) -> Attempt:
         """Stores what a worker sent."""
-        if found is None:
-            return "stopped"
-        if isinstance(found, Paused):
-            self.store.checkpoints(spec).put(found.name, found.content)
+        if not isinstance(found, Result):
+            if found is not None:
+                self.store.checkpoints(spec).put(*found)
             return "stopped"
         result_version = found.runs["provenance_result_version"].iloc[0]
         odd = [name for name, columns in COLUMNS.items() if tuple(getattr(found, name).columns) != columns]
         if found.spec != spec or result_version != str(RESULT_VERSION) or odd:
             what = f"tables {', '.join(odd)} of another form" if odd else f"result version {result_version}"
             raise SelectivityError(_differs(f"its worker sent a run with {what}", VERSION))
-        here = self.digests.get(spec.dataset)
-        if here is not None and found.digest != here:
+        here = self.digests.get(spec.dataset, found.digest)
+        if found.digest != here:
             raise DataError(
                 f"its worker has other data under the name {spec.dataset} "
                 f"(digest {found.digest[:16]}, here {here[:16]})"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -104,20 +105,20 @@ class Outcome:
     stopped: bool = False
 
 
+Ended = list[tuple[RunSpec, Attempt | Exception]]
+
+
 class Crew(AbstractContextManager["Crew"], Protocol):
     """Whoever trains. At its exit, runs in progress stop with a checkpoint, and its processes end."""
 
     def free(self) -> bool:
         """Whether it can begin a run at once."""
 
-    def start(self, spec: RunSpec, seconds: float) -> None:
-        """Begins a run, which stops after so many seconds."""
+    def start(self, spec: RunSpec, seconds: float) -> Attempt | Exception | None:
+        """Begins a run, which stops after so many seconds; gives what came of it where that is known already."""
 
-    def in_progress(self) -> int:
-        """How many runs were begun and not yet given by `ended`."""
-
-    def ended(self) -> list[tuple[RunSpec, Attempt | Exception]]:
-        """The runs that ended since the last call, waiting for the first of them, but not for longer than `POLL`."""
+    def ended(self, wait: float) -> Ended:
+        """The runs that ended since the last call; where there is none, waits for one, so many seconds at most."""
 
 
 class Here(AbstractContextManager["Here"]):
@@ -125,37 +126,26 @@ class Here(AbstractContextManager["Here"]):
 
     def __init__(self, store: RunStore, data: str | Path | None, stop: Callable[[], bool], report: Report) -> None:
         self.store, self.data, self.stop, self.report = store, data, stop, report
-        self._ended: list[tuple[RunSpec, Attempt | Exception]] = []
 
     def __exit__(self, *_: object) -> None:
         """There is nothing to end."""
 
     def free(self) -> bool:
-        """Whether the last run's outcome was asked for."""
-        return not self._ended
+        """It is."""
+        return True
 
-    def start(self, spec: RunSpec, seconds: float) -> None:
-        """Trains the run."""
+    def start(self, spec: RunSpec, seconds: float) -> Attempt | Exception:
+        """Trains a run."""
         deadline = time.monotonic() + seconds
         stop = lambda: self.stop() or time.monotonic() >= deadline  # noqa: E731
         try:
-            attempt: Attempt | Exception = train_and_store(
-                spec, self.store, self.data, stop=stop, report=lambda share: self.report(spec, share)
-            )
+            return train_and_store(spec, self.store, self.data, stop=stop, report=partial(self.report, spec))
         except Exception as error:  # one failed run does not cost the others
-            attempt = error
-        self._ended.append((spec, attempt))
+            return error
 
-    def in_progress(self) -> int:
-        """One while the last run's outcome was not asked for."""
-        return len(self._ended)
-
-    def ended(self) -> list[tuple[RunSpec, Attempt | Exception]]:
-        """The last run."""
-        if not self._ended:
-            time.sleep(POLL)
-        found, self._ended = self._ended, []
-        return found
+    def ended(self, wait: float) -> Ended:
+        """None: each ended in `start`."""
+        return []
 
 
 def train_all(
@@ -184,18 +174,25 @@ def train_all(
         deadline: the value of `time.monotonic` from which on nothing is begun and what runs is stopped.
         report: called with a run and the share of it that is done.
     """
+    queue, busy, again, running, deaths = deque(specs), deque[RunSpec](), 0.0, 0, Counter[str]()
     with stopping() as stop, _crew(specs, store, executor, jobs, data, digests or {}, stop, report) as crew:
-        queue, busy, again, deaths = deque(specs), deque[RunSpec](), 0.0, Counter[str]()
-        while not stop() and (queue or busy or crew.in_progress()):
+        while not stop() and (queue or busy or running):
+            found: Ended = []
             if time.monotonic() >= deadline:
-                yield from (Outcome(spec, stopped=True) for spec in (*queue, *busy))
+                found = [(spec, "stopped") for spec in (*queue, *busy)]
                 queue.clear()
                 busy.clear()
             elif not queue and time.monotonic() >= again:
                 queue, busy = busy, queue
-            while queue and crew.free() and not stop():
-                crew.start(queue.popleft(), deadline - time.monotonic())
-            for spec, result in crew.ended():
+            while queue and not found and not stop() and crew.free():
+                result = crew.start(spec := queue.popleft(), deadline - time.monotonic())
+                found += [(spec, result)] if result is not None else []
+                running += result is None
+            ended = crew.ended(0 if found else POLL) if running else []
+            running -= len(ended)
+            if not running and not found and not ended:
+                time.sleep(POLL)
+            for spec, result in (*found, *ended):
                 if result == "busy":
                     busy.append(spec)
                     again = time.monotonic() + AGAIN

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..errors import SelectivityError
 from ..spec import RunSpec
-from .executing import GRACE, POLL, Attempt, Report, WorkerDied, train_and_store
+from .executing import GRACE, Attempt, Ended, Report, WorkerDied, train_and_store
 from .store import RunStore
 
 # An interpreter of its own, with the modules of this one: no `if __name__ == "__main__"` is needed in scripts, nothing
@@ -34,18 +34,14 @@ REPORTS = 1.0  # seconds between reports of progress
 
 
 class Worker:
-    """A process that trains.
-
-    Args:
-        device: where; the worker chooses where it is None.
-    """
+    """A process that trains on a device, or on one that it chooses."""
 
     def __init__(self, device: str | None) -> None:
         self.device, self._text = device, b""
         self.spec: RunSpec | None = None  # the run in progress
         self.output, answers = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", START, json.dumps(sys.path), str(answers)], stdin=subprocess.PIPE,
+            [sys.executable, "-c", START, json.dumps(sys.path), str(answers)], stdin=subprocess.PIPE, bufsize=0,
             stdout=2, pass_fds=[answers],  # what libraries print does not get between the answers
             env={"OMP_NUM_THREADS": "1", **os.environ},
             process_group=0,  # Ctrl-C reaches this process alone, which says when to stop
@@ -55,12 +51,9 @@ class Worker:
     def begin(self, spec: RunSpec, **order: Any) -> None:
         """Sends a run to train."""
         self.spec = spec
-        assert self.process.stdin is not None
+        order |= {"spec": spec.as_dict(), "device": self.device}
         with contextlib.suppress(BrokenPipeError):  # it died: `answers` says so
-            self.process.stdin.write(
-                json.dumps({"spec": spec.as_dict(), "device": self.device, **order}).encode() + b"\n"
-            )
-            self.process.stdin.flush()
+            self.process.stdin.write(json.dumps(order).encode() + b"\n")  # type: ignore[union-attr]
 
     def answers(self) -> list[dict[str, Any]]:
         """What came since the last call; at the end of its output, that it died."""
@@ -71,11 +64,15 @@ class Worker:
         *lines, self._text = (self._text + content).split(b"\n")
         return [json.loads(line) for line in lines]
 
-    def end(self) -> None:
-        """Lets it save the run in progress and end by itself."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
+    def close(self, deadline: float = 0.0) -> None:
+        """Kills it, if it does not end by itself before a value of `time.monotonic`."""
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(max(0.0, deadline - time.monotonic()))
+        finally:
+            self.process.kill()
+            self.process.wait()
+            os.close(self.output)
 
 
 class Workers(AbstractContextManager["Workers"]):
@@ -93,49 +90,37 @@ class Workers(AbstractContextManager["Workers"]):
         self.order = {"store": str(store.path.absolute()), "data": None if data is None else str(data)}
         self.report = report
         self._devices = [f"cuda:{k % gpus}" if gpus > 1 else None for k in range(count)]
-        self._idle: list[Worker] = []
-        self._busy: list[Worker] = []
         self._selector = selectors.DefaultSelector()
 
+    def _all(self) -> list[Worker]:
+        return [key.data for key in self._selector.get_map().values()]
+
     def __exit__(self, *_: object) -> None:
-        """Ends all of them; whoever does not end in time is killed."""
+        """Lets all of them save the run in progress and end; whoever does not end in time is killed."""
+        for worker in self._all():
+            worker.process.stdin.close()  # type: ignore[union-attr]
         deadline = time.monotonic() + GRACE
-        workers = [*self._idle, *self._busy]
-        for worker in workers:
-            worker.end()
-        try:
-            for worker in workers:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    worker.process.wait(max(0.0, deadline - time.monotonic()))
-        finally:
-            for worker in workers:
-                worker.process.kill()
-                worker.process.wait()
-                os.close(worker.output)
-            self._selector.close()
+        with contextlib.ExitStack() as each:
+            each.callback(self._selector.close)
+            for worker in self._all():
+                each.callback(worker.close, deadline)
 
     def free(self) -> bool:
         """Whether one is idle or can be started."""
-        return bool(self._idle or self._devices)
+        return bool(self._devices) or any(worker.spec is None for worker in self._all())
 
     def start(self, spec: RunSpec, seconds: float) -> None:
         """Begins a run."""
-        if self._idle:
-            worker = self._idle.pop()
-        else:
+        worker = next((worker for worker in self._all() if worker.spec is None), None)
+        if worker is None:
             worker = Worker(self._devices.pop(0))
             self._selector.register(worker.output, selectors.EVENT_READ, worker)
-        self._busy.append(worker)
         worker.begin(spec, seconds=seconds, **self.order)
 
-    def in_progress(self) -> int:
-        """How many are busy."""
-        return len(self._busy)
-
-    def ended(self) -> list[tuple[RunSpec, Attempt | Exception]]:
+    def ended(self, wait: float) -> Ended:
         """Reads what they say."""
-        found: list[tuple[RunSpec, Attempt | Exception]] = []
-        for key, _ in self._selector.select(POLL):
+        found: Ended = []
+        for key, _ in self._selector.select(wait):
             worker: Worker = key.data
             for answer in worker.answers():
                 if worker.spec is not None and "share" in answer:
@@ -143,15 +128,11 @@ class Workers(AbstractContextManager["Workers"]):
                     continue
                 if worker.spec is not None:
                     found.append((worker.spec, _result(answer)))
-                    self._busy.remove(worker)
-                    self._idle.append(worker)
                     worker.spec = None
                 if "died" in answer:
-                    self._idle.remove(worker)
-                    self._devices.append(worker.device)
                     self._selector.unregister(worker.output)
-                    worker.end()
-                    os.close(worker.output)
+                    self._devices.append(worker.device)
+                    worker.close()
         return found
 
 
@@ -179,14 +160,13 @@ def serve(answers: int) -> None:
         stop.set()
         orders.put(None)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, end)
-    threading.Thread(target=_listen, args=(orders, end), daemon=True).start()
-
     def say(**answer: Any) -> None:
         with contextlib.suppress(OSError):  # the parent is gone
             os.write(answers, json.dumps(answer).encode() + b"\n")
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end)
+    threading.Thread(target=_listen, args=(orders, end), daemon=True).start()
     while (order := orders.get()) is not None and not stop.is_set():
         say(**_work(order, stop, say))
     os._exit(0)  # the listening thread may hold the interpreter's end up
@@ -212,11 +192,12 @@ def _listen(orders: queue.SimpleQueue[dict[str, Any] | None], end: Any) -> None:
 
 
 def _work(order: dict[str, Any], stop: threading.Event, say: Any) -> dict[str, Any]:
-    deadline, said = time.monotonic() + order["seconds"], [time.monotonic()]
+    deadline, said = time.monotonic() + order["seconds"], time.monotonic()
 
     def report(share: float) -> None:
-        if time.monotonic() - said[0] >= REPORTS:
-            said[0] = time.monotonic()
+        nonlocal said
+        if time.monotonic() - said >= REPORTS:
+            said = time.monotonic()
             say(share=share)
 
     try:

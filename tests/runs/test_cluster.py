@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -23,7 +24,7 @@ from selectivity_core import RunStore, sweep, train
 from selectivity_core.errors import ParameterError, SelectivityError
 from selectivity_core.runs import cluster
 from selectivity_core.runs.checkpoints import Checkpoints
-from selectivity_core.runs.cluster import Order, Paused, scheduled, stop_sweep, train_by_value
+from selectivity_core.runs.cluster import VERSION, scheduled, stop_sweep, train_by_value
 from selectivity_core.runs.verification import store_problems
 
 SPECS = [TINY.replace(seed=s) for s in range(4)]
@@ -51,11 +52,11 @@ def test_a_stopped_run_travels_as_its_checkpoint(monkeypatch):
             stop_sweep("a sweep")
 
     monkeypatch.setattr(Checkpoints, "after_step", after_step)
-    assert train_by_value(Order(spec, seconds=0.0)) is None
-    paused = train_by_value(Order(spec, sweep="a sweep"))
-    assert isinstance(paused, Paused)
-    assert paused.name.startswith("000003-00000001-")  # two steps an epoch: after the seventh
-    same(train_by_value(Order(spec, begun=paused, sweep="another")), train(spec, progress=False))
+    assert train_by_value(spec, VERSION, None, 0.0, None, "") is None
+    name, content = train_by_value(spec, VERSION, None, math.inf, None, "a sweep")
+    assert name.startswith("000003-00000001-")  # two steps an epoch: after the seventh
+    resumed = train_by_value(spec, VERSION, None, math.inf, (name, content), "another")
+    same(resumed, train(spec, progress=False))
     assert len(steps) == len(set(steps)) == 19  # the seventh only saved
 
 
@@ -134,8 +135,8 @@ def test_a_result_is_let_go_once_it_is_stored(tmp_path):
 def spoilt(**changes):
     """What a worker sends whose result differs in something from what it was asked for."""
 
-    def train_by_value(order):
-        result = train(order.spec, progress=False)
+    def train_by_value(spec, *_):
+        result = train(spec, progress=False)
         result.runs["provenance_result_version"] = changes.get("version", "1")
         result.digest = changes.get("digest", result.digest)
         result.layers = result.layers.assign(**changes.get("column", {}))
@@ -166,7 +167,7 @@ def test_results_of_other_code_or_data_are_refused(tmp_path, monkeypatch, change
 
 def test_an_order_of_another_version_is_refused_before_anything_is_trained():
     with pytest.raises(SelectivityError, match=r"its worker has package .*, here is package 9: install the same"):
-        train_by_value(Order(TINY.replace(dataset="cifar10"), version="package 9"))
+        train_by_value(TINY.replace(dataset="cifar10"), "package 9", None, math.inf, None, "")
 
 
 def test_an_executor_that_gives_up_is_one_clear_line_and_gets_nothing_more(tmp_path):
@@ -192,9 +193,9 @@ def test_an_executor_that_gives_up_is_one_clear_line_and_gets_nothing_more(tmp_p
 def test_two_sweeps_with_executors_on_one_store_train_each_run_once(tmp_path, monkeypatch):
     trained, answers, real = [], [], train_by_value
 
-    def counted(order):
-        trained.append(order.spec.id)
-        return real(order)
+    def counted(spec, *order):
+        trained.append(spec.id)
+        return real(spec, *order)
 
     monkeypatch.setattr(cluster, "train_by_value", counted)
     with ThreadPoolExecutor(2) as pool:
