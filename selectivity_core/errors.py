@@ -1,5 +1,20 @@
 """The errors that the package raises on purpose. Each message names the thing, what was given and what is allowed."""
 
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(given: object, allowed: Iterable[str]) -> str:
+    """The end of a message on a name that is none of those allowed: the one that it is most like."""
+    near = difflib.get_close_matches(str(given), list(allowed), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def unknown(what: str, given: object, allowed: Iterable[str]) -> str:
+    """The message on a name that is none of those allowed."""
+    allowed = list(allowed)
+    return f"{what}: {given!r:.100} given; one of {', '.join(allowed)} is allowed{nearest(given, allowed)}"
+
 
 class SelectivityError(Exception):
     """Base of every error raised on purpose; the command line prints its message as one line and exits with 2."""

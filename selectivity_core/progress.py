@@ -54,3 +54,15 @@ def bar(title: str, total: int | None, unit: str, **options: Any) -> tqdm.std.tq
     if not sys.stderr.isatty() and "ipykernel" not in sys.modules:
         options = _SELDOM | options
     return _Bar(desc=title, total=total, unit=unit, **options)
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words: "40 s", "5 minutes", "1,100 hours"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{three_digits(seconds / 3600)} hours"
+
+
+def three_digits(value: float) -> str:
+    """Three digits that count, written out: "441,000"."""
+    return f"{float(f'{value:.3g}'):,.12g}"

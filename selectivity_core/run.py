@@ -70,7 +70,7 @@ def train(
     Raises:
         DataError: data that are missing or not what they should be.
         SpecError: a spec that the data or network cannot serve.
-        Stopped: the deadline of `checkpoints` is over; the run's state is saved there.
+        Stopped: `checkpoints` says so; the run's state is saved there.
     """
     dataset = data if isinstance(data, Dataset) else load(spec.dataset, data)
     with isolated(spec):

@@ -133,7 +133,8 @@ class RunSpec:
         from .units import parse_activation
 
         find_model(self.model)
-        parse_activation(self.activation)
+        if slope := parse_activation(self.activation):
+            object.__setattr__(self, "activation", f"leaky_relu:{slope!r}")  # 0.1, 0.10 and 1e-1 are one run
         if self.estimate == "unbiased" and self.index != "si":
             raise SpecError('estimate: "unbiased" given with index "dprime"; it is defined for "si" only')
 
@@ -187,6 +188,15 @@ def _kinds() -> dict[str, Any]:
     return typing.get_type_hints(RunSpec, include_extras=False)
 
 
+def check_value(name: str, given: Any) -> Any:
+    """A field's value in its one canonical form, whatever the others are.
+
+    Raises:
+        SpecError: a value that the field cannot have, naming it.
+    """
+    return _value(name, _kinds()[name], given)
+
+
 def _value(name: str, kind: Any, given: Any) -> Any:
     """`given` as the field's type, in one canonical form (1 -> 1.0 for floats, -0.0 -> 0.0)."""
     if typing.get_origin(kind) is Literal:
@@ -221,7 +231,7 @@ def _number(name: str, kind: type, given: Any) -> float | int:
         finite = False
     if not is_number or (kind is int and finite and given != int(given)):
         needed = "a whole number" if kind is int else "a number"
-        raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; {needed} is needed")
+        raise SpecError(f"{name}: {given!r:.60} ({type(given).__name__}) given; {needed} is needed")
     if not finite:
         raise SpecError(f"{name}: {given!r:.40} given; a finite number is needed")
     value = kind(given) + 0  # -0.0 + 0 is 0.0
@@ -239,7 +249,7 @@ def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: row[name] for name in field_names() if name in row}
     for name in ("milestones", "window"):
         if name in found:
-            found[name] = [int(epoch) for epoch in str(found[name]).split()]
+            found[name] = [int(epoch) for epoch in str(found[name] or "").split()]
     if not found.get("window"):
         found["window"] = None
     return {name: value.item() if hasattr(value, "item") else value for name, value in found.items()}

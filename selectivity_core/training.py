@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from .arithmetic import arithmetic, standard
 from .data import Dataset, batch, split
+from .errors import SpecError
 from .machine import choose_device
 from .measuring import Score, score, test_pass
 from .models import UnitNetwork, build_model
@@ -45,7 +47,13 @@ def isolated(spec: RunSpec) -> Iterator[None]:
     """Threads, random state and arithmetic as the spec says for the body, and afterwards as they were.
 
     Runs in several threads of a process take turns; processes are what trains side by side.
+
+    Raises:
+        SpecError: more threads than OMP_THREAD_LIMIT allows: torch would wait for them for ever.
     """
+    limit = os.environ.get("OMP_THREAD_LIMIT", "")
+    if limit.isdecimal() and int(limit) < spec.threads:
+        raise SpecError(f"threads: {spec.threads} given; OMP_THREAD_LIMIT allows {limit}")
     with _TRAINING, torch.random.fork_rng(), standard():
         threads = torch.get_num_threads()
         torch.set_num_threads(spec.threads)

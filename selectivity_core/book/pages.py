@@ -18,7 +18,7 @@ from ..runs.derived import FOLDER, Task, derive, ledger_results
 from ..runs.profiles import Bound, check_overrides, find_profile
 from ..runs.reads import record as record_read
 from ..runs.store import RunStore, default_store
-from ..runs.sweeping import OnMissing, sweep
+from ..runs.sweeping import MAX_HOURS, OnMissing, sweep
 from ..spec import VARIED, RunSpec, spec_of
 from ..tables import Tables
 from .papers.claims import PAPER_ACCURACY, PAPER_DATA
@@ -113,6 +113,7 @@ def gather(
     seeds: int | Sequence[int] = 0,
     overrides: dict[str, Any] | None = None,
     on_missing: OnMissing = "train",
+    max_hours: float | None = MAX_HOURS,
 ) -> FigureRuns:
     """The runs of a figure: from the local store, then the ledger, then trained (or skipped, or refused).
 
@@ -123,16 +124,18 @@ def gather(
         seeds: a count or a list; where 0 or empty the profile's own and all further ones of the ledger.
         overrides: other values for fields of the specs.
         on_missing: "train", "skip" or "raise".
+        max_hours: of work that may be trained; see `sweep`.
 
     Raises:
         SpecError: a value that is not allowed.
         MissingRunsError: runs are missing and `on_missing` is "raise".
+        ParameterError: more work than `max_hours`.
     """
     entry, scale, store, kept = find_figure(figure), find_profile(profile), default_store(), ledger()
     ask: dict[str, Any] = {"alphas": alphas or None, **check_overrides(overrides or {})}
     own = grid(profile, figure, seeds=seeds or None, **ask)
     specs = own if seeds else [*own, *archived_like(own, kept)]
-    tables = sweep(specs, store, on_missing=on_missing, ledger=kept)
+    tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=max_hours)
     found = FigureRuns(entry, profile, tuple(specs), tables)
     there = set(found.runs["run"])
     limit = replace(scale.bound, alphas=tuple(alphas)) if scale.bound and alphas else scale.bound

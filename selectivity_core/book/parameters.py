@@ -183,9 +183,8 @@ def _check_shared(name: str, value: Any) -> None:
                 RunSpec(alpha=alpha)
         case "seeds", int() if value < 0:
             raise SpecError(f"seeds: {value} given; a count from 0 on, or a list of seeds, is needed")
-        case "seeds", int() | [_, *_]:
-            for seed in [value] if isinstance(value, int) else seed_list(value):
-                RunSpec(seed=seed)
+        case "seeds", int() | [_, *_] if value:
+            seed_list(value)
         case "overrides", _:
             check_overrides(value)
 
@@ -195,12 +194,12 @@ def _check_together(values: Mapping[str, Any]) -> None:
     profile, overrides = values.get("profile"), values.get("overrides")
     if not isinstance(profile, str) or not isinstance(overrides, dict) or not overrides:
         return
-    from ..runs.profiles import find_profile
+    from ..runs import profiles
 
     refused = []
-    for base in find_profile(profile).base:
+    for model in profiles.find_profile(profile).models:
         try:
-            base.replace(**overrides)
+            profiles.profile(profile, model=model, **overrides)
             return
         except SpecError as error:
             refused.append(str(error))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 
 from ..errors import SelectivityError
@@ -14,17 +16,32 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         the exit code: 0; 2 where an error was named or something does not verify; 3 where every run diverged; 4 where a
-        time budget left runs for later.
+        time budget left runs for later; 130 after Ctrl-C; 141 where nobody reads the output any more.
     """
-    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks α shows \u03b1
     try:
-        return options.run(options) or 0
+        options = _parser().parse_args(arguments)
+        code = options.run(options) or 0
+        sys.stdout.flush()
+        return code
     except SelectivityError as error:
-        print(f"selectivity: {error}", file=sys.stderr)
-        return 2
+        message = str(error)
+    except BrokenPipeError:  # such as `status | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still unwritten goes nowhere
+        return 141
+    except OSError as error:
+        message = f"{error.filename!s:.200}: {error.strerror}" if error.filename else str(error)
     except KeyboardInterrupt:
-        print("selectivity: interrupted; finished runs are kept, a second call takes up the rest", file=sys.stderr)
+        print(
+            "selectivity: interrupted; finished runs are kept, those in progress have a checkpoint, and the same "
+            "command goes on from there",
+            file=sys.stderr,
+        )
         return 130
+    print(f"selectivity: {message}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> Parser:

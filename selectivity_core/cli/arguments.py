@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -77,16 +78,17 @@ def seconds(text: str) -> float:
 
 def _floats(text: str) -> list[float]:
     try:
-        return [float(item) for item in text.split(",")]
+        return [float(item) for item in text.removeprefix("[").removesuffix("]").split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} given; comma-separated numbers are needed") from None
+        raise argparse.ArgumentTypeError(f"{text!r:.60} given; comma-separated numbers are needed") from None
 
 
 def _seeds(text: str) -> int | list[int]:
+    items = text.removeprefix("[").removesuffix("]")
     try:
-        return [int(item) for item in text.removesuffix(",").split(",")] if "," in text else int(text)
+        return [int(item) for item in items.removesuffix(",").split(",")] if {",", "["} & set(text) else int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} given; a count or comma-separated seeds are needed") from None
+        raise argparse.ArgumentTypeError(f"{text!r:.60} given; a count or comma-separated seeds are needed") from None
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -96,21 +98,78 @@ def _shard(text: str) -> tuple[int, int]:
     return int(part), int(parts)
 
 
-def overrides(options: argparse.Namespace) -> dict[str, Any]:
-    """Values of `--set`."""
+LONGEST = 10_000  # characters of YAML that are read
+DEEPEST = 10  # lists inside lists
+
+
+def read_yaml(name: str, text: str) -> Any:
+    """YAML as plain scalars, lists and mappings.
+
+    Numbers are decimal, as in YAML 1.2: 010 is 10, 1e-4 is a number, and 1:30, 0x10 and 2001-01-01 are text.
+
+    Args:
+        name: of what is read, for messages.
+        text: the YAML.
+
+    Raises:
+        ParameterError: text that is no YAML, too long or too deep, or that has tags, anchors or aliases.
+    """
     import yaml
 
+    def refused(why: str) -> ParameterError:
+        return ParameterError(f"{name}: {text!r:.200} given; {why}")
+
+    if len(text) > LONGEST:
+        raise refused(f"at most {LONGEST} characters are read")
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            odd = [w for w in ("anchor", "tag") if getattr(event, w, None)]
+            if odd or depth > DEEPEST:
+                raise refused("plain values, lists and mappings are needed, without tags, anchors or aliases")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        return None if node is None else _plain(node)
+    except yaml.YAMLError as error:
+        raise refused(f"it is not YAML ({str(error).splitlines()[0]})") from None
+    except ValueError as error:
+        raise refused(str(error)) from None
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node.value, str):
+        return _scalar(node.value) if node.style is None else node.value
+    if node.id == "sequence":
+        return [_plain(item) for item in node.value]
+    found = {str(_plain(key)): _plain(value) for key, value in node.value}
+    if len(found) < len(node.value):
+        raise ValueError("a name stands there twice")
+    return found
+
+
+def _scalar(text: str) -> Any:
+    words = {"": None, "~": None, "null": None, "true": True, "True": True, "false": False, "False": False}
+    if text in words:
+        return words[text]
+    if re.fullmatch(r"[-+]?[0-9]+", text):
+        if len(text) > 300:
+            raise ValueError(f"a number of {len(text)} digits is no value of anything")
+        return int(text)
+    if re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", text):
+        return float(text)
+    return float(text.replace(".", "")) if re.fullmatch(r"[-+]?\.(inf|nan)", text, re.IGNORECASE) else text
+
+
+def overrides(options: argparse.Namespace) -> dict[str, Any]:
+    """Values of `--set`."""
     from ..runs.profiles import check_overrides
 
     found = {}
     for item in options.set:
         name, equals, value = item.partition("=")
         if not equals:
-            raise ParameterError(f"--set: {item!r} given; FIELD=VALUE is needed")
-        try:
-            found[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ParameterError(f"--set: {item!r} given; the value of {name} is not YAML") from None
+            raise ParameterError(f"--set: {item!r:.200} given; FIELD=VALUE is needed")
+        found[name] = read_yaml(f"--set {name:.60}", value)
     return check_overrides(found)
 
 
@@ -135,6 +194,14 @@ def grid_of(options: argparse.Namespace) -> list[RunSpec]:
             specs = list(dict.fromkeys([*specs, *more]))
     part, parts = options.shard or (1, 1)
     return specs[part - 1 :: parts]
+
+
+def add_yes(parser: argparse.ArgumentParser) -> None:
+    """Whether long work may begin."""
+    from ..runs.sweeping import MAX_HOURS
+
+    text = f"begin also what takes more than {MAX_HOURS:g} hours of work, all processes together"
+    parser.add_argument("--yes", action="store_true", help=text)
 
 
 def store_of(options: argparse.Namespace) -> Any:

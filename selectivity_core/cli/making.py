@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ParameterError
-from .arguments import command
+from .arguments import command, read_yaml
 
 
 def add_commands(commands: Any) -> None:
@@ -41,15 +41,12 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _figure(options: argparse.Namespace) -> None:
-    import yaml
-
     from ..book.build.figure import make_figure
 
-    try:
-        parameters = yaml.safe_load(options.parameters) or {}
-    except yaml.YAMLError as error:
-        raise ParameterError(f"parameters: not YAML ({str(error).splitlines()[0]}): {options.parameters!r}") from error
+    parameters = read_yaml("parameters", options.parameters) or {}
     if not isinstance(parameters, dict):
-        raise ParameterError(f"parameters: {options.parameters!r} given; YAML such as 'alphas: [-1, 0, 1]' is needed")
+        raise ParameterError(
+            f"parameters: {options.parameters!r:.200} given; YAML such as 'alphas: [-1, 0, 1]' is needed"
+        )
     executed, page = make_figure(options.notebook, parameters, options.out)
     print(f"{executed}\n{page}")

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import nullcontext
 from typing import Any
 
 from ..spec import RunSpec
-from .arguments import add_grid, add_places, add_profile, command, count, grid_of, overrides, seconds, store_of
+from .arguments import (
+    add_grid,
+    add_places,
+    add_profile,
+    add_yes,
+    command,
+    count,
+    grid_of,
+    overrides,
+    seconds,
+    store_of,
+)
 
 
 def add_commands(commands: Any) -> None:
@@ -18,6 +28,7 @@ def add_commands(commands: Any) -> None:
     train.add_argument("--alpha", type=float, default=0.0, help="regulariser scale (default 0)")
     train.add_argument("--seed", type=int, default=0)
     _add_budget(train)
+    add_yes(train)
     add_places(train)
 
     text = "Train the runs of a grid that the store lacks: one seed of every α at a time."
@@ -27,6 +38,7 @@ def add_commands(commands: Any) -> None:
     how.add_argument("--jobs", type=count, help="processes (default: one a GPU, else one a core)")
     how.add_argument("--scheduler", metavar="ADDRESS", help="train on the workers of a Dask scheduler, tcp://HOST:PORT")
     _add_budget(sweep)
+    add_yes(sweep)
     _add_ledger(sweep)
     add_places(sweep)
 
@@ -57,11 +69,13 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from ..runs.executing import scheduled
-
     specs = grid_of(options)
-    with scheduled(options.scheduler) if options.scheduler else nullcontext() as executor:
-        return _run(specs, options, jobs=options.jobs, executor=executor, ledger=_ledger(options))
+    if not options.scheduler:
+        return _run(specs, options, jobs=options.jobs, ledger=_ledger(options))
+    from ..runs.cluster import scheduled
+
+    with scheduled(options.scheduler) as executor:
+        return _run(specs, options, executor=executor, ledger=_ledger(options))
 
 
 def _ledger(options: argparse.Namespace) -> Any:
@@ -72,9 +86,12 @@ def _ledger(options: argparse.Namespace) -> Any:
 
 def _run(specs: list[RunSpec], options: argparse.Namespace, **how: Any) -> int:
     """Sweeps and prints the runs; 3 where every one of them diverged, since there is then nothing to look at."""
-    from ..runs.sweeping import sweep
+    from ..runs.sweeping import MAX_HOURS, sweep
 
-    runs = sweep(specs, store_of(options), data=options.data, time_budget=options.time_budget, **how).runs
+    limit = None if options.yes else MAX_HOURS
+    runs = sweep(
+        specs, store_of(options), data=options.data, time_budget=options.time_budget, max_hours=limit, **how
+    ).runs
     columns = ["model", "alpha", "seed", "status", "best_epoch", "test_accuracy", "si_units", "si_layers", "seconds"]
     if len(runs):
         print(runs[["run", *columns]].to_string(index=False, float_format=lambda v: f"{v:.4g}"))

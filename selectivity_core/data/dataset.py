@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import DataError, SpecError
+from ..errors import DataError, SpecError, unknown
 from ..seeds import generator
 from . import sources
 from .catalogue import DATASETS
@@ -68,9 +68,10 @@ class Dataset:
 def data_root(root: str | Path | None = None) -> Path:
     """The folder that holds data sets: `root`, else SELECTIVITY_DATA, else a cache folder of the user."""
     given = root or os.environ.get("SELECTIVITY_DATA")
-    if given:
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "selectivity" / "data"
+    try:
+        return Path(given).expanduser() if given else sources.user_cache() / "data"
+    except RuntimeError:
+        raise DataError(f"{given}: there is no home folder of that name") from None
 
 
 def load(name: str, root: str | Path | None = None) -> Dataset:
@@ -80,7 +81,7 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
         DataError: an unknown name, or files that are missing, short, or not what the name says.
     """
     if name not in DATASETS:
-        raise DataError(f"data set {name!r}: not known; one of {', '.join(DATASETS)} is allowed")
+        raise DataError(unknown("data set", name, DATASETS))
     return _load(name, data_root(root))
 
 

@@ -1,8 +1,9 @@
-"""Image files decoded once into a uint8 tensor, kept in a cache that is checked before it is used."""
+"""Readers of the data sets' files; images are decoded once and kept in a cache that is checked before it is used."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import sys
@@ -20,39 +21,50 @@ from ..progress import bar
 from .catalogue import CIFAR10_CLASSES, DATASETS, FASHION_CLASSES
 
 
+def user_cache() -> Path:
+    """The user's cache folder.
+
+    Raises:
+        DataError: the user has no home folder and XDG_CACHE_HOME is not set.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "selectivity"
+    except RuntimeError:
+        raise DataError("no home folder; set SELECTIVITY_DATA and SELECTIVITY_CACHE, or XDG_CACHE_HOME") from None
+
+
 def cache_folder() -> Path:
-    """Where decoded images are kept: SELECTIVITY_CACHE, else a cache folder of the user."""
+    """Where decoded images are kept: SELECTIVITY_CACHE, else the user's cache folder."""
     given = os.environ.get("SELECTIVITY_CACHE")
-    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "selectivity"
-    return base.expanduser() / "decoded"
+    return (Path(given) if given else user_cache()) / "decoded"
 
 
 def decode(paths: list[Path], shape: tuple[int, int, int], *, root: Path) -> Tensor:
     """Decodes image files, or reads what an earlier call kept.
 
-    The cache is keyed by the names, sizes and modification times of the files under `root`, and holds a digest of
+    The cache is keyed by the folder and by each file's device, inode, size and times of change, and holds a digest of
     its pixels that is checked when it is read.
 
     Args:
         paths: files in the order wanted.
         shape: (H, W, channels) that each must have; grey files are repeated over three channels.
-        root: folder that the names in the key are relative to.
+        root: the folder that they lie in.
 
     Returns:
         (files, H, W, channels) uint8.
 
     Raises:
-        DataError: a file that is missing, damaged or of another size.
+        DataError: a file that is missing, damaged, or not of 8 bits a channel and the size wanted.
     """
-    key = hashlib.sha256(repr(shape).encode())
+    key = hashlib.sha256(f"{shape} {root.resolve()}\n".encode(errors="surrogateescape"))
     for path in paths:
         try:
-            state = path.stat()
+            s = path.stat()
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-        key.update(f"{path.relative_to(root)} {state.st_size} {state.st_mtime_ns}\n".encode())
-    cache = cache_folder() / f"{key.hexdigest()[:32]}.safetensors"
-    kept = _read_cache(cache)
+        key.update(f"{s.st_dev} {s.st_ino} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}\n".encode())
+    cache = cache_folder() / f"{key.hexdigest()[:32]}.npy"
+    kept = _read_cache(cache, (len(paths), *shape))
     if kept is not None:
         return kept
     required("data", "PIL")
@@ -67,42 +79,44 @@ def decode(paths: list[Path], shape: tuple[int, int, int], *, root: Path) -> Ten
 
 
 def _decode_one(images: Tensor, position: int, path: Path) -> None:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
+    height, width, channels = images.shape[1:]
     try:
         with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+            if image.size != (width, height):  # before any pixel is decoded: a small file can hold a huge image
+                found = f"({image.height}, {image.width}, {channels})"
+                raise DataError(f"{path}: {found} pixels found; {tuple(images.shape[1:])} are needed")
+            if image.mode.startswith(("I", "F")):
+                raise DataError(f"{path}: more than 8 bits a channel (mode {image.mode}); save it with 8")
+            pixels = np.array(image.convert("RGB"))
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise anything on a damaged file
         raise DataError(f"{path}: not a readable image ({error})") from error
-    if pixels.shape != tuple(images.shape[1:]):
-        raise DataError(f"{path}: {pixels.shape} pixels found; {tuple(images.shape[1:])} are needed")
-    images[position] = torch.from_numpy(pixels.copy())
+    images[position] = torch.from_numpy(pixels)
 
 
-def _pixels_digest(images: Tensor) -> str:
-    return hashlib.sha256(images.numpy().tobytes()).hexdigest()
-
-
-def _read_cache(cache: Path) -> Tensor | None:
-    from safetensors import SafetensorError, safe_open
-
-    if not cache.exists():
-        return None
+def _read_cache(cache: Path, shape: tuple[int, ...]) -> Tensor | None:
+    """Pixels in numpy's format with their digest behind; None where they do not verify: they are decoded anew."""
     try:
-        with safe_open(cache, framework="pt") as file:
-            images, digest = file.get_tensor("images"), (file.metadata() or {}).get("sha256")
-    except (SafetensorError, OSError):
-        return None  # a damaged cache is decoded anew
-    return images if _pixels_digest(images) == digest else None
+        with cache.open("rb") as file:
+            images, digest = np.load(file), file.read()
+    except (OSError, ValueError, EOFError, MemoryError):
+        return None
+    whole = images.shape == shape and images.dtype == np.uint8 and hashlib.sha256(images.data).digest() == digest
+    return torch.from_numpy(images) if whole else None
 
 
 def _write_cache(cache: Path, images: Tensor) -> None:
-    from safetensors.torch import save_file
-
     stage = cache.with_suffix(f".{os.getpid()}.part")
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"images": images}, stage, metadata={"sha256": _pixels_digest(images)})
+        _remove_leftovers(cache.parent)
+        with stage.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            np.save(file, images.numpy())
+            file.write(hashlib.sha256(images.numpy().data).digest())
         stage.replace(cache)
     except OSError as error:
         # The cache only saves time: without it the images are decoded again.
@@ -110,6 +124,14 @@ def _write_cache(cache: Path, images: Tensor) -> None:
     finally:
         with contextlib.suppress(OSError):
             stage.unlink()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Removes what killed processes left half-written: a living one holds a lock on its file."""
+    for part in folder.glob("*.part"):
+        with contextlib.suppress(OSError), part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
 
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -189,11 +211,19 @@ def tiny_imagenet(root: Path, name: str = "tiny-imagenet") -> Read:
     Raises:
         DataError: files or labels that are missing, or name a class that does not exist.
     """
+    try:
+        return _tiny_imagenet(root, name)
+    except DataError as error:
+        remedy = "`selectivity data get tiny-imagenet` gets it, or unpacks it again where an unpacking broke off"
+        raise DataError(f"{error}; {remedy}") from error
+
+
+def _tiny_imagenet(root: Path, name: str) -> Read:
     folder = root / "tiny-imagenet-200"
     listing, annotations = folder / "wnids.txt", folder / "val" / "val_annotations.txt"
     for needed in (folder / "train", folder / "val" / "images", listing, annotations):
         if not needed.exists():
-            raise DataError(f"tiny-imagenet: {needed} is missing; run `selectivity data get tiny-imagenet`")
+            raise DataError(f"tiny-imagenet: {needed} is missing")
     shape = DATASETS[name]
     every = tuple(sorted(listing.read_text().split()))
     classes = every[: shape.classes]
@@ -219,18 +249,23 @@ def tiny_imagenet(root: Path, name: str = "tiny-imagenet") -> Read:
 
 
 def _images(folder: Path, count: int) -> list[Path]:
+    """The image files of a folder; hidden ones are left out, `._x.png` of a Mac among them."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; {count} images are needed there")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
     if len(found) != count:
         raise DataError(f"{folder}: {len(found)} images found; {count} are needed")
     return found
 
 
 def _class_folders(folder: Path, classes: tuple[str, ...], count: int) -> tuple[list[Path], Tensor]:
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-    if tuple(names) != classes:
-        raise DataError(f"{folder}: class folders {names or 'none'} found; {', '.join(classes)} are needed")
+    """Files and labels of class folders; folders that notebooks (`.ipynb_checkpoints`) and Macs leave are left out."""
+    there = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
+    there = {name for name in there if not name.startswith(".") and name != "__MACOSX"}
+    if there != set(classes):
+        lacking, odd = ", ".join(sorted(set(classes) - there)), ", ".join(sorted(there - set(classes)))
+        found = [f"no folder for {lacking}"] * bool(lacking) + [f"no class is called {odd}"] * bool(odd)
+        raise DataError(f"{folder}: {'; '.join(found)}; one folder for each class is needed")
     paths = [path for name in classes for path in _images(folder / name, count)]
     return paths, torch.arange(len(classes)).repeat_interleave(count)
 

@@ -1,105 +1,151 @@
-"""What a worker process is asked to do: train one run, beside the store or without it."""
+"""Runs handed out one at a time to whoever trains them, and stopped with their state saved."""
 
 from __future__ import annotations
 
 import math
-import tempfile
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, as_completed
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from ..errors import ParameterError, SelectivityError
+from ..errors import SelectivityError
 from ..spec import RunSpec
 from .checkpoints import Checkpoints, Stopped
 from .store import RunStore
 
 if TYPE_CHECKING:
-    from ..run import Result
+    from ..training import Trainer
 
-Attempt = Literal["finished", "stopped", "busy"]
+Attempt = Literal["finished", "stopped", "busy"]  # stored; stopped with a checkpoint; another process trains it
+Report = Callable[[RunSpec, float], object]  # called with the share of a run that is done
 
-
-@dataclass(frozen=True)
-class Paused:
-    """The last checkpoint of a run that its deadline stopped on a worker without the store."""
-
-    name: str
-    content: bytes
+DEATHS = 3  # of its worker, after which a run is set aside
+GRACE = 8.0  # seconds that runs have to save their state once they are to stop
+AGAIN = 0.5  # seconds after which a run that another process trains is asked for again
+POLL = 0.2  # seconds between looks at whether to stop
 
 
-def train_by_value(
-    spec: RunSpec, data: str | Path | None, deadline: float = math.inf, begun: Paused | None = None
-) -> Result | Paused | None:
-    """Trains a run where there is no store.
+class WorkerDied(Exception):
+    """The process that trained a run is gone; the message says how it ended."""
 
-    Returns:
-        the result; where the deadline stopped the run, its checkpoint; None where it was over before the run began.
+
+class Resumable:
+    """What `train` calls between steps: keeps checkpoints, reports progress, and stops where it is told to.
+
+    Args:
+        checkpoints: the run's.
+        stop: asked after every step.
+        report: called after every step with the share of the run that is done.
     """
-    from ..run import train
 
-    if time.time() >= deadline:
-        return None
-    with tempfile.TemporaryDirectory(prefix="selectivity-") as folder:
-        checkpoints = Checkpoints(Path(folder), math.inf, deadline)
-        if begun is not None:
-            checkpoints.put(begun.name, begun.content)
-        try:
-            return train(spec, data=data, progress=False, checkpoints=checkpoints)
-        except Stopped:
-            latest = checkpoints.latest()
-            return Paused(latest[0], latest[1]) if latest else None
+    def __init__(
+        self, checkpoints: Checkpoints, stop: Callable[[], bool], report: Callable[[float], object] = lambda _: None
+    ) -> None:
+        self.checkpoints, self.stop, self.report = checkpoints, stop, report
+
+    def restore(self, trainer: Trainer) -> bool:
+        """Takes up the run's latest checkpoint, if there is one."""
+        return self.checkpoints.restore(trainer)
+
+    def after_step(self, trainer: Trainer) -> None:
+        """Called after every step.
+
+        Raises:
+            Stopped: the run is to stop, and its state is saved.
+        """
+        if self.stop():
+            self.checkpoints.save(trainer)
+            raise Stopped
+        self.checkpoints.after_step(trainer)
+        self.report((trainer.epoch + trainer.step / trainer.steps_per_epoch) / trainer.spec.epochs)
 
 
 def train_and_store(
-    spec: RunSpec, path: Path, data: str | Path | None, deadline: float = math.inf, patience: float = 0.0, *,
-    device: str | None = None, progress: bool = False,
+    spec: RunSpec, store: RunStore, data: str | Path | None, *, stop: Callable[[], bool] = lambda: False,
+    report: Callable[[float], object] = lambda _: None, device: str | None = None,
 ) -> Attempt:  # fmt: skip
-    """Trains a run unless another process did so meanwhile, from its checkpoint where there is one.
-
-    Returns:
-        "finished" where it is in the store, "stopped" by the deadline, or "busy" where another process has been
-        training it for `patience` seconds.
-    """
+    """Trains a run, from its checkpoint where there is one, unless another process does or has done so."""
     import torch
 
     from ..data import load
     from ..run import train
 
-    store, dataset, asked = RunStore(path), load(spec.dataset, data), time.monotonic()
-    while time.time() < deadline:
-        with store.try_lock(spec) as mine:
-            if mine:
-                if not store.holds(spec, dataset.digest):
-                    checkpoints = store.checkpoints(spec)
-                    checkpoints.deadline = deadline
-                    where = torch.device(device) if device else None
-                    try:
-                        result = train(spec, data=dataset, progress=progress, device=where, checkpoints=checkpoints)
-                    except Stopped:
-                        return "stopped"
-                    store.add(result)
-                return "finished"
-        if time.monotonic() - asked >= patience:
+    if stop():
+        return "stopped"
+    dataset = load(spec.dataset, data)
+    with store.try_lock(spec) as mine:
+        if not mine:
             return "busy"
-        time.sleep(0.1)
-    return "stopped"
-
-
-BREAKS = 3  # times in a row that the local pool may lose a worker without finishing a run
-PATIENCE = 5.0  # seconds to wait for a run that another process trains, once nothing else is left to do
+        if not store.holds(spec, dataset.digest):
+            resumable = Resumable(store.checkpoints(spec), stop, report)
+            try:
+                result = train(
+                    spec, data=dataset, progress=False, device=torch.device(device) if device else None,
+                    checkpoints=resumable,
+                )  # fmt: skip
+            except Stopped:
+                return "stopped"
+            store.add(result)
+        return "finished"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one run: finished and stored, failed, or stopped by the deadline."""
+    """What came of one run: finished and stored, failed, or stopped."""
 
     spec: RunSpec
     error: Exception | None = None
     stopped: bool = False
+
+
+Ended = list[tuple[RunSpec, Attempt | Exception]]
+
+
+class Crew(AbstractContextManager["Crew"], Protocol):
+    """Whoever trains. At its exit, runs in progress stop with a checkpoint, and its processes end."""
+
+    def free(self) -> bool:
+        """Whether it can begin a run at once."""
+
+    def start(self, spec: RunSpec, seconds: float) -> Attempt | Exception | None:
+        """Begins a run, which stops after so many seconds; gives what came of it where that is known already."""
+
+    def ended(self, wait: float) -> Ended:
+        """The runs that ended since the last call; where there is none, waits for one, so many seconds at most."""
+
+
+class Here(AbstractContextManager["Here"]):
+    """This process, which trains one run after the other."""
+
+    def __init__(self, store: RunStore, data: str | Path | None, stop: Callable[[], bool], report: Report) -> None:
+        self.store, self.data, self.stop, self.report = store, data, stop, report
+
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to end."""
+
+    def free(self) -> bool:
+        """It is."""
+        return True
+
+    def start(self, spec: RunSpec, seconds: float) -> Attempt | Exception:
+        """Trains a run."""
+        deadline = time.monotonic() + seconds
+        stop = lambda: self.stop() or time.monotonic() >= deadline  # noqa: E731
+        try:
+            return train_and_store(spec, self.store, self.data, stop=stop, report=partial(self.report, spec))
+        except Exception as error:  # one failed run does not cost the others
+            return error
+
+    def ended(self, wait: float) -> Ended:
+        """None: each ended in `start`."""
+        return []
 
 
 def train_all(
@@ -111,9 +157,12 @@ def train_all(
     data: str | Path | None = None,
     digests: dict[str, str] | None = None,
     deadline: float = math.inf,
-    progress: bool = False,
-) -> Iterator[Outcome]:
+    report: Report = lambda _spec, _share: None,
+) -> Generator[Outcome, None, None]:
     """Trains runs and stores them; gives each one's outcome as they end.
+
+    The first SIGINT, SIGTERM or SIGHUP stops everything: runs in progress save their state, workers end, and the signal
+    then takes its usual course.
 
     Args:
         specs: the runs, each once.
@@ -122,18 +171,56 @@ def train_all(
         jobs: local processes; by default as many as GPUs, or else as cores allow.
         data: the folder of data sets.
         digests: data set -> digest of the data here, which a worker's must equal.
-        deadline: seconds since 1970 after which nothing is begun and what runs is stopped, with a checkpoint.
-        progress: show a bar over epochs where only one run is trained, here.
+        deadline: the value of `time.monotonic` from which on nothing is begun and what runs is stopped.
+        report: called with a run and the share of it that is done.
     """
+    queue, busy, again, running, deaths = deque(specs), deque[RunSpec](), 0.0, 0, Counter[str]()
+    with stopping() as stop, _crew(specs, store, executor, jobs, data, digests or {}, stop, report) as crew:
+        while not stop() and (queue or busy or running):
+            found: Ended = []
+            if time.monotonic() >= deadline:
+                found = [(spec, "stopped") for spec in (*queue, *busy)]
+                queue.clear()
+                busy.clear()
+            elif not queue and time.monotonic() >= again:
+                queue, busy = busy, queue
+            while queue and not found and not stop() and crew.free():
+                result = crew.start(spec := queue.popleft(), deadline - time.monotonic())
+                found += [(spec, result)] if result is not None else []
+                running += result is None
+            ended = crew.ended(0 if found else POLL) if running else []
+            running -= len(ended)
+            if not running and not found and not ended:
+                time.sleep(POLL)
+            for spec, result in (*found, *ended):
+                if result == "busy":
+                    busy.append(spec)
+                    again = time.monotonic() + AGAIN
+                    continue
+                if isinstance(result, WorkerDied):
+                    deaths[spec.id] += 1
+                    if deaths[spec.id] < DEATHS:
+                        queue.append(spec)  # the last: whatever needs too much memory does not take the others along
+                        continue
+                    result = SelectivityError(f"its worker process died {DEATHS} times, the last by {result}")
+                yield Outcome(spec, result if isinstance(result, Exception) else None, result == "stopped")
+
+
+def _crew(
+    specs: Sequence[RunSpec], store: RunStore, executor: Executor | None, jobs: int | None, data: str | Path | None,
+    digests: dict[str, str], stop: Callable[[], bool], report: Report,
+) -> Crew:  # fmt: skip
     if executor is not None:
-        yield from _through(executor, specs, store, data, digests or {}, deadline)
-        return
+        from .cluster import Elsewhere
+
+        return Elsewhere(executor, store, data, digests)
     gpus = gpu_count()
-    count = min(jobs or default_jobs(specs, gpus), max(1, len(specs)))
-    if count == 1:
-        yield from _rounds(specs, lambda s, patience: _here(s, store, data, deadline, patience, progress))
-    else:
-        yield from _rounds(specs, lambda s, patience: _pooled(s, store, data, deadline, patience, count, gpus))
+    count = min(jobs or default_jobs(specs, gpus), len(specs))
+    if count <= 1:
+        return Here(store, data, stop, report)
+    from .workers import Workers
+
+    return Workers(count, store, data, gpus, report)
 
 
 def gpu_count() -> int:
@@ -155,139 +242,41 @@ def default_jobs(specs: Sequence[RunSpec], gpus: int) -> int:
     return gpus or max(1, joblib.cpu_count() // max((s.threads for s in specs), default=1))
 
 
-def _rounds(
-    specs: Sequence[RunSpec], attempt: Callable[[list[RunSpec], float], Iterator[tuple[RunSpec, Attempt | Exception]]]
-) -> Iterator[Outcome]:
-    """Runs `attempt` over the specs, then again over those that another process was busy with or a dead worker had."""
-    left, breaks, patience = list(specs), 0, 0.0
-    while left:
-        again: list[RunSpec] = []
-        broken = finished = False
-        for spec, result in attempt(left, patience):
-            if result == "busy" or isinstance(result, BrokenExecutor):
-                again.append(spec)
-                broken |= result != "busy"
-            else:
-                finished |= result == "finished"
-                yield Outcome(spec, result if isinstance(result, Exception) else None, result == "stopped")
-        breaks = breaks * (not finished) + broken
-        if breaks == BREAKS:
-            killed = SelectivityError(f"its worker process was killed, {BREAKS} times in a row (out of memory?)")
-            yield from (Outcome(spec, killed) for spec in again)
-            return
-        left, patience = again, PATIENCE
-
-
-def _here(
-    specs: Sequence[RunSpec], store: RunStore, data: str | Path | None, deadline: float, patience: float, progress: bool
-) -> Iterator[tuple[RunSpec, Attempt | Exception]]:
-    for spec in specs:
-        try:
-            yield spec, train_and_store(spec, store.path, data, deadline, patience, progress=progress)
-        except Exception as error:  # one failed run does not cost the others
-            yield spec, error
-
-
-def _pooled(
-    specs: Sequence[RunSpec], store: RunStore, data: str | Path | None, deadline: float, patience: float,
-    count: int, gpus: int,
-) -> Iterator[tuple[RunSpec, Attempt | Exception]]:  # fmt: skip
-    # loky's workers start from a clean interpreter and need no `if __name__ == "__main__"` in scripts.
-    from joblib.externals.loky import get_reusable_executor
-
-    pool = get_reusable_executor(max_workers=count)
-    futures = {}
-    for k, spec in enumerate(specs):
-        device = f"cuda:{k % gpus}" if gpus > 1 else None
-        try:
-            futures[pool.submit(train_and_store, spec, store.path, data, deadline, patience, device=device)] = spec
-        except BrokenExecutor as error:
-            yield spec, error
-    try:
-        for future in as_completed(list(futures)):
-            spec, failure = futures.pop(future), cast(Exception | None, future.exception())
-            yield spec, failure or future.result()
-    finally:
-        for future in futures:
-            future.cancel()
-
-
-def _through(
-    executor: Executor, specs: Sequence[RunSpec], store: RunStore, data: str | Path | None,
-    digests: dict[str, str], deadline: float,
-) -> Iterator[Outcome]:  # fmt: skip
-    futures = {}
-    for spec in specs:
-        latest = store.checkpoints(spec).latest()
-        begun = Paused(latest[0], latest[1]) if latest else None
-        futures[executor.submit(train_by_value, spec, data, deadline, begun)] = spec
-    try:
-        for future in as_completed(list(futures)):
-            spec = futures.pop(future)  # a result is let go once it is stored
-            try:
-                yield Outcome(spec, stopped=not _keep(future.result(), spec, store, digests))
-            except CancelledError:
-                yield Outcome(spec, SelectivityError("the executor gave it up (did it lose its scheduler?)"))
-            except Exception as error:
-                yield Outcome(spec, error)
-            del future
-    finally:
-        for future in futures:
-            future.cancel()
-
-
-def _keep(found: Result | Paused | None, spec: RunSpec, store: RunStore, digests: dict[str, str]) -> bool:
-    """Stores what a worker sent; whether that is a finished run."""
-    from ..training import RESULT_VERSION
-
-    if found is None:
-        return False
-    if isinstance(found, Paused):
-        store.checkpoints(spec).put(found.name, found.content)
-        return False
-    version = found.runs["provenance_result_version"].iloc[0]
-    if found.spec != spec or version != str(RESULT_VERSION):
-        raise SelectivityError(
-            f"its worker has another version of the code (result version {version}, here {RESULT_VERSION}); "
-            "install the same one on all machines"
-        )
-    here = digests.get(spec.dataset)
-    if here is not None and found.digest != here:
-        raise SelectivityError(
-            f"its worker has other data under the name {spec.dataset} (digest {found.digest[:16]}, here {here[:16]})"
-        )
-    store.add(found)
-    return True
-
-
-TIMEOUT = 30  # seconds to wait for the scheduler
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextmanager
-def scheduled(address: str) -> Iterator[Executor]:
-    """An executor whose runs the workers of a scheduler train; they need this package and the data, no shared disk.
+def stopping() -> Iterator[Callable[[], bool]]:
+    """Gives whether one of `SIGNALS` came; it takes its usual course when the body ends, or after `GRACE` seconds.
 
-    Args:
-        address: the scheduler's, such as "tcp://10.0.0.1:8786".
-
-    Raises:
-        ParameterError: not an address.
-        SelectivityError: Dask is not installed, or nothing answers there.
+    A second signal takes its usual course at once. Outside the main thread signals are left as they are.
     """
-    kind, separator, rest = address.partition("://")
-    if not separator or kind not in ("tcp", "tls", "ws", "wss") or not rest:
-        raise ParameterError(f"scheduler: {address!r} given; an address such as tcp://10.0.0.1:8786 is needed")
+    caught: list[int] = []
+    former = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        former = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+
+    def restore() -> None:
+        while former:
+            signal.signal(*former.popitem())
+
+    def note(number: int, _frame: object) -> None:
+        caught.append(number)
+        if len(caught) == 1:
+            timer.start()
+        else:
+            restore()
+            signal.raise_signal(number)
+
+    timer = threading.Timer(GRACE + 1, lambda: signal.pthread_kill(threading.main_thread().ident or 0, caught[0]))
+    timer.daemon = True
+    for number in list(former):
+        signal.signal(number, note)
     try:
-        from distributed import Client
-    except ImportError as error:
-        raise SelectivityError(
-            "scheduler: Dask is not installed; install this package with its extra `cluster`"
-        ) from error
-    try:
-        client = Client(address, timeout=TIMEOUT, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        message = " ".join(str(error).split())
-        raise SelectivityError(f"scheduler: nothing answers at {address} ({message})") from error
-    with client:
-        # pure=False: a task's key is its own, so that the results of an earlier client's tasks are never mixed in.
-        yield client.get_executor(pure=False)
+        yield lambda: bool(caught)
+    finally:
+        timer.cancel()
+        restore()
+        if len(caught) == 1:
+            signal.raise_signal(caught[0])

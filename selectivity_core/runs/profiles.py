@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from ..errors import SpecError
-from ..spec import DatasetName, RunSpec, field_names
+from ..errors import SpecError, nearest, unknown
+from ..spec import DatasetName, RunSpec, check_value, field_names
 
 # The paper's α values (methods register, section 6): the negative side as printed for ResNet20, mirrored.
 PAPER_ALPHAS = (
@@ -190,8 +191,8 @@ def find_profile(name: str) -> Profile:
     Raises:
         SpecError: no such profile.
     """
-    if name not in PROFILES:
-        raise SpecError(f"profile: {name!r} given; one of {', '.join(PROFILES)} is allowed")
+    if not isinstance(name, str) or name not in PROFILES:
+        raise SpecError(unknown("profile", name, PROFILES))
     return PROFILES[name]
 
 
@@ -201,7 +202,8 @@ def profile(name: str, *, model: str | None = None, **overrides: Any) -> RunSpec
     Args:
         name: the profile's.
         model: one of its networks; by default its first.
-        overrides: other values for any field.
+        overrides: other values for any field. The milestones follow the epochs and the schedule where they are not
+            among them, as `with_epochs` says.
 
     Returns:
         a spec with α = 0 and seed 0.
@@ -213,7 +215,20 @@ def profile(name: str, *, model: str | None = None, **overrides: Any) -> RunSpec
     if model is not None and model not in found.models:
         raise SpecError(f"model: {model!r} given; profile {name} covers {', '.join(found.models)}")
     base = next(spec for spec in found.base if model in (None, spec.model))
+    if "milestones" in overrides or overrides.get("schedule") == "onecycle":
+        base = base.replace(milestones=())
+    elif "epochs" in overrides:
+        base = with_epochs(base, check_value("epochs", overrides["epochs"]))
     return base.replace(**overrides)
+
+
+def with_epochs(spec: RunSpec, epochs: int) -> RunSpec:
+    """A spec with another number of epochs, its learning rate dropping at the same shares of them.
+
+    Of drops that come to lie in one epoch one is left, and none at the start or the end: none at all of one epoch.
+    """
+    drops = {round(milestone * epochs / spec.epochs) for milestone in spec.milestones}
+    return spec.replace(epochs=epochs, milestones=tuple(sorted(drop for drop in drops if 0 < drop < epochs)))
 
 
 def expand(base: RunSpec, *, alphas: Iterable[float], seeds: Iterable[int]) -> list[RunSpec]:
@@ -226,19 +241,19 @@ def expand(base: RunSpec, *, alphas: Iterable[float], seeds: Iterable[int]) -> l
     return [base.replace(alpha=a, seed=s, **({} if a else PLAIN)) for s in seeds for a in alphas]
 
 
+MOST_SEEDS = 1000  # the paper has 20; more than this is a slip of the hand
+
+
 def seed_list(seeds: int | Sequence[int]) -> list[int]:
     """Seeds 0 to n−1 for a count n, or the seeds listed.
 
     Raises:
-        SpecError: a count below 1, or no or doubled seeds.
+        SpecError: a count below 1, no or doubled seeds, or more than `MOST_SEEDS`.
     """
-    if isinstance(seeds, int):
-        if seeds < 1:
-            raise SpecError(f"seeds: {seeds} given; a count of at least 1, or a list of seeds, is needed")
-        return list(range(seeds))
-    found = list(seeds)  # whether each is a whole number, the spec says
-    if not found or len(set(found)) != len(found):
-        raise SpecError(f"seeds: {found} given; at least one, each once, is needed")
+    numbers = seeds if isinstance(seeds, Iterable) else range(check_value("seed", seeds))
+    found = [check_value("seed", number) for number in islice(numbers, MOST_SEEDS + 1)]
+    if not 1 <= len(found) <= MOST_SEEDS or len(set(found)) != len(found):
+        raise SpecError(f"seeds: {seeds!r:.40} given; at least one, each once, is needed, and at most {MOST_SEEDS}")
     return found
 
 
@@ -256,16 +271,21 @@ def profile_of(spec: RunSpec) -> str:
 SET_BY_GRID = {"model": "the figure or --model", "alpha": "alphas", "seed": "seeds"}
 
 
-def check_overrides(overrides: dict[str, Any]) -> dict[str, Any]:
-    """Overrides as they were given; their values are checked by the spec.
+def check_overrides(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides in one canonical form; whether they go together, the spec says.
 
     Raises:
-        SpecError: a name that is no field of a run, or a field that the grid sets itself.
+        SpecError: a name that is no field of a run, a field that the grid sets itself, or a value that a field cannot
+            have.
     """
+    allowed = [f for f in field_names() if f not in SET_BY_GRID]
     for name in overrides:
         if name in SET_BY_GRID:
             raise SpecError(f"overrides: {name} given; it is set by {SET_BY_GRID[name]}, not by an override")
-        if name not in field_names():
-            allowed = ", ".join(f for f in field_names() if f not in SET_BY_GRID)
-            raise SpecError(f"overrides: {name!r} given, which is no field of a run; allowed: {allowed}")
-    return overrides
+        if name not in allowed:
+            no_field = f"overrides: {name!r} given, which is no field of a run"
+            raise SpecError(f"{no_field}; allowed: {', '.join(allowed)}{nearest(name, allowed)}")
+    try:
+        return {name: check_value(name, value) for name, value in overrides.items()}
+    except SpecError as error:
+        raise SpecError(f"overrides: {error}") from None

@@ -6,14 +6,15 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import MissingRunsError, ParameterError, SelectivityError, StoreError
-from ..progress import bar
+from ..errors import DataError, MissingRunsError, ParameterError, SelectivityError, SpecError, StoreError
+from ..progress import bar, duration
 from ..spec import RunSpec
 from ..tables import Tables, empty
-from .executing import train_all
+from .executing import default_jobs, gpu_count, train_all
 from .store import RunStore
 from .validation import copies_problems
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OnMissing = Literal["train", "skip", "raise"]
+MAX_HOURS = 4.0  # of work that the command line and notebooks train without being told to
 
 
 def sweep(
@@ -33,9 +35,13 @@ def sweep(
     data: str | Path | None = None,
     ledger: Tables | None = None,
     time_budget: float | None = None,
+    max_hours: float | None = None,
     progress: bool = True,
 ) -> Tables:
     """The tables of many runs; what is missing is trained and stored.
+
+    Ctrl-C and signals that end a process stop it within seconds: what is finished is stored, and runs in progress leave
+    a checkpoint.
 
     Args:
         specs: the runs wanted; doubled ones count once.
@@ -48,6 +54,8 @@ def sweep(
         ledger: tables of finished runs that are read where the store lacks a run.
         time_budget: seconds after which the sweep stops: runs in progress leave a checkpoint at their next step, the
             tables lack what is not finished, and the same call later goes on from there.
+        max_hours: refuse to train what takes more hours of work than that, all workers together, by the costs of
+            finished runs. None, or a time budget, sets no limit.
         progress: show one bar: done, left, how long.
 
     Returns:
@@ -55,23 +63,18 @@ def sweep(
 
     Raises:
         MissingRunsError: runs are missing and `on_missing` is "raise".
-        ParameterError: a time budget that is none.
+        ParameterError: an unknown `on_missing`, a time budget that is none, or more work than `max_hours`.
         StoreError: runs made from several copies of data that are not at hand, or that do not verify.
         SelectivityError: runs that failed; all others were finished and stored first.
     """
+    deadline = math.inf if time_budget is None else time.monotonic() + time_budget
     wanted = list(dict.fromkeys(specs))
     store = store if isinstance(store, RunStore) else RunStore(store)
     if on_missing not in ("train", "skip", "raise"):
-        raise ValueError(f'on_missing: {on_missing!r} given; "train", "skip" or "raise" is allowed')
+        raise ParameterError(f'on_missing: {on_missing!r} given; "train", "skip" or "raise" is allowed')
     if time_budget is not None and not 0 <= time_budget < math.inf:
         raise ParameterError(f"time_budget: {time_budget!r} given; seconds from 0 on are needed")
-    deadline = math.inf if time_budget is None else time.time() + time_budget
-    digests = data_digests(wanted, data)
-    held = {s.id for s in wanted if store.holds(s, digests.get(s.dataset))}
-    unknown = [s for s in wanted if s.id in held and s.dataset not in digests]  # whose data are not at hand
-    if problems := copies_problems((s.dataset, store.digest(s), s.id) for s in unknown):
-        raise StoreError(f"{store.path}: {problems[0]}; with the data at hand, those made from them are taken")
-    known = ledger_runs(ledger, wanted, held, store, digests, on_missing) if ledger is not None else set()
+    held, known, digests = at_hand(wanted, store, ledger, data, on_missing)
     missing = [s for s in wanted if s.id not in held and s.id not in known]
     if missing and on_missing == "raise":
         raise MissingRunsError(
@@ -80,15 +83,52 @@ def sweep(
     if on_missing == "train":
         store.remove_leftovers(held)
     if missing and on_missing == "train":
+        work, ends = _cost(missing, store, ledger, jobs or default_jobs(missing, gpu_count()))
+        if max_hours is not None and time_budget is None and work > 3600 * max_hours:
+            raise ParameterError(
+                f"{runs_are(len(missing), len(wanted))} to be trained, which takes about {duration(work)} of work; "
+                f"{duration(3600 * max_hours)} are allowed without --yes (in Python: max_hours)"
+            )
+        title = f"training {len(missing)} {'run' if len(missing) == 1 else 'runs'}"
+        title += "" if executor else f", about {duration(ends)}"
         held |= _train_missing(
-            missing, store, progress, executor=executor, jobs=jobs, data=data, digests=digests, deadline=deadline
-        )
+            missing, store, title if progress else None,
+            executor=executor, jobs=jobs, data=data, digests=digests, deadline=deadline,
+        )  # fmt: skip
     return Tables(lambda name: _table(name, [s.id for s in wanted], store, held, known, ledger))
 
 
 def describe(spec: RunSpec) -> str:
     """A run in words."""
     return f"{spec.model} on {spec.dataset}, α = {spec.alpha:g}, seed {spec.seed} ({spec.id})"
+
+
+def at_hand(
+    wanted: Sequence[RunSpec], store: RunStore, ledger: Tables | None, data: str | Path | None,
+    on_missing: OnMissing = "train",
+) -> tuple[set[str], set[str], dict[str, str]]:  # fmt: skip
+    """Ids of the wanted runs that the store has, of those that the ledger has beside, and the digests of the data."""
+    digests = data_digests(wanted, data)
+    held = {s.id for s in wanted if store.holds(s, digests.get(s.dataset))}
+    unknown = [s for s in wanted if s.id in held and s.dataset not in digests]  # whose data are not at hand
+    if problems := copies_problems((s.dataset, store.digest(s), s.id) for s in unknown):
+        raise StoreError(f"{store.path}: {problems[0]}; with the data at hand, those made from them are taken")
+    known = set() if ledger is None else _ledger_runs(ledger, wanted, held, store, digests, on_missing)
+    return held, known, digests
+
+
+def _cost(missing: Sequence[RunSpec], store: RunStore, ledger: Tables | None, workers: int) -> tuple[float, float]:
+    """Seconds of work that runs take, and seconds until so many workers are done."""
+    from .archive import ledger as read_ledger
+    from .costs import cost_of, makespan, measured_costs, setting_of
+
+    samples = measured_costs(store, read_ledger() if ledger is None else ledger)
+    known: dict[Any, float] = {}
+    for setting, spec in {setting_of(spec): spec for spec in missing}.items():
+        with suppress(SpecError):  # a network that cannot be: its runs fail by name
+            known[setting] = cost_of(spec, samples).seconds
+    seconds = [known.get(setting_of(spec), 0.0) for spec in missing]
+    return sum(seconds), makespan(seconds, workers)
 
 
 def _table(
@@ -109,7 +149,7 @@ def _table(
     return joined.iloc[joined["run"].map(order).argsort(kind="stable")].reset_index(drop=True)
 
 
-def ledger_runs(
+def _ledger_runs(
     ledger: Tables, wanted: Sequence[RunSpec], held: set[str], store: RunStore, digests: dict[str, str],
     on_missing: OnMissing,
 ) -> set[str]:  # fmt: skip
@@ -140,7 +180,6 @@ def ledger_runs(
 def data_digests(specs: Sequence[RunSpec], data: str | Path | None) -> dict[str, str]:
     """Digests of the data at hand, by data set; those that are not at hand cannot make a run stale."""
     from ..data import load
-    from ..errors import DataError
 
     found: dict[str, str] = {}
     for name in {s.dataset for s in specs}:
@@ -151,19 +190,26 @@ def data_digests(specs: Sequence[RunSpec], data: str | Path | None) -> dict[str,
     return found
 
 
-def _train_missing(specs: list[RunSpec], store: RunStore, progress: bool, **how: Any) -> set[str]:
+def _train_missing(specs: list[RunSpec], store: RunStore, title: str | None, **how: Any) -> set[str]:
     """Trains runs; gives the ids of those that are now in the store: all, unless a time budget stopped some."""
     finished: set[str] = set()
     errors: list[tuple[RunSpec, Exception]] = []
-    alone = len(specs) == 1 and how["executor"] is None  # then the run's own bar is shown, over its epochs
-    shown = bar(f"training {len(specs)} runs", len(specs), "run", disable=alone or not progress, smoothing=0)
-    with shown:
-        for outcome in train_all(specs, store, progress=alone and progress, **how):
+    shares: dict[str, float] = {}
+    form = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
+    shown = bar(title or "", len(specs), "run", disable=title is None, smoothing=0, bar_format=form)
+
+    def report(spec: RunSpec, share: float) -> None:
+        shown.set_postfix_str(f"{len(finished)} of {len(specs)} finished", refresh=False)
+        shown.update(min(share - shares.get(spec.id, 0.0), len(specs) - shown.n))
+        shares[spec.id] = share
+
+    with shown, closing(train_all(specs, store, report=report, **how)) as outcomes:
+        for outcome in outcomes:
             if outcome.error is not None:
                 errors.append((outcome.spec, outcome.error))
             elif not outcome.stopped:
                 finished.add(outcome.spec.id)
-                shown.update()
+                report(outcome.spec, 1.0)
     if errors:
         spec, error = errors[0]
         kind = "" if isinstance(error, SelectivityError) else f"{type(error).__name__}: "

@@ -1,13 +1,22 @@
+import fcntl
+import hashlib
+import os
 import pickle
 import shutil
+import signal
+import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from image_folders import TEST, TINY_CLASSES, TRAIN, make_cifar10, make_tiny_imagenet, pixels, save, shrink
+from PIL import Image
 
-from selectivity_core.data import data_root, dataset, load, sources
+from selectivity_core.data import data_root, dataset, download, load, sources
 from selectivity_core.errors import DataError
 
 
@@ -73,17 +82,17 @@ def long(folder: Path):
 
 def missing_class(folder: Path):
     shutil.rmtree(folder / "train/ship")
-    return r"train: class folders .*'horse', 'truck'\] found; airplane, .* are needed"
+    return r"train: no folder for ship; one folder for each class is needed"
 
 
 def mislabelled(folder: Path):
     (folder / "test/ship").rename(folder / "test/boat")
-    return r"test: class folders .*'boat'.* found"
+    return r"test: no folder for ship; no class is called boat; one folder"
 
 
 def no_test(folder: Path):
     shutil.rmtree(folder / "test")
-    return "test: class folders none found"
+    return r"test: no folder for airplane, .*, truck; one folder"
 
 
 def truncated(folder: Path):
@@ -110,8 +119,22 @@ def wrong_size(folder: Path):
     return r"train/dog/0003\.png: \(31, 31, 3\) pixels found; \(32, 32, 3\) are needed"
 
 
+def deep(folder: Path):
+    Image.fromarray(np.full((32, 32), 40_000, dtype=np.uint16)).save(folder / "train/dog/0003.png")
+    return r"train/dog/0003\.png: more than 8 bits a channel \(mode I;16\); save it with 8"
+
+
+def bomb(folder: Path):
+    """Refused by its header: half a kilobyte of file, two gigabytes of pixels."""
+    header = struct.pack(">IIBBBBB", 40_000, 20_000, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(99))), (b"IEND", b"")]
+    content = [struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in chunks]
+    (folder / "train/dog/0003.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(content))
+    return r"train/dog/0003\.png: not a readable image \(Image size \(800000000 pixels\) exceeds limit"
+
+
 @pytest.mark.parametrize(
-    "harm", [short, long, missing_class, mislabelled, no_test, truncated, empty, garbage, wrong_size]
+    "harm", [short, long, missing_class, mislabelled, no_test, truncated, empty, garbage, wrong_size, deep, bomb]
 )
 def test_bad_class_folders_are_refused_in_one_line(cifar10, cache, harm):
     words = harm(cifar10 / "cifar10")
@@ -124,33 +147,89 @@ def test_bad_class_folders_are_refused_in_one_line(cifar10, cache, harm):
 def test_missing_data_name_the_remedy(tmp_path):
     with pytest.raises(DataError, match=r"cifar10: no images under .*selectivity data get cifar10.*SELECTIVITY_DATA"):
         load("cifar10", tmp_path)
-    with pytest.raises(DataError, match="data set 'cifar11': not known; one of digits, "):
+    with pytest.raises(DataError, match=r"data set: 'cifar11' given; one of digits, .* did you mean cifar10\?"):
         load("cifar11")
+
+
+def test_what_notebooks_and_macs_leave_beside_images_is_left_out(cifar10):
+    first = load("cifar10", cifar10)
+    for part in ("train", "test"):
+        for name in (".ipynb_checkpoints", "__MACOSX", ".git"):
+            (cifar10 / "cifar10" / part / name).mkdir()
+        (cifar10 / "cifar10" / part / ".DS_Store").write_bytes(b"x")
+        (cifar10 / "cifar10" / part / "cat" / "._0000.png").write_bytes(b"Mac")
+    dataset._load.cache_clear()
+    assert load("cifar10", cifar10).digest == first.digest
 
 
 def test_decoded_images_are_kept_and_checked(cifar10, cache, monkeypatch):
     first = load("cifar10", cifar10)
     kept = sorted(cache.iterdir())
-    assert len(kept) == 2
-    assert not [p for p in kept if p.suffix != ".safetensors"]
+    assert [p.suffix for p in kept] == [".npy", ".npy"]
+    decoded, real = [], sources._decode_one
 
-    def never(*_args):
-        raise AssertionError("decoded although a cache was there")
+    def counted(images, position, path):
+        decoded.append(path)
+        real(images, position, path)
 
+    monkeypatch.setattr(sources, "_decode_one", counted)
     dataset._load.cache_clear()
-    with monkeypatch.context() as patch:
-        patch.setattr(sources, "_decode_one", never)
-        assert load("cifar10", cifar10).digest == first.digest
-        dataset._load.cache_clear()
-        content = bytearray(kept[0].read_bytes())
-        content[-1] ^= 1  # a pixel
-        kept[0].write_bytes(content)
-        with pytest.raises(AssertionError):
-            load("cifar10", cifar10)
-    for damage in (bytes(content), bytes(content[:50]), b""):
+    assert load("cifar10", cifar10).digest == first.digest
+    assert not decoded
+    whole = kept[0].read_bytes()
+    size = whole[-33:]
+    for damage in (whole[:-33] + bytes([size[0] ^ 1]) + size[1:], whole[:50], b"", whole[:-1], bytes(len(whole))):
         kept[0].write_bytes(damage)
+        decoded.clear()
         dataset._load.cache_clear()
         assert load("cifar10", cifar10).digest == first.digest
+        assert decoded
+        assert kept[0].read_bytes() == whole
+
+
+def test_another_folder_with_equal_names_sizes_and_times_is_another(cifar10, tmp_path):
+    first, path = load("cifar10", cifar10), "cifar10/train/cat/0000.png"
+    shutil.copytree(cifar10 / "cifar10", tmp_path / "b" / "cifar10")
+    content, times = (cifar10 / path).read_bytes(), (cifar10 / path).stat()
+    save(tmp_path / "b" / path, 32, 4321)  # noise does not compress: the file is as long
+    size = len((tmp_path / "b" / path).read_bytes())
+    assert size == len(content)
+    for file in (tmp_path / "b").rglob("*.png"):
+        times = (cifar10 / file.relative_to(tmp_path / "b")).stat()
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert load("cifar10", tmp_path / "b").digest != first.digest
+    (tmp_path / "b" / path).write_bytes(content)  # in place: only the time of change says so
+    times = (cifar10 / path).stat()
+    os.utime(tmp_path / "b" / path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    dataset._load.cache_clear()
+    assert load("cifar10", tmp_path / "b").digest == first.digest
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from pathlib import Path
+from selectivity_core.data import sources
+real = np.save
+def half(file, array):
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+np.save = half
+import torch
+sources._write_cache(Path(sys.argv[1]) / "x.npy", torch.zeros(4, dtype=torch.uint8))
+"""
+
+
+def test_what_a_killed_decode_left_is_removed_and_what_a_living_one_writes_is_not(cifar10, cache):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(cache)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = cache.glob("*.part")
+    with (cache / "living.1.part").open("wb") as living:
+        fcntl.flock(living, fcntl.LOCK_EX)
+        load("cifar10", cifar10)
+        assert not left.exists()
+        assert (cache / "living.1.part").exists()
 
 
 def test_a_changed_file_is_decoded_anew(cifar10):
@@ -195,10 +274,13 @@ def test_tiny_imagenets_flat_validation_folder(tiny_imagenet):
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (lambda f: (f / "val/val_annotations.txt").unlink(), r"val_annotations\.txt is missing; run `selectivity"),
+        (lambda f: (f / "val/val_annotations.txt").unlink(), r"val_annotations\.txt is missing; `selectivity data get"),
         (lambda f: (f / "wnids.txt").unlink(), r"wnids\.txt is missing"),
         (lambda f: shutil.rmtree(f / "val/images"), r"val/images is missing"),
-        (lambda f: shutil.rmtree(f / "train/n02"), r"train/n02/images: no such folder; 6 images are needed"),
+        (
+            lambda f: shutil.rmtree(f / "train/n02"),
+            r"train/n02/images: no such folder; .*unpacks it again",
+        ),
         (lambda f: (f / "val/images/val_3.png").unlink(), r"val_3\.png: cannot be read \(No such file"),
         (lambda f: edit(f, lambda t: t.replace("n02", "n99", 1)), r"val_annotations\.txt line 3 names no known class"),
         (lambda f: edit(f, lambda t: t.replace("\t", " ")), r"val_annotations\.txt line 1 names no known class"),
@@ -219,6 +301,43 @@ def edit(folder: Path, change) -> None:
     path.write_text(change(path.read_text()))
 
 
+def archive(root: Path) -> None:
+    """The zip of a data set, as it was downloaded."""
+    shutil.make_archive(str(root / "tiny-imagenet-200"), "zip", root, "tiny-imagenet-200")
+
+
+def test_getting_tiny_imagenet_again_mends_an_unpacking_that_broke_off(tiny_imagenet, monkeypatch):
+    whole, folder = load("tiny-imagenet", tiny_imagenet).digest, tiny_imagenet / "tiny-imagenet-200"
+    archive(tiny_imagenet)
+    content = (tiny_imagenet / "tiny-imagenet-200.zip").read_bytes()
+    monkeypatch.setattr(download, "TINY_IMAGENET_MD5", hashlib.md5(content).hexdigest())
+    shutil.rmtree(folder / "val")
+    (folder / "train/n03/images/n03_5.png").write_bytes(b"half")
+    dataset._load.cache_clear()
+    with pytest.raises(DataError, match="unpacks it again"):
+        load("tiny-imagenet", tiny_imagenet)
+    download.download("tiny-imagenet", tiny_imagenet)
+    assert load("tiny-imagenet", tiny_imagenet).digest == whole
+
+
+def test_getting_data_that_are_there_needs_no_connection(cifar10, monkeypatch):
+    monkeypatch.setattr(download, "torchvision", None)
+    download.download("cifar10", cifar10)
+    download.download("digits", cifar10 / "nowhere")
+    with pytest.raises(DataError, match=r"data set: 'cifar' given; .*; did you mean cifar10\?"):
+        download.download("cifar", cifar10)
+
+
+def test_data_that_cannot_be_downloaded_are_one_line(tmp_path, monkeypatch):
+    class Offline:
+        def __getattr__(self, _):
+            raise OSError("no route")
+
+    monkeypatch.setattr(download, "torchvision", Offline)
+    with pytest.raises(DataError, match=r"cifar10: cannot be downloaded into .* \(no route\)"):
+        download.download("cifar10", tmp_path)
+
+
 def test_data_root(monkeypatch, tmp_path):
     monkeypatch.setenv("SELECTIVITY_DATA", "~/here")
     assert data_root() == Path.home() / "here"
@@ -227,3 +346,13 @@ def test_data_root(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert data_root() == tmp_path / "selectivity" / "data"
     assert sources.CIFAR10_CLASSES[0] == "airplane"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("SELECTIVITY_CACHE")
+
+    def homeless(self):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    for ask in (data_root, sources.cache_folder, lambda: data_root("~nobody/data")):
+        with pytest.raises(DataError, match="no home folder"):
+            ask()

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from selectivity_core.progress import bar
+from selectivity_core.progress import bar, duration
 
 KILLED_IN_A_BAR = """
 import os, signal
@@ -65,3 +65,9 @@ def test_lines_go_to_a_file_where_one_is_named(tmp_path, monkeypatch, capsys):
     said = (tmp_path / "progress").read_text()
     assert "training" in said and "2/2" in said
     assert capsys.readouterr() == ("", "")
+
+
+def test_durations_in_words():
+    assert [duration(s) for s in (0.4, 89, 100, 5000, 5400, 3.6e6 * 1.1)] == [
+        "0 s", "89 s", "2 minutes", "83 minutes", "1.5 hours", "1,100 hours",
+    ]  # fmt: skip

@@ -85,6 +85,18 @@ def test_saves_wait_for_their_time(tmp_path, tiny):
     assert len(checkpoints.files()) == 1
 
 
+def test_an_epoch_is_saved_before_it_is_measured_where_that_is_due_soon(tmp_path, tiny, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    checkpoints, trainer = Checkpoints(tmp_path, every=60), Trainer(tiny, load("digits"))
+    places = []
+    for trainer.step, now[0] in ((1, 9.0), (2, 9.0), (1, 11.0), (2, 11.0), (1, 70.0), (1, 71.0)):  # two steps an epoch
+        checkpoints.after_step(trainer)
+        places.append(len(checkpoints.files()) and checkpoints.place())
+        checkpoints.clear()
+    assert places == [0, 0, 0, (0, 2), 0, (0, 1)]
+
+
 def test_place_is_that_of_the_latest_that_verifies(three):
     assert three.place() == (2, 0)
     three.files()[0].write_bytes(b"")

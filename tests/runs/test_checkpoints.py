@@ -1,4 +1,3 @@
-import math
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import torch
 from selectivity_core import RunSpec, RunStore, train
 from selectivity_core.data import load
 from selectivity_core.runs.checkpoints import Checkpoints, Stopped
+from selectivity_core.runs.executing import Resumable
 from selectivity_core.training import Trainer, isolated
 
 TABLES = ("history", "layers", "units", "responses")
@@ -71,23 +71,22 @@ def test_a_resumed_run_is_bit_equal(tmp_path, name, epoch, step):
     same(train(spec, progress=False, checkpoints=Checkpoints(tmp_path)), whole)
 
 
-def test_a_deadline_stops_a_run_inside_an_epoch_and_it_goes_on_bit_equal(tmp_path):
-    spec, steps = SPECS["mlp"].replace(epochs=10), []
+def test_a_run_that_is_stopped_inside_an_epoch_goes_on_bit_equal(tmp_path):
+    spec, asked = SPECS["mlp"].replace(epochs=10), []
 
-    class Counting(Checkpoints):
-        def after_step(self, trainer):
-            steps.append((trainer.epoch, trainer.step))
-            self.deadline = 0.0 if len(steps) in (2, 4, 19) else math.inf
-            super().after_step(trainer)
+    def stop():
+        asked.append(1)
+        return len(asked) in (2, 4, 19)
 
     places = []
     for _ in range(3):
         with pytest.raises(Stopped):
-            train(spec, progress=False, checkpoints=Counting(tmp_path))
+            train(spec, progress=False, checkpoints=Resumable(Checkpoints(tmp_path), stop))
         places.append(Checkpoints(tmp_path).place())
     assert places == [(0, 2), (0, 4), (4, 3)]  # four steps an epoch: inside the first, at its end, inside the fifth
-    same(train(spec, progress=False, checkpoints=Counting(tmp_path)), train(spec, progress=False))
-    assert len(steps) == 40
+    resumed = train(spec, progress=False, checkpoints=Resumable(Checkpoints(tmp_path), stop))
+    same(resumed, train(spec, progress=False))
+    assert len(asked) == 40
 
 
 @pytest.mark.slow

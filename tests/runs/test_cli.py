@@ -1,5 +1,7 @@
 """The command line, called as its entry point calls it: an exception that gets out of `main` fails the test."""
 
+import math
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import pandas as pd
 import pytest
 
 from selectivity_core.cli import main
+from selectivity_core.cli.arguments import read_yaml
 from selectivity_core.data.sources import CIFAR10_CLASSES
 from selectivity_core.runs.profiles import PROFILES, Profile
 from selectivity_core.runs.store import RunStore
@@ -46,13 +49,22 @@ SPECS = {
     "alpha inf": (("--alpha=inf",), "alpha: inf given"),
     "alpha text": (("--alpha=x",), "argument --alpha: invalid float value: 'x'"),
     "unknown profile": (("--profile", "digit"), "profile: 'digit' given; one of digits, mnist,"),
+    "misspelt profile": (("--profile", "cifar10-shrot"), "is allowed; did you mean cifar10-short?"),
     "unknown model": (("--model", "resnet19"), "model: 'resnet19' given; profile digits covers resnet20, resnet18"),
     "unknown field": (("--set", "epoch=3"), "overrides: 'epoch' given, which is no field of a run; allowed: dataset,"),
     "out of range": (("--set", "epochs=0"), "epochs: 0 given; [1, 100000] is allowed"),
     "wrong type": (("--set", "epochs=[1]"), "epochs: [1] (list) given; a whole number is needed"),
     "field nan": (("--set", "lr=.nan"), "lr: nan given; a finite number is needed"),
     "no value": (("--set", "epochs"), "--set: 'epochs' given; FIELD=VALUE is needed"),
-    "not YAML": (("--set", "milestones=[1"), "--set: 'milestones=[1' given; the value of milestones is not YAML"),
+    "not YAML": (("--set", "milestones=[1"), "--set milestones: '[1' given; it is not YAML"),
+    "a date": (("--set", "lr=2001-99-99"), "lr: '2001-99-99' (str) given; a number is needed"),
+    "a tag": (("--set", "lr=!!int foo"), "--set lr: '!!int foo' given; plain values, lists and mappings are needed"),
+    "base 60": (("--set", "epochs=1:30"), "epochs: '1:30' (str) given; a whole number is needed"),
+    "many digits": (("--set", f"epochs={'9' * 5000}"), "a number of 5000 digits is no value of anything"),
+    "aliases": (("--set", "milestones=[&a [1], *a]"), "without tags, anchors or aliases"),
+    "deep": (("--set", "milestones=" + "[" * 5000), "plain values, lists and mappings are needed"),
+    "too long": (("--set", "milestones=" + "1," * 9000), "at most 10000 characters are read"),
+    "a week": (("--profile", "cifar10", "--set", "epochs=2000"), "hours are allowed without --yes"),
     "unknown option": (("--alfa", "1"), "unrecognized arguments: --alfa 1"),
 }
 
@@ -73,14 +85,20 @@ def test_fields_that_the_grid_sets_are_not_overridden(command, field, refused, t
 SWEEPS = {
     "alphas text": (("--alphas=-1,x",), "argument --alphas: '-1,x' given; comma-separated numbers are needed"),
     "alphas empty": (("--alphas=",), "argument --alphas: '' given; comma-separated numbers are needed"),
-    "alphas brackets": (("--alphas=[-1,0]",), "argument --alphas: '[-1,0]' given"),
     "alphas nan": (("--alphas=0,nan",), "alpha: nan given; a finite number is needed"),
     "alphas nan, other side": (("--figure", "fig1", "--alphas=nan"), "alpha: nan given; a finite number is needed"),
     "seeds text": (("--seeds", "a"), "argument --seeds: 'a' given; a count or comma-separated seeds are needed"),
-    "seeds none": (("--seeds", "0"), "seeds: 0 given; a count of at least 1"),
+    "seeds none": (("--seeds", "0"), "seeds: 0 given; at least one, each once, is needed"),
     "seeds twice": (("--seeds", "1,1"), "seeds: [1, 1] given; at least one, each once, is needed"),
+    "seeds many": (
+        ("--seeds", "1000000000"),
+        "each once, is needed, and at most 1000",
+    ),
+    "seeds of many digits": (("--seeds", "9" * 5000), "given; a count or comma-separated seeds are needed"),
     "seeds negative": (("--seeds=0,-1",), "seed: -1 given; [0, 2.14748e+09] is allowed"),
     "unknown figure": (("--figure", "fig99"), "figure: 'fig99' given; one of "),
+    "misspelt figure": (("--figure", "figg4"), "is allowed; did you mean fig4?"),
+    "too much": (("--profile", "cifar10", "--seeds", "1000"), "hours are allowed without --yes"),
     "jobs 0": (("--jobs", "0"), "argument --jobs: '0' given; a whole number of at least 1 is needed"),
     "jobs negative": (("--jobs=-2",), "argument --jobs: '-2' given"),
     "shard 0": (("--shard", "0/2"), "argument --shard: '0/2' given; I/N such as 1/4 is needed, with I from 1 to N"),
@@ -193,8 +211,8 @@ def test_a_run_on_missing_data_is_refused_and_leaves_no_run(refused, tmp_path):
 
 
 def test_an_unknown_data_set_is_refused(refused):
-    assert "data set 'cifar': not known; one of digits, mnist," in refused("data", "check", "cifar")
-    assert "data set 'cifar': not known" in refused("data", "get", "cifar")
+    assert "data set: 'cifar' given; one of digits, mnist," in refused("data", "check", "cifar")
+    assert "did you mean cifar10?" in refused("data", "get", "cifar")
 
 
 def class_folders(root: Path, skip: str = "") -> None:
@@ -214,13 +232,22 @@ def test_a_short_class_folder_is_named_with_what_is_needed(refused, tmp_path):
 def test_a_missing_class_folder_is_named(refused, tmp_path):
     class_folders(tmp_path, skip="frog")
     said = refused("data", "check", "cifar10", "--data", tmp_path)
-    assert f"{tmp_path / 'cifar10' / 'train'}: class folders" in said
-    assert "frog" in said.split("found; ")[1]
+    assert f"{tmp_path / 'cifar10' / 'train'}: no folder for frog; " in said
 
 
 FIGURES = {
     "unknown notebook": (("04_figure_5",), "notebook 04_figure_5: there is none; did you mean 04_figure_3?"),
-    "not YAML": (("05_figure_4", "-y", "alphas: [1"), "parameters: not YAML ("),
+    "not YAML": (("05_figure_4", "-y", "alphas: [1"), "parameters: 'alphas: [1' given; it is not YAML ("),
+    "twice": (("05_figure_4", "-y", "{alphas: [1], alphas: [2]}"), "a name stands there twice"),
+    "laughs": (("05_figure_4", "-y", "a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]"), "without tags, anchors or aliases"),
+    "profile": (("05_figure_4", "-y", "profile: digit"), "profile: 'digit' given; one of digits, "),
+    "seeds": (("05_figure_4", "-y", "seeds: -3"), "seeds: -3 given; a count from 0 on, or a list of seeds, is needed"),
+    "too many seeds": (
+        ("05_figure_4", "-y", "seeds: 100000"),
+        "each once, is needed, and at most 1000",
+    ),
+    "override": (("05_figure_4", "-y", "overrides: {epoch: 3}"), "did you mean epochs?"),
+    "value": (("05_figure_4", "-y", "overrides: {lr: fast}"), "lr: 'fast' (str) given; a number is needed"),
     "no mapping": (("05_figure_4", "-y", "alphas"), "parameters: 'alphas' given; YAML such as 'alphas: [-1, 0, 1]'"),
     "unknown parameter": (("05_figure_4", "-y", "alpha: [1]"), "alpha: no such parameter; did you mean alphas?"),
 }
@@ -230,6 +257,85 @@ FIGURES = {
 def test_figure_refuses(words, message, refused, tmp_path):
     assert message in refused("figure", *words, "--out", tmp_path / "out.ipynb")
     assert list(tmp_path.iterdir()) == []
+
+
+VALUES = {
+    "010": 10, "-7": -7, "+3": 3, "1e-4": 1e-4, "1.0e-4": 1e-4, "1E5": 1e5, ".5": 0.5, "5.": 5.0, "-.inf": -math.inf,
+    "true": True, "False": False, "yes": "yes", "null": None, "": None, "0x10": "0x10", "1_000": "1_000",
+    "1:30": "1:30", "2001-01-01": "2001-01-01", "'010'": "010", '"true"': "true", "[1, [2.5, x]]": [1, [2.5, "x"]],
+    "{a: 1, b: [no]}": {"a": 1, "b": ["no"]}, "relu": "relu", "leaky_relu:0.1": "leaky_relu:0.1", "α": "α",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "value"), VALUES.items())
+def test_yaml_is_read_as_plain_decimal_values(text, value):
+    found = read_yaml("x", text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_lists_may_stand_in_brackets(printed, tmp_path):
+    words = ("plan", "--store", tmp_path)
+    plain = printed(*words, "--alphas=-1,0", "--seeds", "3,4")
+    assert printed(*words, "--alphas=[-1, 0]", "--seeds", "[3, 4]") == plain
+    assert "4 of 4 runs are to be trained" in plain
+    assert "1 of 1 runs is to be trained" in printed(*words, "--alphas=0", "--seeds", "[3]")
+
+
+def test_milestones_follow_the_epochs(printed, tmp_path):
+    assert "1 epochs" in printed("plan", "--set", "epochs=1", "--alphas=0", "--seeds", "1", "--store", tmp_path)
+    row = ("train", "--set", "epochs=2", "--set", "train_size=20", "--set", "width=1", "--store", tmp_path)
+    assert "complete" in printed(*row)
+    assert RunStore(tmp_path).spec(RunStore(tmp_path).ids()[0]).milestones == (1,)  # 20 and 30 of 40
+
+
+def ended(*words: str, **environment: str) -> subprocess.CompletedProcess:
+    """The command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "selectivity_core.cli", *words], capture_output=True, check=False,
+        env={**os.environ, "SELECTIVITY_RUNS": "/nowhere", **environment},
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_output_that_nobody_reads_is_no_traceback(finished):
+    status = f"{sys.executable} -m selectivity_core.cli status --store '{finished[0].path}'"
+    command = f"{status} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    first, code = done.stdout.splitlines()
+    assert first.endswith("7 runs, 6 complete, 1 diverged")
+    assert (code, "Traceback" in done.stderr) in (("141", False), ("0", False))  # 0 where all fitted into the pipe
+
+
+@pytest.mark.slow
+def test_a_terminal_without_greek_letters(finished):
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
+    done = ended("status", "--store", str(finished[0].path), **ascii_only)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    assert rb"mlp on digits, \u03b1 = -1, seed 0" in done.stdout
+
+
+@pytest.mark.slow
+def test_more_threads_than_openmp_allows_is_one_line_and_does_not_hang(tmp_path):
+    words = ("train", "--set", "threads=2", "--set", "epochs=1", "--store", str(tmp_path))
+    done = ended(*words, OMP_THREAD_LIMIT="1")
+    assert done.returncode == 2
+    assert b"threads: 2 given; OMP_THREAD_LIMIT allows 1" in done.stderr
+
+
+def test_a_path_that_is_too_long_is_one_line(refused, tmp_path):
+    for words in (("train",), ("status",), ("plan",), ("sweep", "--jobs", "1")):
+        assert "File name too long" in refused(*words, "--store", tmp_path / ("x" * 5000))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_error_is_one_line(monkeypatch, refused, tmp_path):
+    def full(*_arguments, **_options):
+        raise OSError(28, "No space left on device", str(tmp_path))
+
+    monkeypatch.setattr("selectivity_core.runs.sweeping.sweep", full)
+    assert refused("train", "--store", tmp_path) == f"selectivity: {tmp_path}: No space left on device"
 
 
 def test_no_command_is_refused_with_one_line(refused):

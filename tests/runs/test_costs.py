@@ -1,15 +1,23 @@
-import math
-
-import pandas as pd
 import pytest
 from tiny_specs import TINY
 
-from selectivity_core import RunSpec
-from selectivity_core.runs.planning import Sample, cost_in_words, cost_of, estimated_bytes, setting_of, work
+from selectivity_core import RunSpec, ledger
+from selectivity_core.runs.archive import TRACKED, export
+from selectivity_core.runs.costs import (
+    REFERENCE,
+    Sample,
+    cost_of,
+    estimated_bytes,
+    makespan,
+    measured_costs,
+    samples_of,
+    setting_of,
+    work,
+)
 
 
-def sample(spec: RunSpec, seconds: float, size: float = math.nan) -> Sample:
-    return Sample(spec, seconds, size, "cpu", "a processor")
+def sample(spec: RunSpec, seconds: float) -> Sample:
+    return Sample(spec, seconds, "cpu", "a processor")
 
 
 def test_what_hardly_matters_is_not_in_the_setting():
@@ -17,15 +25,16 @@ def test_what_hardly_matters_is_not_in_the_setting():
         TINY.replace(alpha=-5.0, seed=3, lr=0.01, label_corruption=0.5, index="dprime", layers="first3")
     )
     assert setting_of(TINY) == setting_of(TINY.replace(seed=9))
-    for change in ({"alpha": 1.0}, {"epochs": 3}, {"width": 9}, {"train_size": 51}, {"precision": "bfloat16"}):
+    assert setting_of(TINY) == setting_of(TINY.replace(schedule="onecycle", window=(0, 1), nesterov=True))
+    for change in ({"alpha": 1.0}, {"epochs": 3}, {"width": 9}, {"train_size": 51}, {"min_map": 2}):
         assert setting_of(TINY.replace(**change)) != setting_of(TINY)
 
 
 def test_measured_costs_are_those_of_the_fastest_run_of_the_setting():
-    samples = [sample(TINY.replace(seed=k), s, 100.0 * s) for k, s in enumerate((1.0, 9.0, 2.0))]
-    found = cost_of(TINY.replace(seed=7), [*samples, sample(TINY.replace(epochs=3), 70.0)])
-    assert (found.seconds, found.bytes, found.measured) == (1.0, 200.0, True)
-    assert found.basis == "measured: fastest of 3 runs on a processor"
+    samples = [sample(TINY.replace(seed=k), s) for k, s in enumerate((2.0, 1.0, 9.0))]
+    found = cost_of(TINY.replace(seed=7), [*samples, sample(TINY.replace(epochs=3), 0.5)])
+    assert (found.seconds, found.measured) == (1.0, True)
+    assert found.basis == "measured: fastest run on a processor"
 
 
 def test_extrapolated_costs_grow_with_the_arithmetic_and_say_from_what():
@@ -34,8 +43,9 @@ def test_extrapolated_costs_grow_with_the_arithmetic_and_say_from_what():
     assert not found.measured
     assert found.basis == (
         "extrapolated: 10 times the arithmetic of MLP (width 8) on 50 images of scikit-learn's digits, 2 epochs, "
-        "batch 32, α = 0 (1 run on a processor)"
+        "batch 32, α = 0 (on a processor)"
     )
+    assert cost_of(TINY, [sample(TINY.replace(epochs=20), 3.0)]).seconds == 1.0  # not 0.3: each run takes a second
 
 
 def test_the_nearest_setting_is_the_same_network_on_the_same_data():
@@ -58,11 +68,50 @@ def test_of_other_networks_the_one_with_the_most_similar_steps_counts():
     assert "ResNet20" in found.basis
 
 
-def test_nothing_measured_is_not_a_number_and_says_so():
-    found = cost_of(TINY, [])
-    assert math.isnan(found.seconds)
-    assert "nothing measured yet" in found.basis
-    assert found.bytes > 0
+def test_where_nothing_was_measured_known_runs_are_gone_by():
+    small, large = REFERENCE
+    assert cost_of(TINY, []).basis.endswith("(on a core of an AMD EPYC)")
+    assert cost_of(small.spec.replace(seed=3), []).seconds == small.seconds
+    longer = large.spec.replace(epochs=200, milestones=(100, 150))
+    assert cost_of(longer, []).seconds == pytest.approx(25 * large.seconds)
+
+
+def test_the_reference_is_about_what_the_ledger_says():
+    fastest = samples_of(ledger(folder=TRACKED).runs)
+    assert len(fastest) < 100  # one for each setting
+    for known in REFERENCE:
+        assert 0.4 < cost_of(known.spec, fastest).seconds / known.seconds < 2.5
+
+
+def test_makespan_takes_runs_in_order_by_whoever_is_free():
+    assert makespan([3.0, 1.0, 1.0, 4.0], 1) == 9.0
+    assert makespan([3.0, 1.0, 1.0, 4.0], 2) == 6.0  # 3 | 1, 1, 4
+    assert makespan([3.0, 1.0, 1.0, 4.0], 4) == makespan([3.0, 1.0, 1.0, 4.0], 64) == 4.0
+    assert makespan([], 3) == 0.0
+
+
+def test_store_and_ledger_are_read_without_runs_that_diverged(finished, tmp_path, monkeypatch):
+    store, specs = finished
+    mine = measured_costs(store, None)
+    assert {s.spec.id for s in mine} == {s.id for s in specs[:6]}
+    assert [s.seconds for s in mine] == [float(store.table(s.spec.id, "runs")["seconds"].iloc[0]) for s in mine]
+    export(store, tmp_path)
+    kept = samples_of(ledger(folder=tmp_path).runs)
+    for regularised in (False, True):
+        (one,) = [s for s in kept if (s.spec.alpha != 0) == regularised]
+        assert one.seconds == min(s.seconds for s in mine if (s.spec.alpha != 0) == regularised)
+
+
+def test_costs_of_this_kind_of_device_come_first(finished, monkeypatch):
+    store, _ = finished
+    runs = store.table(finished[1][0].id, "runs").assign(provenance_device="cuda:1", seconds=0.001)
+    kept = ledger()
+    kept.runs = runs
+    assert {s.device for s in measured_costs(store, kept)} == {"cpu"}
+    monkeypatch.setenv("SELECTIVITY_DEVICE", "cuda")
+    assert [(s.device, s.seconds) for s in measured_costs(store, kept)] == [("cuda", 0.001)]
+    kept.runs = runs[:0]
+    assert {s.device for s in measured_costs(store, kept)} == {"cpu"}  # better than none
 
 
 def test_work_by_hand():
@@ -87,25 +136,3 @@ def test_no_memory_or_random_state_is_spent_on_counting():
     huge = RunSpec(model="vgg16", width=1024, dataset="tiny-imagenet", epochs=1, milestones=())
     assert estimated_bytes(huge) > 10e9  # weights that no machine here would hold
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_a_cost_in_words_follows_epochs_and_images():
-    """Two finished runs took 10 s each."""
-    specs = [TINY.replace(seed=k) for k in range(3)]
-    runs = pd.DataFrame([s.as_dict() | {"status": "complete", "seconds": 10.0} for s in specs[:2]])
-    said = "That would take about 10 s of one core, by the fastest finished run of the same network and data."
-    assert cost_in_words(specs[2:], runs) == said
-    runs.loc[0, "seconds"] = 900.0  # one that shared the machine with more changes nothing
-    assert cost_in_words(specs[2:], runs) == said
-    runs.loc[0, ["status", "seconds"]] = "diverged", 0.5  # nor does one that ended early
-    assert cost_in_words(specs[2:], runs) == said
-    runs["epochs"] *= 2  # had they had twice the epochs in 10 s, the missing one would take 5
-    assert "about 5 s" in cost_in_words(specs[2:], runs)
-    more = specs[2].replace(train_size=3 * specs[2].train_size)
-    assert "about 20 s" in cost_in_words([specs[2], more], runs)
-    runs["seconds"] = 10 * 3600.0
-    assert "about 5.0 hours" in cost_in_words(specs[2:], runs)
-    runs["seconds"] = 1200.0
-    assert "about 10 minutes" in cost_in_words(specs[2:], runs)
-    runs["model"] = "no such"
-    assert cost_in_words(specs[2:], runs) == "What that would cost is not known: no such run has been measured."

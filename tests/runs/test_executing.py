@@ -1,93 +1,79 @@
+"""Runs handed out to whoever trains them, by made-up crews and in this process."""
+
 import math
 import os
 import signal
-import threading
 import time
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 
-import psutil
 import pytest
 from sweep_workers import same
 from tiny_specs import TINY
 
-from selectivity_core import RunStore, sweep, train
+from selectivity_core import RunStore, sweep
 from selectivity_core.errors import ParameterError, SelectivityError
+from selectivity_core.runs import executing
 from selectivity_core.runs.checkpoints import Checkpoints
 from selectivity_core.runs.executing import (
-    Paused,
-    _rounds,
+    Here,
+    WorkerDied,
     default_jobs,
     gpu_count,
+    stopping,
     train_all,
     train_and_store,
-    train_by_value,
 )
 
 SPECS = [TINY.replace(seed=s) for s in range(4)]
 
 
-def attempts(*rounds):
-    """An attempt that gives these results, round by round; a spec's place in SPECS is its key."""
-    asked, left = [], list(rounds)
+class MadeUp(Here):
+    """A crew of one that gives each run's results in turn, the last for ever; a run is known by its seed."""
 
-    def attempt(specs, patience):
-        asked.append(([SPECS.index(s) for s in specs], patience))
-        results = left.pop(0)
-        for spec in specs:
-            yield spec, results[SPECS.index(spec)]
+    def __init__(self, **results):
+        super().__init__(None, None, None, None)
+        self.results, self.begun = results, []
 
-    return attempt, asked
-
-
-def test_what_others_are_busy_with_is_asked_for_again_with_patience():
-    attempt, asked = attempts(["finished", "busy", "finished", "busy"], {1: "finished", 3: "busy"}, {3: "finished"})
-    found = [SPECS.index(o.spec) for o in _rounds(SPECS, attempt)]
-    assert found == [0, 2, 1, 3]
-    assert asked == [([0, 1, 2, 3], 0.0), ([1, 3], 5.0), ([3], 5.0)]
+    def start(self, spec, seconds):
+        self.begun.append(spec.seed)
+        left = self.results.get(f"seed{spec.seed}", ["finished"])
+        return left.pop(0) if len(left) > 1 else left[0]
 
 
-def test_a_pool_that_lost_a_worker_goes_on_as_long_as_runs_finish():
-    lost = BrokenExecutor("gone")
-    attempt, asked = attempts(
-        ["finished", lost, lost, lost], {1: lost, 2: lost, 3: lost}, {1: "finished", 2: lost, 3: lost},
-        {2: lost, 3: lost}, {2: "finished", 3: "stopped"},
-    )  # fmt: skip
-    found = list(_rounds(SPECS, attempt))
-    assert [(SPECS.index(o.spec), o.error, o.stopped) for o in found] == [
-        (0, None, False), (1, None, False), (2, None, False), (3, None, True),
-    ]  # fmt: skip
-    assert len(asked) == 5
+@pytest.fixture
+def handed_out(monkeypatch, tmp_path):
+    """A function that hands all runs to a made-up crew; gives the outcomes' seeds, texts, and the order of starts."""
+    monkeypatch.setattr(executing, "AGAIN", 0.0)
+
+    def run(deadline=math.inf, **results):
+        crew = MadeUp(**results)
+        monkeypatch.setattr(executing, "_crew", lambda *_: crew)
+        found = list(train_all(SPECS, RunStore(tmp_path), deadline=deadline))
+        return [(o.spec.seed, str(o.error or "") or "stopped" * o.stopped) for o in found], crew.begun
+
+    return run
 
 
-def test_a_pool_that_only_loses_workers_is_given_up():
-    lost = BrokenExecutor("gone")
-    attempt, asked = attempts(*[dict.fromkeys(range(4), lost)] * 3)
-    found = list(_rounds(SPECS, attempt))
-    assert len(asked) == 3
-    assert len(found) == 4
-    assert all("killed, 3 times in a row (out of memory?)" in str(o.error) for o in found)
+def test_what_others_are_busy_with_is_asked_for_again_last(handed_out):
+    found, begun = handed_out(seed1=["busy", "finished"], seed3=["busy", "busy", "finished"])
+    assert found == [(0, ""), (2, ""), (1, ""), (3, "")]
+    assert begun == [0, 1, 2, 3, 1, 3, 3]
 
 
-@pytest.mark.slow
-def test_a_killed_pool_worker_does_not_end_the_sweep(tmp_path):
-    specs = [TINY.replace(seed=s, epochs=150) for s in range(6)]
-    store, killed = RunStore(tmp_path / "s"), []
+def test_a_run_that_costs_its_third_worker_is_set_aside_by_name_and_the_others_finish(handed_out):
+    died = WorkerDied("signal 9 (out of memory?)")
+    found, begun = handed_out(seed0=[died], seed2=[died, died, "finished"])
+    said = "its worker process died 3 times, the last by signal 9 (out of memory?)"
+    assert found == [(1, ""), (3, ""), (0, said), (2, "")]
+    assert begun == [0, 1, 2, 3, 0, 2, 0, 2]
 
-    def kill_one():
-        while not store.ids():
-            time.sleep(0.05)
-        for child in psutil.Process().children(recursive=True):
-            if "loky" in " ".join(child.cmdline()) and "resource_tracker" not in " ".join(child.cmdline()):
-                os.kill(child.pid, signal.SIGKILL)
-                killed.append(child.pid)
-                return
 
-    thread = threading.Thread(target=kill_one, daemon=True)
-    thread.start()
-    found = sweep(specs, store, jobs=2, progress=False)
-    thread.join()
-    assert len(killed) == 1
-    same(found, sweep(specs, tmp_path / "serial", jobs=1, progress=False))
+def test_a_failed_run_costs_no_other(handed_out):
+    found, _ = handed_out(seed1=[SelectivityError("no")])
+    assert found == [(0, ""), (1, "no"), (2, ""), (3, "")]
+
+
+def test_after_the_deadline_nothing_is_begun(handed_out):
+    assert handed_out(deadline=time.monotonic()) == ([(s, "stopped") for s in range(4)], [])
 
 
 def test_jobs_follow_cores_threads_and_gpus(monkeypatch):
@@ -105,86 +91,49 @@ def test_jobs_follow_cores_threads_and_gpus(monkeypatch):
 
 
 def test_train_and_store_says_busy_or_stopped(tmp_path):
-    store = RunStore(tmp_path)
+    store, shares = RunStore(tmp_path), []
     with store.try_lock(TINY) as mine:
         assert mine
-        assert train_and_store(TINY, tmp_path, None) == "busy"
-        clock = time.monotonic()
-        assert train_and_store(TINY, tmp_path, None, patience=0.3) == "busy"
-        assert time.monotonic() - clock >= 0.3
-        assert train_and_store(TINY, tmp_path, None, deadline=time.time() + 0.3, patience=99) == "stopped"
-    assert train_and_store(TINY, tmp_path, None, deadline=0.0) == "stopped"
+        assert train_and_store(TINY, store, None) == "busy"
+    assert train_and_store(TINY, store, None, stop=lambda: True) == "stopped"
     assert store.folders() == store.unfinished() == []
-    assert train_and_store(TINY, tmp_path, None) == "finished"
+    assert train_and_store(TINY, store, None, report=shares.append) == "finished"
+    assert shares == [0.25, 0.5, 0.75, 1.0]  # two steps in each of two epochs
     assert store.ids() == [TINY.id]
+    assert train_and_store(TINY, store, None, report=shares.append) == "finished"
+    assert len(shares) == 4
 
 
-def test_busy_runs_are_left_to_whoever_has_them_while_others_are_trained(tmp_path):
-    store, order = RunStore(tmp_path), []
-    with store.try_lock(SPECS[0]):
-        for outcome in train_all(SPECS, store, jobs=1):
-            order.append(SPECS.index(outcome.spec))
-            if len(order) == 3:
-                break
-    assert order == [1, 2, 3]
-
-
-def test_a_run_stopped_without_a_store_travels_as_its_checkpoint(tmp_path, monkeypatch):
-    spec = TINY.replace(epochs=10)
-    assert train_by_value(spec, None, deadline=0.0) is None
-    real, steps = Checkpoints.after_step, []
+def at_step(monkeypatch, step, act):
+    """Calls `act` after so many steps, over all runs of this process; gives the list of steps."""
+    steps, real = [], Checkpoints.after_step
 
     def after_step(self, trainer):
-        steps.append((trainer.epoch, trainer.step))
-        self.deadline = 0.0 if len(steps) == 7 else math.inf
+        steps.append((trainer.spec.seed, trainer.epoch, trainer.step))
         real(self, trainer)
+        if len(steps) == step:
+            act()
 
     monkeypatch.setattr(Checkpoints, "after_step", after_step)
-    paused = train_by_value(spec, None)
-    assert isinstance(paused, Paused)
-    result = train_by_value(spec, None, begun=paused)
-    assert len(steps) == 20  # two steps an epoch, none twice
-    same(result, train(spec, progress=False))
+    return steps
 
 
-class Inline(Executor):
-    """Does everything at once, in this process."""
-
-    def submit(self, call, /, *args):
-        future: Future = Future()
-        try:
-            future.set_result(call(*args))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-def test_a_time_budget_stops_a_sweep_and_the_next_goes_on(tmp_path, monkeypatch):
-    for executor in (None, Inline()):
-        store, steps, real = RunStore(tmp_path / type(executor).__name__), [], Checkpoints.after_step
-
-        def after_step(self, trainer, steps=steps, real=real):
-            steps.append(1)
-            if len(steps) == 7:  # inside the second run
-                self.deadline = 0.0
-            real(self, trainer)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Checkpoints, "after_step", after_step)
-            first = sweep(SPECS[:2], store, executor=executor, jobs=1, time_budget=3600, progress=False)
-            assert first.runs["run"].tolist() == [SPECS[0].id]
-            assert store.unfinished() == [SPECS[1].id]
-            assert store.checkpoints(SPECS[1]).place() == (1, 1)
-            second = sweep(SPECS[:2], store, executor=executor, jobs=1, time_budget=3600, progress=False)
-        assert len(steps) == 8
-        assert store.unfinished() == []
-        same(second, sweep(SPECS[:2], tmp_path / "serial", jobs=1, progress=False))
-
-
-def test_a_time_budget_of_nothing_begins_nothing(tmp_path):
-    for executor in (None, Inline()):
-        assert not len(sweep(SPECS, tmp_path, executor=executor, jobs=1, time_budget=0, progress=False).runs)
-    assert RunStore(tmp_path).unfinished() == RunStore(tmp_path).folders() == []
+@pytest.mark.parametrize("hour", [3600.0, -3600.0])
+def test_a_time_budget_stops_a_sweep_whatever_the_wall_clock_says_and_the_next_goes_on(tmp_path, monkeypatch, hour):
+    now = [time.monotonic()]
+    with monkeypatch.context() as patch:
+        patch.setattr("time.time", lambda: hour)
+        patch.setattr("time.monotonic", lambda: now[0])
+        steps = at_step(patch, 6, lambda: now.append(now.pop() + 11.0))  # in the second run's second epoch
+        first = sweep(SPECS[:3], tmp_path / "s", jobs=1, time_budget=10, progress=False)
+    store = RunStore(tmp_path / "s")
+    assert first.runs["run"].tolist() == [SPECS[0].id]
+    assert store.unfinished() == [SPECS[1].id]
+    assert store.checkpoints(SPECS[1]).place() == (1, 1)
+    assert len(steps) == 6
+    second = sweep(SPECS[:3], store, jobs=1, progress=False)
+    assert store.unfinished() == []
+    same(second, sweep(SPECS[:3], tmp_path / "serial", jobs=1, progress=False))
 
 
 @pytest.mark.parametrize("budget", [-1, math.nan, math.inf])
@@ -193,50 +142,39 @@ def test_a_time_budget_that_is_none_is_refused(tmp_path, budget):
         sweep(SPECS, tmp_path, time_budget=budget)
 
 
-def test_results_of_other_code_or_data_are_refused(tmp_path, monkeypatch):
-    def by_another_version(spec, *_):
-        result = train(spec, progress=False)
-        result.runs["provenance_result_version"] = "7"
-        return result
-
-    def with_other_data(spec, *_):
-        result = train(spec, progress=False)
-        result.digest = "0" * 64
-        return result
-
-    for wrong, message in (
-        (by_another_version, r"another version of the code \(result version 7, here 1\)"),
-        (with_other_data, r"other data under the name digits \(digest 0000000000000000, here "),
-    ):
-        monkeypatch.setattr("selectivity_core.runs.executing.train_by_value", wrong)
-        with pytest.raises(SelectivityError, match=rf"1 of 1 runs failed, the first: .*{message}"):
-            sweep([TINY], tmp_path, executor=Inline(), progress=False)
-    assert RunStore(tmp_path).folders() == []
+def test_ctrl_c_leaves_a_checkpoint_in_this_process_too(tmp_path, monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+    steps = at_step(monkeypatch, 6, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        sweep(SPECS, tmp_path, jobs=1, progress=False)
+    assert len(steps) <= 7
+    store = RunStore(tmp_path)
+    assert store.ids() == [SPECS[0].id]
+    assert store.unfinished() == [SPECS[1].id]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_executor_that_gives_up_is_one_clear_line(tmp_path):
-    class Lost(Executor):
-        def submit(self, call, /, *args):
-            future: Future = Future()
-            future.cancel()
-            future.set_running_or_notify_cancel()
-            return future
-
-    with pytest.raises(SelectivityError, match=r"2 of 2 runs failed.*the executor gave it up") as raised:
-        sweep(SPECS[:2], tmp_path, executor=Lost(), progress=False)
-    assert "\n" not in str(raised.value)
+def test_a_second_signal_takes_its_course_at_once():
+    with pytest.raises(KeyboardInterrupt), stopping() as stop:
+        assert not stop()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop()
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("it did not")
 
 
-def test_two_sweeps_with_executors_on_one_store_both_end_well(tmp_path):
-    answers, threads = [], []
-    with ThreadPoolExecutor(2) as pool:
-        for _ in range(2):
-            ask = lambda: answers.append(sweep(SPECS, tmp_path, executor=pool, progress=False))  # noqa: E731
-            threads.append(threading.Thread(target=ask, daemon=True))
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert len(answers) == 2
-    same(*answers)
-    assert not (tmp_path / ".replaced").exists()
+def test_a_signal_that_does_not_end_in_time_takes_its_course(monkeypatch):
+    monkeypatch.setattr(executing, "GRACE", -0.95)
+    with pytest.raises(KeyboardInterrupt), stopping():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(30)
+
+
+def test_ignored_signals_stay_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stopping() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not stop()
+    finally:
+        signal.signal(signal.SIGINT, before)

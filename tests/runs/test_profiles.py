@@ -1,8 +1,19 @@
+import numpy as np
 import pytest
 
 from selectivity_core import profile
 from selectivity_core.errors import SpecError
-from selectivity_core.runs.profiles import PAPER_ALPHAS, PLAIN, PROFILES, expand, find_profile, profile_of, seed_list
+from selectivity_core.runs.profiles import (
+    PAPER_ALPHAS,
+    PLAIN,
+    PROFILES,
+    check_overrides,
+    expand,
+    find_profile,
+    profile_of,
+    seed_list,
+    with_epochs,
+)
 from selectivity_core.spec import RunSpec
 
 
@@ -70,7 +81,9 @@ def test_overrides_and_networks():
     )
     with pytest.raises(SpecError, match="model: 'resnet18' given; profile cifar10 covers resnet20, vgg16"):
         profile("cifar10", model="resnet18")
-    with pytest.raises(SpecError, match=r"profile: 'digit' given; one of digits, .*cifar10-short"):
+    with pytest.raises(
+        SpecError, match=r"profile: 'digit' given; one of digits, .* is allowed; did you mean digits\?$"
+    ):
         profile("digit")
     with pytest.raises(SpecError, match="beta: no such field"):
         profile("digits", beta=1)
@@ -88,14 +101,37 @@ def test_expand_goes_seed_by_seed_and_shares_its_baseline(tiny):
     assert specs[1] == tiny.replace(seed=3) == expand(tiny.replace(estimate="shuffled"), alphas=[0.0], seeds=[3])[0]
 
 
-@pytest.mark.parametrize(("given", "found"), [(1, [0]), (3, [0, 1, 2]), ([5, 2], [5, 2]), ((0,), [0])])
+def test_milestones_follow_the_epochs_unless_given():
+    assert profile("digits").milestones == (20, 30)  # of 40 epochs
+    assert profile("digits", epochs=20).milestones == (10, 15)
+    assert profile("digits", epochs=3).milestones == (2,)  # 1.5 and 2.25
+    assert profile("digits", epochs=1).milestones == ()
+    assert profile("digits", epochs=80, seed=3).milestones == (40, 60)
+    assert profile("tiny-imagenet", epochs=9).milestones == (4, 5, 6, 8)
+    assert profile("digits", epochs=20, milestones=(1, 2)).milestones == (1, 2)
+    assert profile("digits", milestones=()).milestones == ()
+    assert profile("digits", schedule="onecycle", epochs=5).milestones == ()
+    assert profile("mnist", epochs=1).milestones == ()
+    with pytest.raises(SpecError, match=r"milestones: \(30,\) given; ascending epochs between 1 and 19"):
+        profile("digits", epochs=20, milestones=(30,))
+    with pytest.raises(SpecError, match=r"epochs: '20' .* given; a whole number is needed$"):
+        profile("digits", epochs="20")
+    assert with_epochs(profile("digits"), 40) == profile("digits")
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [(1, [0]), (3, [0, 1, 2]), ([5, 2], [5, 2]), ((0,), [0]), (np.int64(2), [0, 1]), (np.array([3, 4]), [3, 4])],
+)
 def test_seed_list(given, found):
     assert seed_list(given) == found
 
 
-@pytest.mark.parametrize("given", [0, -1, [], [1, 1], [1, 1.0]])
+@pytest.mark.parametrize(
+    "given", [0, -1, [], [1, 1], [1, 1.0], True, 2.5, 1001, 10**9, range(1001), [-1], ["a"], "3", None, float("nan")]
+)
 def test_seed_list_refuses(given):
-    with pytest.raises(SpecError, match=r"^seeds: "):
+    with pytest.raises(SpecError, match=r"^seeds?: .* given"):
         seed_list(given)
 
 
@@ -103,3 +139,17 @@ def test_profile_of_a_run():
     assert profile_of(profile("cifar10", epochs=160)) == "cifar10"
     assert profile_of(profile("cifar10-short", epochs=12)) == "cifar10-short"
     assert profile_of(profile("digits", dataset="mnist")) == "mnist"
+
+
+def test_overrides_of_what_the_grid_sets_are_refused():
+    for name, other in (("model", "the figure or --model"), ("alpha", "alphas"), ("seed", "seeds")):
+        with pytest.raises(SpecError, match=f"overrides: {name} given; it is set by {other}"):
+            check_overrides({name: 1})
+
+
+def test_overrides_are_checked_one_by_one():
+    assert check_overrides({"lr": 1, "milestones": [3], "epochs": 5.0}) == {"lr": 1.0, "milestones": (3,), "epochs": 5}
+    with pytest.raises(SpecError, match=r"overrides: 'epoch' given, .* allowed: .*; did you mean epochs\?"):
+        check_overrides({"epochs": 1, "epoch": 3})
+    with pytest.raises(SpecError, match=r"lr: 'fast' \(str\) given; a number is needed$"):
+        check_overrides({"lr": "fast"})

@@ -1,13 +1,12 @@
-import multiprocessing
 import pickle
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from pathlib import Path
+import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sweep_workers import count_trainings, same
 
-from selectivity_core import RunStore, run, sweep, train
-from selectivity_core.errors import MissingRunsError, SelectivityError, StoreError
+from selectivity_core import RunStore, profile, run, sweep, train
+from selectivity_core.errors import MissingRunsError, ParameterError, SelectivityError, StoreError
 from selectivity_core.runs.archive import export, ledger
 from selectivity_core.runs.sweeping import runs_are
 from selectivity_core.tables import COLUMNS, NAMES
@@ -52,54 +51,9 @@ def test_on_missing(tmp_path, tiny, finished, trained):
         MissingRunsError, match=rf"1 of 3 runs is missing from .*mlp on digits, α = 0, seed 77 \({wanted[0].id}"
     ):
         sweep(wanted, store, on_missing="raise")
-    with pytest.raises(ValueError, match="on_missing: 'maybe' given"):
+    with pytest.raises(ParameterError, match="on_missing: 'maybe' given"):
         sweep(wanted, store, on_missing="maybe")
     assert trained() == []
-
-
-@pytest.mark.parametrize("kind", ["thread", *(pytest.param(k, marks=pytest.mark.slow) for k in ("process", "local"))])
-def test_any_executor_gives_the_tables_of_a_serial_sweep(tmp_path, finished, kind):
-    store, specs = finished
-    specs = specs[::-1]
-    serial = sweep(specs, store, on_missing="raise")
-    target = RunStore(tmp_path)
-    if kind == "thread":
-        with ThreadPoolExecutor(3) as pool:
-            found = sweep(specs, target, executor=pool, progress=False)
-    elif kind == "process":
-        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-            before = len(list(Path("/proc/self/fd").iterdir()))
-            found = sweep(specs, target, executor=pool, progress=False)
-            # weights came as values: no shared file handle of any is still open
-            assert len(list(Path("/proc/self/fd").iterdir())) <= before + 8
-    else:
-        found = sweep(specs, target, jobs=2, progress=False)
-    same(found, serial)
-    assert target.ids() == sorted(s.id for s in specs)
-    assert (found.runs["status"] == "diverged").sum() == 1
-
-
-def test_a_result_is_let_go_once_it_is_stored(tmp_path, tiny):
-    class Inline(Executor):
-        def submit(self, call, /, *args):
-            future: Future = Future()
-            future.set_result(call(*args))
-            futures.append(weakref.ref(future))
-            return future
-
-    import gc
-    import weakref
-
-    futures, alive = [], []
-
-    class Watching(RunStore):
-        def add(self, result):
-            super().add(result)
-            gc.collect()
-            alive.append(sum(f() is not None for f in futures))
-
-    sweep([tiny.replace(seed=s) for s in range(4)], Watching(tmp_path), executor=Inline(), progress=False)
-    assert alive[-1] <= 2
 
 
 def test_results_travel_by_value(tiny):
@@ -155,14 +109,25 @@ def test_a_damaged_run_is_reported_not_replaced(tmp_path, tiny):
         sweep([tiny], store, progress=False).units  # noqa: B018
 
 
-def test_one_run_shows_its_own_progress_over_epochs(tmp_path, tiny, capsys, monkeypatch):
+def test_progress_says_first_how_long_it_will_take(tmp_path, tiny, capsys, monkeypatch):
     monkeypatch.delenv("SELECTIVITY_PROGRESS", raising=False)
     sweep([tiny], tmp_path, jobs=1)
-    assert "mlp on digits, α = 0, seed 0: 100%" in capsys.readouterr().err
-    sweep([tiny.replace(seed=s) for s in (1, 2)], tmp_path, jobs=1)
+    assert "training 1 run, about 1 s:   0%" in capsys.readouterr().err
+    sweep([tiny.replace(seed=s) for s in (0, 1, 2)], tmp_path, jobs=1)
     shown = capsys.readouterr().err
-    assert "training 2 runs: 100%" in shown
+    assert re.search(r"training 2 runs, about \d+ s:   0%", shown)
+    assert "100%" in shown
+    assert "2 of 2 finished" in shown
     assert "\n" not in shown.strip()  # one line where there is no terminal
+
+
+def test_more_work_than_was_allowed_is_refused_before_anything_is_trained(tmp_path, trained):
+    week = [profile("cifar10", seed=s) for s in range(3)]
+    with pytest.raises(ParameterError, match=r"^3 of 3 runs are to be trained, which takes about 10\.9 hours"):
+        sweep(week, tmp_path, max_hours=4)
+    sweep(week, tmp_path, max_hours=4, time_budget=0, progress=False)  # a budget is a limit of its own
+    assert not len(sweep(week, tmp_path, max_hours=4, on_missing="skip").runs)
+    assert trained() == []
 
 
 LEDGER_CASES = {

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ...errors import SpecError
-from ...runs.profiles import expand, find_profile, profile, seed_list
+from ...errors import SpecError, unknown
+from ...runs.profiles import expand, find_profile, profile, seed_list, with_epochs
 from ...spec import RunSpec
 
 Side = Literal["negative", "positive", "both", "none"]
@@ -251,7 +251,7 @@ def find_figure(name: str) -> Figure:
         SpecError: no such figure.
     """
     if name not in FIGURES:
-        raise SpecError(f"figure: {name!r} given; one of {', '.join(FIGURES)} is allowed")
+        raise SpecError(unknown("figure", name, FIGURES))
     return FIGURES[name]
 
 
@@ -286,16 +286,9 @@ def setting(figure: Figure, base: RunSpec) -> dict[str, Any]:
 
 
 def stretched(base: RunSpec, factor: float) -> RunSpec:
-    """A spec with `factor` times the epochs and warm-up; its learning rate drops at the same shares of them.
-
-    Of drops that come to lie in one epoch one is left, and none in the last.
-    """
-    epochs = max(1, round(factor * base.epochs))
-    drops = {round(factor * epoch) for epoch in base.milestones}
-    milestones = tuple(sorted(epoch for epoch in drops if 0 < epoch < epochs))
-    return base.replace(milestones=()).replace(
-        epochs=epochs, milestones=milestones, warmup_epochs=factor * base.warmup_epochs
-    )
+    """A spec with `factor` times the epochs and warm-up; its learning rate drops at the same shares of them."""
+    longer = with_epochs(base, max(1, round(factor * base.epochs)))
+    return longer.replace(warmup_epochs=factor * base.warmup_epochs)
 
 
 def grid(
