@@ -101,7 +101,7 @@ def _read_cache(cache: Path, shape: tuple[int, ...]) -> Tensor | None:
     """Pixels in numpy's format with their digest behind; None where they do not verify: they are decoded anew."""
     try:
         with cache.open("rb") as file:
-            images, digest = np.load(file), file.read()
+            images, digest = np.load(file, allow_pickle=False), file.read()
     except (OSError, ValueError, EOFError, MemoryError):
         return None
     whole = images.shape == shape and images.dtype == np.uint8 and hashlib.sha256(images.data).digest() == digest

@@ -1,6 +1,5 @@
 """What the look over a rendered book finds, on a site of two pages."""
 
-
 import pytest
 
 from selectivity_core.book.build.check import check

@@ -142,6 +142,15 @@ def test_a_time_budget_that_is_none_is_refused(tmp_path, budget):
         sweep(SPECS, tmp_path, time_budget=budget)
 
 
+@pytest.fixture
+def interrupts():
+    """Ctrl-C as in a terminal: a shell lets what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_ctrl_c_leaves_a_checkpoint_in_this_process_too(tmp_path, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     steps = at_step(monkeypatch, 6, lambda: os.kill(os.getpid(), signal.SIGINT))
@@ -154,6 +163,7 @@ def test_ctrl_c_leaves_a_checkpoint_in_this_process_too(tmp_path, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_a_second_signal_takes_its_course_at_once():
     with pytest.raises(KeyboardInterrupt), stopping() as stop:
         assert not stop()
@@ -163,6 +173,7 @@ def test_a_second_signal_takes_its_course_at_once():
         raise AssertionError("it did not")
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_a_signal_that_does_not_end_in_time_takes_its_course(monkeypatch):
     monkeypatch.setattr(executing, "GRACE", -0.95)
     with pytest.raises(KeyboardInterrupt), stopping():
