@@ -189,9 +189,8 @@ def grid_of(options: argparse.Namespace) -> list[RunSpec]:
         alphas = options.alphas or scale.alphas
         seeds = seed_list(options.seeds if options.seeds is not None else scale.seeds)
         specs = expand(base, alphas=alphas, seeds=seeds)
-        if options.seeds is None and 0 in alphas:
-            more = expand(base, alphas=[0.0], seeds=scale.baseline_seeds(base.model))
-            specs = list(dict.fromkeys([*specs, *more]))
+        if options.seeds is None:
+            specs = list(dict.fromkeys([*specs, *scale.more_seeds(base, alphas)]))
     part, parts = options.shard or (1, 1)
     return specs[part - 1 :: parts]
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from selectivity_core import profile
+from selectivity_core import grid, profile
 from selectivity_core.errors import SpecError
 from selectivity_core.runs.profiles import (
     PAPER_ALPHAS,
@@ -138,7 +138,20 @@ def test_seed_list_refuses(given):
 def test_profile_of_a_run():
     assert profile_of(profile("cifar10", epochs=160)) == "cifar10"
     assert profile_of(profile("cifar10-short", epochs=12)) == "cifar10-short"
+    assert profile_of(profile("cifar10-short", schedule="onecycle")) == "cifar10-fast"
+    assert profile_of(profile("tiny-imagenet-20", epochs=6)) == "tiny-imagenet-20"
+    assert profile_of(profile("tiny-imagenet-short", epochs=60)) == "tiny-imagenet-short"
     assert profile_of(profile("digits", dataset="mnist")) == "mnist"
+
+
+def test_some_alphas_have_more_seeds_in_the_first_networks_plain_grid():
+    scale, base = find_profile("cifar10-fast"), profile("cifar10-fast")
+    more = scale.more_seeds(base, [0.0, 0.7, 2.0])
+    assert [(spec.alpha, spec.seed) for spec in more] == [(a, s) for s in range(6) for a in (0.0, 0.7)]
+    assert find_profile("cifar10-short").more_seeds(profile("cifar10-short", model="vgg16"), [0.0]) == []
+    assert len(grid("cifar10-fast", "figA32")) == 5 * 6 + 5 * 3
+    assert len(grid("cifar10-fast", "figA32", alphas=[-1.0, 2.0])) == 2 * 6 + 3
+    assert len(grid("cifar10-fast", "figA32", seeds=2)) == 20
 
 
 def test_overrides_of_what_the_grid_sets_are_refused():

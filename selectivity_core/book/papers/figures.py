@@ -306,7 +306,7 @@ def grid(
         profile_name: a profile.
         figure: a figure's id.
         alphas: α values; by default the profile's. Those of the other sign are left out where a figure has one side.
-        seeds: a count or a list; by default the profile's, with the further ones of its baseline.
+        seeds: a count or a list; by default the profile's, with the further ones of some α.
         models: networks; by default the figure's own as far as the profile covers them.
         overrides: other values for any field of the specs.
 
@@ -330,5 +330,5 @@ def grid(
             for stretch in entry.stretches:
                 specs += expand(stretched(base.replace(**own), stretch), alphas=chosen, seeds=numbers)
         if seeds is None and entry.grid == "all":
-            specs += expand(base, alphas=[0.0], seeds=scale.baseline_seeds(model))
+            specs += scale.more_seeds(base, chosen)
     return list(dict.fromkeys(specs))
