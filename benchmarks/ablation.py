@@ -54,7 +54,7 @@ def plain_curve(
 
 
 def captum_changes(model: nn.Module, images: Tensor, labels: Tensor, layer: str, units: int) -> np.ndarray:
-    """(units,) accuracy with each unit clamped to zero less the intact one, by captum."""
+    """(units,) accuracy with each unit ablated to zero minus the intact accuracy, by captum."""
     from captum.attr import LayerFeatureAblation
 
     def accuracy(x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -127,12 +128,13 @@ def sign_flip(differences: ArrayLike) -> float:
     return float((means >= abs(found.sum()) * (1 - TIE)).mean())
 
 
+@lru_cache(maxsize=32)
 def flips(n: int) -> np.ndarray:
     """(flips, n) signs ±1, the observed signs first: all with the first sign kept, which by symmetry are all there
     are, or `MOST_FLIPS` random ones where there are more."""
     if 2 ** (n - 1) <= MOST_FLIPS:
-        return np.array([(1, *rest) for rest in itertools.product((1, -1), repeat=n - 1)])
-    return np.vstack([np.ones(n, int), np.random.default_rng(0).choice((1, -1), (MOST_FLIPS - 1, n))])
+        return np.array([(1, *rest) for rest in itertools.product((1, -1), repeat=n - 1)], dtype=float)
+    return np.vstack([np.ones(n), np.random.default_rng(0).choice((1.0, -1.0), (MOST_FLIPS - 1, n))])
 
 
 def unpaired(first: ArrayLike, second: ArrayLike) -> Estimate:
@@ -244,17 +246,13 @@ def max_t(table: pd.DataFrame) -> pd.Series:
 
 
 def _largest_of_flips(cells: np.ndarray) -> np.ndarray:
-    """(levels,) corrected p values of differences (seeds, levels) without NaN."""
-    largest = np.array([_t(cells * flip[:, None]).max() for flip in flips(len(cells))])
-    return np.array([(largest >= t * (1 - TIE)).mean() for t in _t(cells)])
+    """(levels,) corrected p values of differences (seeds, levels) without NaN.
 
-
-def _t(cells: np.ndarray) -> np.ndarray:
-    """(levels,) |t| of the mean over seeds; infinite where the differences have no spread, 0 where they are all 0."""
-    mean, se = cells.mean(0), cells.std(0, ddof=1) / math.sqrt(len(cells))
-    scale = np.abs(cells).max(0)
-    none = se <= ROUNDING * scale
-    return np.where(none, np.where(scale > 0, np.inf, 0.0), np.abs(mean) / np.where(none, 1.0, se))
+    Levels are compared by |Σd| / √(n Σd²), which grows with |t| and, unlike t, stays finite without spread.
+    """
+    sizes = np.sqrt(len(cells) * (cells**2).sum(0))
+    found = np.abs(flips(len(cells)) @ cells) / np.where(sizes > 0, sizes, 1.0)
+    return (found.max(1)[:, None] >= found[:1] * (1 - TIE)).mean(0)
 
 
 EFFECTS = (

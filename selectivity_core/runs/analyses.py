@@ -119,7 +119,7 @@ def thinned(curve: pd.DataFrame, most: int = KEPT_STEPS) -> pd.DataFrame:
 def ablation_rows(
     runs: TrainedRuns, spec: RunSpec, value: str = "zero", images: Images = "train", epoch: str = "last"
 ) -> pd.DataFrame:
-    """Accuracy as units are clamped one after the other, in ten random orderings.
+    """Accuracy as units are ablated one after the other, in ten random orderings.
 
     Args:
         runs: gives the network.
@@ -131,10 +131,10 @@ def ablation_rows(
     model = runs.network(spec, epoch)
     names = ablated_layers(model, spec)
     inputs, labels = evaluation(runs, spec, images)
-    clamp: str | dict[str, Tensor] = "zero"
+    constant: str | dict[str, Tensor] = "zero"
     if value == "mean":
-        clamp = unit_means(model, evaluation(runs, spec, "train")[0], names)
-    curve = cumulative_ablation(model, inputs, labels, layers=names, orderings=ORDERINGS, value=clamp)
+        constant = unit_means(model, evaluation(runs, spec, "train")[0], names)
+    curve = cumulative_ablation(model, inputs, labels, layers=names, orderings=ORDERINGS, value=constant)
     return thinned(curve).assign(kind=value)
 
 
@@ -190,14 +190,14 @@ def noise_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train", epoch
 def importance_rows(
     runs: TrainedRuns, spec: RunSpec, value: str = "zero", images: Images = "test", epoch: str = "best"
 ) -> pd.DataFrame:
-    """What accuracy and loss change when each unit of the network is clamped alone."""
+    """The change of accuracy and loss when each unit of the network is ablated alone."""
     model = runs.network(spec, epoch)
     inputs, labels = evaluation(runs, spec, images)
     names = list(unit_layers(model, "all"))
-    clamp: str | dict[str, Tensor] = "zero"
+    constant: str | dict[str, Tensor] = "zero"
     if value == "mean":
-        clamp = unit_means(model, evaluation(runs, spec, "train")[0], names)
-    return unit_importance(model, inputs, labels, layers=names, value=clamp)
+        constant = unit_means(model, evaluation(runs, spec, "train")[0], names)
+    return unit_importance(model, inputs, labels, layers=names, value=constant)
 
 
 def class_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:

@@ -86,7 +86,7 @@ SMALL = ({"model": "mlp", "width": 128}, {"model": "convnet11"})
 
 _ENTRIES = (
     Figure("fig1", LEAVITT_MORCOS, "1", "Reducing selectivity", "02_figure_1", ("resnet18",), side="negative"),
-    Figure("fig2", LEAVITT_MORCOS, "2", "Do the units only turn away?", "03_figure_2", ("resnet18",), side="negative",
+    Figure("fig2", LEAVITT_MORCOS, "2", "Do units only rotate away?", "03_figure_2", ("resnet18",), side="negative",
            tables=("bounds", "pairs"),
            note="Printed indices of the ratio's denominator look garbled: read as the distance within α. Bands "
            "in a are over pairs, as the paper has them; pairs share networks, so that they are narrower "

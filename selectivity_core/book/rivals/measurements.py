@@ -123,16 +123,16 @@ class Measurements:
         return self.over_layers(selectivity_index), _mean(found)
 
     def half_ablated(self) -> Pair:
-        """Test accuracy with a random half of a layer's units ablated, mean over layers: clamped, and zero weights."""
+        """Test accuracy with a random half of a layer's units ablated, mean over layers, or with its weights zeroed."""
         source, found = generator(self.seed, "halves"), []
         for name, count in ((name, values.shape[1]) for name, values in self.activity.items()):
             units = torch.randperm(count, generator=source)[: -(-count // 2)].tolist()
             with ablate(self.model, {name: units}):
-                clamped = self._accuracy()
+                ablated = self._accuracy()
             with networks.zero_weights(self.model, name, units):
-                found.append((clamped, self._accuracy()))
-        clamped, zeroed = np.mean(found, 0)
-        return float(clamped), float(zeroed)
+                found.append((ablated, self._accuracy()))
+        ablated, unweighted = np.mean(found, 0)
+        return float(ablated), float(unweighted)
 
     def _accuracy(self) -> float:
         tested = self.dataset

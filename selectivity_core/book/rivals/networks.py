@@ -118,7 +118,7 @@ def fresh_sample_curve(
         model: in evaluation mode.
         images: as the model takes them.
         labels: (samples,) of the images.
-        layer: a layer of units, clamped to zero one after the other.
+        layer: a layer of units, ablated one after the other.
         counts: numbers of units ablated, a point of the curve each.
         ordering: (units,) the order in which they are ablated.
         share: of the data at each point; 1 is the whole set every time.
