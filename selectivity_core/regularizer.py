@@ -21,10 +21,11 @@ from .indices import (
     index_of_means,
 )
 from .passes import Pass, Passes
+from .terms import offset_of_means, spread_of
 from .units import Units, never_negative
 from .watching import UnitDim
 
-INDICES = ("si", "dprime")
+INDICES = ("si", "dprime", "offset", "spread")
 ESTIMATES = ("batch", "unbiased", "shuffled")
 
 
@@ -55,7 +56,8 @@ class SelectivityRegularizer:
     Args:
         model: any module. The project's own networks are read through their `Units`, others through forward hooks.
         alpha: α; negative lowers the index, positive raises it.
-        index: "si" or "dprime".
+        index: "si" or "dprime"; "offset" is the index, changed by shifts of whole units alone, and "spread" is d′,
+            changed by the spread within classes alone (`terms`).
         layers: "all" activation modules, "first3", "last3", or names of modules whose outputs are the units.
         warmup_steps: α grows linearly from 0 over this many training steps (evaluation steps do not count).
         shift: for activity that can be negative. "min" subtracts each unit's minimum over the batch (detached); a
@@ -80,7 +82,7 @@ class SelectivityRegularizer:
         model: nn.Module,
         alpha: float,
         *,
-        index: Literal["si", "dprime"] = "si",
+        index: Literal["si", "dprime", "offset", "spread"] = "si",
         layers: str | Sequence[str] = "all",
         warmup_steps: int = 0,
         shift: Literal["min"] | float | None = None,
@@ -207,9 +209,9 @@ class SelectivityRegularizer:
             labels = labels[self._permutation(len(labels)).to(labels.device)]
         if self.estimate == "unbiased":
             return self._unbiased(activity, labels)
-        if self.index == "dprime":
-            return discriminability_of(class_statistics(activity, labels))
-        return index_of_means(class_means(activity, labels)[2])
+        if self.index in ("dprime", "spread"):
+            return (spread_of if self.index == "spread" else discriminability_of)(class_statistics(activity, labels))
+        return (offset_of_means if self.index == "offset" else index_of_means)(class_means(activity, labels)[2])
 
     def _permutation(self, samples: int) -> Tensor:
         return torch.randperm(samples, generator=self.generator)

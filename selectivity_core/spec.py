@@ -54,7 +54,8 @@ class RunSpec:
     Attributes:
         model, dataset: names known to `selectivity_core.models` and `selectivity_core.data`.
         alpha: the regulariser's scale; negative lowers the index, positive raises it.
-        index: "si" or "dprime".
+        index: "si" or "dprime", or "offset" or "spread", which reach them by one means alone; see
+            `SelectivityRegularizer`.
         seed: decides initialisation, split, order and augmentation; shared across α so that runs can be paired.
         epochs, batch_size, lr, momentum, weight_decay: stochastic gradient descent.
         milestones: epochs (counted from 0) at whose start the learning rate falls to a tenth.
@@ -83,7 +84,7 @@ class RunSpec:
     model: str = "resnet20"
     dataset: DatasetName = "digits"
     alpha: float = 0.0
-    index: Literal["si", "dprime"] = "si"
+    index: Literal["si", "dprime", "offset", "spread"] = "si"
     seed: int = 0
     epochs: int = 40
     batch_size: int = 32
@@ -136,7 +137,7 @@ class RunSpec:
         if slope := parse_activation(self.activation):
             object.__setattr__(self, "activation", f"leaky_relu:{slope!r}")  # 0.1, 0.10 and 1e-1 are one run
         if self.estimate == "unbiased" and self.index != "si":
-            raise SpecError('estimate: "unbiased" given with index "dprime"; it is defined for "si" only')
+            raise SpecError(f'estimate: "unbiased" given with index "{self.index}"; it is defined for "si" only')
 
     @cached_property
     def id(self) -> str:
