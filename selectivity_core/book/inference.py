@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from ..errors import ParameterError
@@ -188,11 +187,14 @@ def rank_sum(first: ArrayLike, second: ArrayLike) -> float:
 
 
 def holm(p: ArrayLike) -> np.ndarray:
-    """Holm's correction of the p values that are there; NaN stay NaN."""
+    """Holm's correction of the p values that are there; NaN stay NaN.
+
+    By hand, since statsmodels' `multipletests` collects garbage at every call, which takes a fifth of a second.
+    """
     found = np.asarray(p, dtype=np.float64).copy()
-    known = ~np.isnan(found)
-    if known.any():
-        found[known] = multipletests(found[known], method="holm")[1]
+    order = found.argsort()[: int((~np.isnan(found)).sum())]  # NaN are sorted last
+    steps = np.arange(order.size, 0, -1)
+    found[order] = np.minimum(np.maximum.accumulate(found[order] * steps), 1.0)
     return found
 
 

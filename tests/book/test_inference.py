@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from selectivity_core.book import inference
 from selectivity_core.book.inference import at_fold, differences, effects, holm, max_t, mean_of, sign_flip, signs
@@ -169,5 +170,7 @@ def test_correlations():
 
 def test_holm_and_rank_sum():
     assert holm([0.01, 0.04, math.nan]).tolist() == pytest.approx([0.02, 0.04, math.nan], nan_ok=True)
+    p = np.random.default_rng(0).random(9) / 5
+    assert holm(p).tolist() == pytest.approx(multipletests(p, method="holm")[1].tolist())
     assert inference.rank_sum([1, 2, 3], [4, 5, 6]) == pytest.approx(0.1)  # the lowest that three a side can reach
     assert math.isnan(inference.rank_sum([], [1.0]))
