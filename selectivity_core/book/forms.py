@@ -1,4 +1,4 @@
-"""Where the two forms of the PWCCA distance disagree, and what an offset or a rotation does to either."""
+"""What an offset or a rotation does to either form of the PWCCA distance."""
 
 from __future__ import annotations
 
@@ -12,63 +12,10 @@ from torch import Tensor
 from ..errors import ParameterError
 from ..seeds import generator
 from ..similarity import both_orders, prepare
-from .representations import FORMS, REVERSED, by_layer, in_form, ratios
+from .representations import FORMS, REVERSED
 
 PAPER, JUDGED = "paper", "textbook, averaged"  # what the paper's figures show, and what this book's verdicts rest on
 COMPARED = (*FORMS, "paper, averaged", JUDGED)
-
-
-def ratios_by_form(table: pd.DataFrame) -> pd.DataFrame:
-    """`representations.ratios` in every form and argument order, and in each form averaged over both orders.
-
-    Args:
-        table: `representations.distances` of one network.
-
-    Returns:
-        a row a form and α: form, and the columns of `ratios`.
-    """
-    return pd.concat([ratios(in_form(table, form)).assign(form=form) for form in COMPARED], ignore_index=True)
-
-
-def layer_ratios(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """ρ(α, 0)/ρ(α, α) of every layer in every form and argument order; a row a layer, a column a form."""
-    found = {}
-    for form in FORMS:
-        means = by_layer(in_form(table, form), alpha)
-        found[form] = means["between"] / means["within"]
-    return pd.DataFrame(found)
-
-
-def disagreements(table: pd.DataFrame, first: str = PAPER, second: str = JUDGED) -> pd.DataFrame:
-    """How often two forms point to different sides: does α move representations, or not?
-
-    Args:
-        table: `representations.distances` of one network.
-        first, second: forms, as `representations.in_form` takes them.
-
-    Returns:
-        a row an α ≠ 0: layers; layers_ratio and layers_excess, the number of layers in which the ratio lies on
-        different sides of 1, the excess on different sides of 0; ratio and excess, whether their means over layers do.
-    """
-    rows = []
-    forms = [in_form(table, form) for form in (first, second)]
-    for alpha in sorted({a for a in table["alpha"] if a}):
-        sides = [by_layer(form, alpha)[["within", "between", "baseline"]] for form in forms]
-        there = sides[0].notna().all(axis=1) & sides[1].notna().all(axis=1)
-        if not there.any():
-            continue
-        ratio = [side.loc[there, "between"] / side.loc[there, "within"] for side in sides]
-        excess = [(2 * s["between"] - s["within"] - s["baseline"])[there] for s in sides]
-        rows.append(
-            {
-                "alpha": alpha, "layers": int(there.sum()),
-                "layers_ratio": int(((ratio[0] > 1) != (ratio[1] > 1)).sum()),
-                "layers_excess": int(((excess[0] > 0) != (excess[1] > 0)).sum()),
-                "ratio": bool((ratio[0].mean() > 1) != (ratio[1].mean() > 1)),
-                "excess": bool((excess[0].mean() > 0) != (excess[1].mean() > 0)),
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows, columns=["alpha", "layers", "layers_ratio", "layers_excess", "ratio", "excess"])
 
 
 def with_offset(first: Mapping[str, Tensor], second: Mapping[str, Tensor], shifts: Sequence[float]) -> pd.DataFrame:

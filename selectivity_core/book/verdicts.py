@@ -122,9 +122,7 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
     same_data = PAPER_DATA[claim.paper].get(model) == dataset
     if claim.schedule and scale.scaled_down:
         raise _Inapplicable("it is about the course of training, and the schedule here is not the paper's")
-    if not same_data and (
-        test.side is None or (claim.value is not None and claim.value.of == "level" and test.side is None)
-    ):
+    if not same_data and test.side is None:
         raise _Inapplicable("it gives a value on other data than these")
     settings = dict(test.settings)
     found = CONTRASTS[test.kind](evidence, figure, model, **settings)

@@ -1,4 +1,4 @@
-"""What a data set is, which there are, and how one is loaded and checked."""
+"""Data sets in memory: loading, checking, splitting and relabelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torchvision, also beside a torch that lacks CUDA."""
+"""Downloads of the data sets with checksums, and torchvision beside a torch that lacks CUDA."""
 
 from __future__ import annotations
 

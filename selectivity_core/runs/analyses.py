@@ -1,4 +1,4 @@
-"""Which layers' off-axis bound a figure needs, and its rows."""
+"""Measurements of trained networks that figures need: ablation, noise, importance, distances and off-axis bounds."""
 
 from __future__ import annotations
 
@@ -67,20 +67,19 @@ def analysis(layers: int) -> Analysis:
     return Analysis("bounds", "off-axis", 1, bound_rows, (("layers", layers),))
 
 
-def bound_tasks(specs: Sequence[RunSpec], limit: Bound | None, chosen: bool = False) -> Iterator[Task]:
-    """The fits that a figure needs of one network: within the profile's limit, at the α values asked for.
+def bound_tasks(specs: Sequence[RunSpec], limit: Bound | None) -> Iterator[Task]:
+    """The fits that a figure needs of one network, within the profile's limit.
 
     Args:
         specs: the figure's runs.
         limit: of the profile.
-        chosen: whether the α values were asked for, so that those of the limit do not count.
     """
     if limit is None:
         yield from (Task(analysis(0), (spec,)) for spec in specs)
         return
     seeds = sorted({spec.seed for spec in specs}, key=lambda seed: (seed < limit.first, seed))[: limit.seeds]
     for spec in specs:
-        if spec.seed in seeds and spec.alpha <= 0 and (chosen or spec.alpha in limit.alphas):
+        if spec.seed in seeds and spec.alpha <= 0 and spec.alpha in limit.alphas:
             yield Task(analysis(limit.layers), (spec,))
 
 

@@ -212,7 +212,7 @@ def load_network(
     data: str | Path | None = None,
     device: torch.device | None = None,
 ) -> LoadedNetwork | None:
-    """The network of a run, trained now where the store lacks it: the ledger keeps tables but no weights.
+    """The network of a run with its data, trained now where the store lacks it; `trained_network` reads archived ones.
 
     Args:
         spec: the run.

@@ -1,72 +1,11 @@
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from selectivity_core import pwcca_distance
-from selectivity_core.book.forms import disagreements, layer_ratios, ratios_by_form, rotated, with_offset
-from selectivity_core.book.representations import FORMS, distances, ratios
+from selectivity_core.book.forms import rotated, with_offset
+from selectivity_core.book.representations import FORMS
 from selectivity_core.errors import ActivityError, ParameterError
-
-SEEDS = (0, 1, 2)
-# Mean distance within α, to α = 0, within α = 0; layer by layer, in the paper's form and in the textbook's.
-PAPER = {"one": (0.2, 0.3, 0.2), "two": (0.4, 0.3, 0.4)}
-TEXTBOOK = {"one": (0.5, 0.6, 0.5), "two": (0.5, 0.6, 0.5)}
-
-
-def table(alpha=-2.0, paper=PAPER, textbook=TEXTBOOK):
-    """Every pair of three networks at α and three at 0; the reversed order is 0.1 above the other."""
-    names = {(a, s): f"{a}:{s}" for a in (0.0, alpha) for s in SEEDS}
-    pairs = []
-    for (a, s), run in names.items():
-        for (b, t), other in names.items():
-            if not ((a == b and s < t) or (a == alpha and b == 0.0)):
-                continue
-            place = 1 if a != b else 0 if a == alpha else 2
-            for depth, layer in enumerate(paper):
-                for form, values in (("paper", paper), ("textbook", textbook)):
-                    for order, more in (("", 0.0), (", reversed", 0.1)):
-                        pairs.append((run, other, layer, depth, f"{form}{order}", values[layer][place] + more))
-    runs = pd.DataFrame([(run, a, s) for (a, s), run in names.items()], columns=["run", "alpha", "seed"])
-    frame = pd.DataFrame(pairs, columns=["run", "other", "layer", "depth", "form", "distance"])
-    return distances(frame, runs)
-
-
-def test_ratios_in_every_form():
-    found = ratios_by_form(table()).set_index("form")
-    assert set(found.index) == {*FORMS, "paper, averaged", "textbook, averaged"}
-    assert found.loc["paper", "ratio"] == pytest.approx((0.3 / 0.2 + 0.3 / 0.4) / 2)
-    assert found.loc["paper, reversed", "ratio"] == pytest.approx((0.4 / 0.3 + 0.4 / 0.5) / 2)
-    assert found.loc["textbook, averaged", "ratio"] == pytest.approx(0.65 / 0.55)
-    assert found.loc["paper", "excess"] == pytest.approx((0.2 - 0.2) / 2, abs=1e-12)
-    assert found.loc["textbook", "excess"] == pytest.approx(0.2)
-
-
-def test_ratios_of_each_layer():
-    found = layer_ratios(table(), -2.0)
-    assert list(found.columns) == list(FORMS)
-    assert found["paper"].tolist() == pytest.approx([1.5, 0.75])
-    assert found["textbook, reversed"].tolist() == pytest.approx([0.7 / 0.6] * 2)
-    assert found.mean()["paper"] == pytest.approx(ratios(table()[table()["form"] == "paper"])["ratio"][0])
-
-
-def test_disagreements_are_counted_layer_by_layer_and_for_the_mean():
-    row = disagreements(table()).iloc[0]
-    # Layer one: both above. Layer two: the paper's ratio and excess below, the textbook's above.
-    assert row[["alpha", "layers", "layers_ratio", "layers_excess"]].tolist() == [-2.0, 2, 1, 1]
-    assert not row["ratio"]  # 1.125 and 1.18: both above 1
-    low = {"one": (0.4, 0.3, 0.4), "two": (0.4, 0.3, 0.4)}
-    row = disagreements(table(paper=low)).iloc[0]
-    assert row[["layers_ratio", "layers_excess", "ratio", "excess"]].tolist() == [2, 2, True, True]
-    row = disagreements(table(paper=TEXTBOOK)).iloc[0]
-    assert row[["layers_ratio", "layers_excess", "ratio", "excess"]].tolist() == [0, 0, False, False]
-
-
-def test_layers_without_a_distance_do_not_count():
-    gaps = {"one": (0.2, 0.3, 0.2), "two": (np.nan, 0.3, 0.4)}
-    assert disagreements(table(paper=gaps))["layers"].tolist() == [1]
-    nothing = {"one": (np.nan,) * 3}
-    assert len(disagreements(table(paper=nothing, textbook=nothing))) == 0
 
 
 def activity(seed, units=6, samples=300):

@@ -116,11 +116,6 @@ def test_seeds_may_begin_later_where_there_are_any(first, seeds):
     assert sorted({seed for seed, _, _ in found}) == seeds
 
 
-def test_values_that_were_asked_for_are_fitted_but_for_positive_ones():
-    found = chosen(bound_tasks(SPECS, LIMIT, chosen=True))
-    assert found == [(s, a, 4) for s in (1, 2) for a in (-5, -1, 0)]
-
-
 def test_no_runs_are_no_tasks():
     assert list(bound_tasks([], LIMIT)) == list(bound_tasks([], None)) == []
 

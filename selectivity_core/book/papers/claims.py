@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ...errors import SpecError
 from .figures import LEAVITT_MORCOS, MORCOS
 
 # Margins named beforehand: within them a difference counts as none, and a value as the paper's.
@@ -14,7 +13,6 @@ ACCURACY = 0.005
 INDEX = 0.10  # of its value at α = 0
 RATIO = 0.05  # of CCA distances
 SPEARMAN = 0.2
-AREA = 0.02
 
 # The data on which each paper trained its networks, as specs name them; no spec can have ImageNet.
 PAPER_DATA: dict[str, dict[str, str]] = {
@@ -107,25 +105,6 @@ class Claim:
         return self.figures.get(model, self.figure)
 
 
-@dataclass(frozen=True)
-class Context:
-    """Something known of a paper that is never judged.
-
-    Attributes:
-        id: as of a claim.
-        paper: whose.
-        figure: the figure that it belongs to; empty for none.
-        statement: in this project's words.
-        why: why it is not judged.
-    """
-
-    id: str
-    paper: str
-    figure: str
-    statement: str
-    why: str
-
-
 def all_claims() -> dict[str, Claim]:
     """Every claim that is judged, by id."""
     from . import leavitt_morcos, morcos
@@ -133,23 +112,9 @@ def all_claims() -> dict[str, Claim]:
     return {claim.id: claim for claim in (*leavitt_morcos.CLAIMS, *morcos.CLAIMS)}
 
 
-def all_context() -> dict[str, Context]:
-    """What is known of the papers and never judged, by id."""
-    from . import leavitt_morcos, morcos
-
-    return {entry.id: entry for entry in (*leavitt_morcos.CONTEXT, *morcos.CONTEXT)}
-
-
 def claims_of(figures: Sequence[str]) -> list[Claim]:
-    """The claims whose runs are those of some figures, in the order of the register.
-
-    Raises:
-        SpecError: a figure that no claim is about.
-    """
-    found = [c for c in all_claims().values() if {c.figure, *c.figures.values()} & set(figures)]
-    if not found:
-        raise SpecError(f"figures: {', '.join(figures)} given; no claim is about any of them")
-    return found
+    """The claims whose runs are those of some figures, in the order of the register; none of figures without claims."""
+    return [c for c in all_claims().values() if {c.figure, *c.figures.values()} & set(figures)]
 
 
 def reported(model: str, dataset: str, measure: str) -> dict[float, float]:

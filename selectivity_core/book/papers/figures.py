@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ...errors import SpecError, unknown
-from ...runs.profiles import expand, find_profile, profile, seed_list, with_epochs
+from ...runs.profiles import PROFILES, expand, find_profile, profile, seed_list, with_epochs
 from ...spec import RunSpec
 
 Side = Literal["negative", "positive", "both", "none"]
@@ -259,9 +259,14 @@ def models_for(figure: Figure, profile_name: str) -> tuple[str, ...]:
     """The figure's networks that the profile covers; the profile's own network where it covers none.
 
     Raises:
-        SpecError: no such profile.
+        SpecError: no such profile, or a network that no profile covers.
     """
     covered = find_profile(profile_name).models
+    everywhere = {model for scale in PROFILES.values() for model in scale.models}
+    if unknown_models := [model for model in figure.models if model not in everywhere]:
+        raise SpecError(
+            f"figure {figure.id}: no profile covers {', '.join(unknown_models)}; add it to a profile's base"
+        )
     return tuple(m for m in figure.models if m in covered) or covered[:1]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from .claims import ACCURACY, INDEX, RATIO, SPEARMAN, Claim, Context, Test, Value
+from .claims import ACCURACY, INDEX, RATIO, SPEARMAN, Claim, Test, Value
 from .figures import LEAVITT_MORCOS
 
 R18, R20, R50, VGG = "resnet18", "resnet20", "resnet50", "vgg16"
@@ -250,9 +250,4 @@ CLAIMS = (
           "layers alone are regularised or the last three.", test("same_shape", 1,
           parts=(("figA21", "figA23"), ("figA25", "figA27")), whole={R18: "fig4", R20: "figA32"}),
           says="much of the effect"),
-)  # fmt: skip
-
-CONTEXT = (
-    Context("L096", LEAVITT_MORCOS, "", "Selectivity goes with generalisation not at all, or negatively.",
-            "cited from other work"),
 )  # fmt: skip
