@@ -21,6 +21,7 @@ from ..errors import MissingRunsError
 from .evidence import Evidence
 from .inference import (
     LEVEL,
+    WIDEST_GAP,
     Estimate,
     at_fold,
     correlation_over,
@@ -114,7 +115,10 @@ def every(
 ) -> list[Finding]:  # fmt: skip
     """What each α ≠ 0 from `low` to `high`, those from `but[0]` to `but[1]` left out, changes against α = 0."""
     found = _against_baseline(evidence, figure, model, measure)
-    return _needed([f for a, f in found.items() if low <= a <= high and not but[0] <= a <= but[1]], low, high)
+    chosen = [f for a, f in found.items() if low <= a <= high and not but[0] <= a <= but[1]]
+    if len(chosen) == 1:
+        raise MissingRunsError(f"it is about every α of a range, of which only {chosen[0].where} was run")
+    return _needed(chosen, low, high)
 
 
 def _needed(found: list[Finding], low: float, high: float) -> list[Finding]:
@@ -198,7 +202,7 @@ def trend(
 ) -> list[Finding]:
     """The mean change from one α that was run to the next, in the order of α: a least-squares slope a seed.
 
-    A range that holds both signs is judged on either side, each with the baseline.
+    A range that holds both signs is judged on either side, each with the baseline. A single step is no trend.
     """
     sides = [(low, min(high, 0.0)), (max(low, 0.0), high)] if low < 0 < high else [(low, high)]
     return [
@@ -208,8 +212,8 @@ def trend(
 
 def _slope(rows: pd.DataFrame, measure: str, family: int = 1) -> Finding:
     found = slopes(rows, "value")
-    if not len(found):
-        raise MissingRunsError("no seed has two values of α to compare")
+    if not len(found) or rows["alpha"].nunique() < 3:
+        raise MissingRunsError("it is about a trend, and fewer than three values of α were run")
     where = f"a step of α, {label(rows['alpha'].min())} to {label(rows['alpha'].max())}"
     return Finding(mean_of(found), where, _percent(measure), family=family)
 
@@ -226,6 +230,8 @@ def monotone(
         for a, b in pairwise(sorted(cells.columns))
         if (cells[b] - cells[a]).notna().any()
     ]
+    if len(found) == 1:
+        raise MissingRunsError(f"it is about every step of a range, of which only {found[0].where} was run")
     return _needed(found, low, high)
 
 
@@ -273,27 +279,25 @@ def signs_averaged(evidence: Evidence, figure: str, model: str, *, measure: str 
 
 
 def cost_at_reduction(
-    evidence: Evidence, figure: str, model: str, *, factor: float, above: float = -INF, measure: str = ACCURACY
+    evidence: Evidence, figure: str, model: str, *, factor: float, measure: str = ACCURACY
 ) -> list[Finding]:
     """What a measure changes where the mean index is cut `factor`-fold, interpolated between α that bracket it.
 
     Args:
         evidence, figure, model: whose.
         factor: how many times lower than at α = 0.
-        above: only α from this one on.
         measure: what changes.
     """
     index = evidence.values(figure, model, "si_units").rename(columns={"value": "si_units"})
     rows = evidence.values(figure, model, measure)[["run", "value"]].merge(index, on="run")
-    rows = rows[rows["alpha"] >= above]
     found = at_fold(rows, factor, "value")
     seeds = rows["seed"].nunique()
     if len(found) * 2 < seeds or not len(found):
         means = rows[rows["alpha"] <= 0].groupby("alpha")["si_units"].mean()
         reached = means.get(0.0, math.nan) / means.min()
         raise MissingRunsError(
-            f"not bracketed: the lowest index that was run is {reached:.3g}-fold lower than at α = 0, "
-            f"and {factor:g}-fold needs a lower α"
+            f"not bracketed: no two neighbouring α have indices above and below a {factor:g}-fold cut that differ by "
+            f"less than a factor of {WIDEST_GAP:g}; the lowest that was run is {reached:.3g}-fold below that at α = 0"
         )
     return [Finding(mean_of(found), f"index cut {factor:g}-fold", _percent(measure))]
 
@@ -734,13 +738,16 @@ def units_agree(
 
 
 def importance(evidence: Evidence, figure: str, model: str, *, measure: str, part: str = "all") -> list[Finding]:
-    """Spearman's correlation of a measure and the test accuracy lost when a unit alone is ablated, within layers."""
+    """Spearman's correlation of a measure and the rise in test loss when a unit alone is ablated, within layers.
+
+    Of loss, since ablating one unit changes accuracy by an image or two, and by none for most units.
+    """
     units = living(evidence.table("units", figure, model))
     found = curves_of(evidence.figure(figure).tables.importances, "importance")
     joined = units.merge(found, on=["run", "layer", "unit"], suffixes=("", "_ablated")) if len(found) else found
     if not len(joined):
         raise MissingRunsError(f"what ablating single units of {model} costs has not been measured")
-    return [_over_networks(joined.assign(lost=-joined["accuracy_change"]), measure, "lost", part)]
+    return [_over_networks(joined, measure, "loss_change", part)]
 
 
 def rises_with_depth(evidence: Evidence, figure: str, model: str, *, measure: str) -> list[Finding]:

@@ -124,6 +124,8 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
         raise _Inapplicable("it is about the course of training, and the schedule here is not the paper's")
     if not same_data and test.side is None:
         raise _Inapplicable("it gives a value on other data than these")
+    if not same_data and claim.value is not None and claim.value.of == "level":
+        claim = replace(claim, value=None)  # a level on other data has no size to compare
     settings = dict(test.settings)
     found = CONTRASTS[test.kind](evidence, figure, model, **settings)
     training: Sequence[Finding | None] = [None] * len(found)

@@ -22,7 +22,16 @@ PROFILES = ("digits", "cifar10-short", "tiny-imagenet-short")
 PLAIN = {"index": "si", "layers": "all", "warmup_epochs": 0.0, "estimate": "batch", "activation": "relu"}
 EPOCHS = {"digits": 40, "cifar10-short": 8, "tiny-imagenet-short": 6}
 AT_ONE_ALPHA = ("effect_at", "every", "best", "first_effect")
-RECOMPUTED = (*AT_ONE_ALPHA, "level", "signs_at", "signs_averaged", "ratio_at", "trend", "cost_at_reduction")
+RECOMPUTED = (
+    *AT_ONE_ALPHA,
+    "level",
+    "monotone",
+    "signs_at",
+    "signs_averaged",
+    "ratio_at",
+    "trend",
+    "cost_at_reduction",
+)
 
 
 def archived(profile, model, **setting):
@@ -40,7 +49,7 @@ def archived(profile, model, **setting):
 
 def expected(kind, runs, settings, where):
     """The values over seeds that the claim's estimate is the mean of, and what they are tested against."""
-    measure = settings.get("measure", "si_units" if kind == "ratio_at" else "test_accuracy")
+    measure = settings.get("measure", "si_units" if kind in ("ratio_at", "monotone") else "test_accuracy")
     wide = runs.pivot_table(index="seed", columns="alpha", values=measure)
     if kind == "level":
         return wide[settings["alpha"]].dropna(), 0
@@ -48,6 +57,9 @@ def expected(kind, runs, settings, where):
         return (wide[float(where.removeprefix("α = ").replace("−", "-"))] - wide[0.0]).dropna(), 0
     if kind == "ratio_at":
         return (wide[settings["alpha"]] / wide[0.0]).dropna(), 1
+    if kind == "monotone":
+        low, high = (float(a.replace("−", "-")) for a in where.removeprefix("α from ").split(" to "))
+        return (wide[high] - wide[low]).dropna(), 0
     if kind == "signs_at":
         return (wide[-settings["size"]] - wide[settings["size"]]).dropna(), 0
     if kind == "signs_averaged":
@@ -76,7 +88,7 @@ def judged():
     for claim in all_claims().values():
         both_sides = claim.test.kind == "trend" and not {"low", "high"} & set(claim.test.settings)
         layers = claim.test.settings.get("measure") not in (None, "si_units", "test_accuracy", "t95")
-        if claim.test.kind in RECOMPUTED and len(claim.models) == 1 and not both_sides and not layers:
+        if claim.test.kind in RECOMPUTED and not both_sides and not layers:
             chosen += [(claim, profile) for profile in PROFILES]
     return chosen
 
@@ -99,11 +111,12 @@ def test_recomputed(claim, profile):
     if verdict.finding is None:
         assert verdict.why
         return
-    setting = dict(EVIDENCE[profile].figure(claim.figure).figure.setting)
-    if claim.figure in ("figA30", "figA31"):
-        setting["warmup_epochs"] = 5 * min(1, EPOCHS[profile] / {"resnet18": 90, "resnet20": 200}[claim.models[0]])
+    model, figure = verdict.model, claim.figure_of(verdict.model)
+    setting = dict(EVIDENCE[profile].figure(figure).figure.setting)
+    if figure in ("figA30", "figA31"):
+        setting["warmup_epochs"] = 5 * min(1, EPOCHS[profile] / {"resnet18": 90, "resnet20": 200}[model])
     values, null = expected(
-        claim.test.kind, archived(profile, claim.models[0], **setting), claim.test.settings, verdict.finding.where
+        claim.test.kind, archived(profile, model, **setting), claim.test.settings, verdict.finding.where
     )
     found = verdict.finding.estimate
     assert (found.n, found.mean) == (len(values), pytest.approx(values.mean(), rel=1e-9))

@@ -1,7 +1,5 @@
 """Verdicts on made-up runs, each decided by hand."""
 
-import math
-
 import pandas as pd
 import pytest
 from made_up_runs import around, evidence_of, made_up
@@ -74,12 +72,17 @@ def fold(costs, indices, alphas=(-30.0, -5.0, -1.0)):
 
 
 def test_a_factor_is_read_between_runs_and_never_at_the_next_beyond():
-    """20-fold lies between 10-fold at no cost and 100-fold at 60 points; the next α beyond would say −60."""
-    found = judge(CLAIMS["L004"], fold((0.60, 0.00, 0.0), (0.004, 0.04, 0.2)))
-    assert found.finding.estimate.mean == pytest.approx(-0.6 * math.log(2) / math.log(10), abs=1e-3)
+    """20-fold lies halfway between 16-fold at no cost and 25-fold at 60 points; the next α beyond would say −60."""
+    found = judge(CLAIMS["L004"], fold((0.60, 0.00, 0.0), (0.016, 0.025, 0.2)))
+    assert found.finding.estimate.mean == pytest.approx(-0.3, abs=1e-3)
     assert found.status == verdicts.SIZE_DIFFERS  # the paper: 2 points
-    agrees = judge(CLAIMS["L004"], fold((0.06, 0.005, 0.0), (0.004, 0.04, 0.2)))
+    agrees = judge(CLAIMS["L004"], fold((0.035, 0.005, 0.0), (0.016, 0.025, 0.2)))
     assert agrees.status == verdicts.SIZE_AGREES
+
+
+def test_nothing_is_interpolated_over_a_wide_gap():
+    found = judge(CLAIMS["L004"], fold((0.06, 0.005, 0.0), (0.004, 0.04, 0.2)))  # 10-fold and 100-fold
+    assert (found.status, "factor of 2" in found.why) == (verdicts.NOT_RUN, True)
 
 
 def test_a_factor_that_no_run_reaches_is_not_judged():
@@ -89,7 +92,7 @@ def test_a_factor_that_no_run_reaches_is_not_judged():
 
 
 def test_claims_on_the_same_contrast_count_once():
-    frame = verdicts.table([judge(CLAIMS[c], fold((0.06, 0.005, 0.0), (0.004, 0.04, 0.2))) for c in ("L004", "L030")])
+    frame = verdicts.table([judge(CLAIMS[c], fold((0.06, 0.005, 0.0), (0.016, 0.025, 0.2))) for c in ("L004", "L030")])
     assert frame["contrast"].nunique() == 1
     counts = verdicts.independent(frame)
     assert (counts["claims"].sum(), counts["contrasts"].sum()) == (2, 1)
@@ -135,9 +138,16 @@ def test_no_rescue_is_no_rescue_also_where_more_is_lost(gain, status):
 
 def test_either_side_is_judged_on_its_own():
     """A measure that follows α below 0 and runs against it above does not follow it, whatever the average."""
-    runs = made_up("fig4", {(a, "si_units"): around(v, 0.01, 4) for a, v in ((-1.0, 0.1), (0.0, 0.4), (1.0, 0.3))})
+    values = ((-2.0, 0.1), (-1.0, 0.25), (0.0, 0.4), (1.0, 0.35), (2.0, 0.3))
+    runs = made_up("fig4", {(a, "si_units"): around(v, 0.01, 4) for a, v in values})
     sides = trend(evidence_of(runs), "fig4", "resnet18", measure="si_units")
-    assert [round(s.estimate.mean, 2) for s in sides] == [0.3, -0.1]
+    assert [round(s.estimate.mean, 2) for s in sides] == [0.15, -0.05]
+
+
+def test_one_alpha_is_not_every_alpha_and_one_step_no_trend():
+    runs = made_up("fig1", {(a, "test_accuracy"): around(v, 0.01, 4) for a, v in ((-1.0, 0.95), (0.0, 0.9))})
+    for claim in ("L007", "L097"):
+        assert judge(CLAIMS[claim], evidence_of(runs)).status == verdicts.NOT_RUN
 
 
 def test_the_plateau_of_the_area_is_not_judged():
