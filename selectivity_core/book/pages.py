@@ -9,13 +9,14 @@ from html import escape
 from typing import Any
 
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import HTML
 
+from ..data.catalogue import DATASETS
 from ..models import MODEL_NAMES
 from ..runs.analyses import ANALYSES, bound_tasks
 from ..runs.archive import ledger
 from ..runs.derived import FOLDER, Task, derive, ledger_results
-from ..runs.profiles import Bound, check_overrides, find_profile
+from ..runs.profiles import PLAIN, PROFILES, Bound, check_overrides, find_profile
 from ..runs.reads import record as record_read
 from ..runs.store import RunStore, default_store
 from ..runs.sweeping import MAX_HOURS, OnMissing, sweep
@@ -25,6 +26,8 @@ from .papers.claims import PAPER_ACCURACY, PAPER_DATA
 from .papers.figures import LEAVITT_MORCOS, Figure, find_figure, grid
 from .representations import pair_tasks
 
+# Of networks whose full-scale recipe is known.
+PAPER_WIDTH = {spec.model: spec.width for scale in PROFILES.values() if not scale.scaled_down for spec in scale.base}
 NOT_HERE = "selectivity-not-here"  # the mark of a sentence that the runs at hand do not bear out
 
 
@@ -70,31 +73,35 @@ class FigureRuns:
         return self.tables.with_spec(name, "model", "alpha", "seed", *VARIED)
 
     def context(self) -> pd.DataFrame:
-        """What the networks of the page are, and how well they do beside the paper's: a row a network, at α = 0.
+        """What the networks of the page are and how well they do at α = 0, beside the paper's: a column a network.
 
-        Where a figure compares settings the row is of its first one alone: a mean over true and random labels would be
+        Where a figure compares settings a column is of its first one alone: a mean over true and random labels would be
         nobody's accuracy. Accuracies are means over seeds in percent; steps are those of gradient descent.
+
+        Returns:
+            DataFrame of text: "" (what a row holds), and a column for each network.
         """
-        rows = []
+        found = {}
         for model in self.models:
             spec = next(s for s in self.specs if s.model == model)
-            like = {s.id for s in self.specs if s.replace(alpha=spec.alpha, seed=spec.seed) == spec and s.alpha == 0}
+            plain = spec.replace(alpha=0.0, seed=0, **PLAIN)
+            like = {s.id for s in self.specs if s.alpha == 0 and s.replace(seed=0, **PLAIN) == plain}
             own = self.runs[self.runs["run"].isin(like)]
             theirs = PAPER_DATA.get(self.figure.paper, PAPER_DATA[LEAVITT_MORCOS]).get(model)
             accuracy = PAPER_ACCURACY.get((model, theirs or ""))
-            rows.append(
-                {
-                    "network": MODEL_NAMES[model], "width": spec.width,
-                    "data": ", ".join(own["provenance_data"].unique()),
-                    "training images": spec.train_size, "epochs": spec.epochs,
-                    "steps": spec.epochs * -(-spec.train_size // spec.batch_size), "seeds": own["seed"].nunique(),
-                    "training accuracy (%)": 100 * own["train_accuracy"].mean(),
-                    "test accuracy (%)": 100 * own["test_accuracy"].mean(),
-                    "the paper's data": theirs or "",
-                    "its test accuracy (%)": 100 * accuracy if accuracy else float("nan"),
-                }
-            )  # fmt: skip
-        return pd.DataFrame(rows)
+            width = PAPER_WIDTH.get(model)
+            paper = DATASETS[theirs].title if theirs in DATASETS else theirs or "not known"
+            found[MODEL_NAMES[model]] = {
+                "data": ", ".join(own["provenance_data"].unique()),
+                "width": f"{spec.width} (the paper: {width})" if width else str(spec.width),
+                "training images": f"{spec.train_size:,}",
+                "epochs (steps)": f"{spec.epochs} ({spec.epochs * -(-spec.train_size // spec.batch_size):,})",
+                "seeds at α = 0": str(own["seed"].nunique()),
+                "training accuracy": _percent(own["train_accuracy"]),
+                "test accuracy": _percent(own["test_accuracy"]),
+                "the paper": f"{paper}, {100 * accuracy:.1f} %" if accuracy else f"{paper}, accuracy not given",
+            }  # fmt: skip
+        return pd.DataFrame(found).rename_axis("").reset_index()
 
     def lacking(self) -> pd.DataFrame:
         """What is not drawn: a row for each network and α with missing or diverged runs, and their seeds."""
@@ -103,6 +110,10 @@ class FigureRuns:
         frame = pd.DataFrame(rows, columns=["model", "alpha", "seed", "status"])
         grouped = frame.groupby(["model", "alpha", "status"])["seed"]
         return grouped.apply(lambda seeds: ", ".join(map(str, sorted(set(seeds))))).rename("seeds").reset_index()
+
+
+def _percent(accuracies: pd.Series) -> str:
+    return f"{100 * accuracies.mean():.1f} %" if len(accuracies) else "–"
 
 
 def gather(
@@ -191,16 +202,16 @@ def _stored(task: Task, store: RunStore) -> bool:
     return path.is_file()
 
 
-def says(*sentences: str | tuple[str, bool]) -> Markdown:
+def says(*sentences: str | tuple[str, bool]) -> HTML:
     """A paragraph written by a person, whose sentences hold of the runs at hand.
 
     A sentence comes alone, or with a condition on the page's tables. Where a condition is false the sentence is struck
     through and marked: the build of the book fails on the mark and lists them all; under other parameters it says that
     the text describes the default runs.
     """
+    note = "<em>(This describes the default runs; it is not so of these.)</em>"
     parts = []
     for sentence in sentences:
         text, holds = (sentence, True) if isinstance(sentence, str) else sentence
-        note = "<em>(This describes the default runs; it is not so of these.)</em>"
-        parts.append(text if holds else f'<s class="{NOT_HERE}">{escape(text)}</s> {note}')
-    return Markdown(" ".join(parts))
+        parts.append(escape(text) if holds else f'<s class="{NOT_HERE}">{escape(text)}</s> {note}')
+    return HTML(f"<p>{' '.join(parts)}</p>")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -17,7 +18,7 @@ import pandas as pd
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from ..errors import BookError
 from .contrasts import label
@@ -172,34 +173,54 @@ def verdict_look(status: str) -> tuple[str, str]:
 
 
 def forest(verdicts: pd.DataFrame) -> Figure:
-    """Ours with its 95 % interval beside the paper's value, a row a claim and scale, each on an axis of its own unit.
+    """Ours with its 95 % interval beside the paper's value, a row a claim and scale.
+
+    Rows in points of accuracy share an axis, which is linear up to two points and logarithmic beyond; every other claim
+    has an axis of its own.
 
     Args:
         verdicts: of `verdicts.table`; claims that were not run or do not apply are left out.
     """
-    rows = verdicts[~verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))].reset_index(drop=True)
-    height = max(1, len(rows))
-    fig, axes = plt.subplots(height, 1, figsize=(7.2, 0.62 * height + 0.5), squeeze=False)
-    for ax, row in zip(axes[:, 0], rows.to_dict("records"), strict=False):
-        marker, colour = verdict_look(str(row["status"]))
-        ax.axvline(0, color="#bbbbbb", linewidth=0.8)
-        ax.plot([row["low"], row["high"]], [0, 0], color=colour, linewidth=1.6)
-        ax.plot(row["estimate"], 0, marker=marker, color=colour, markersize=7)
-        if not math.isnan(row["paper_value"]):
-            ax.plot(row["paper_value"], 0, marker="|", color=PAPER, markersize=16, markeredgewidth=2)
-        ax.set(yticks=[], ylim=(-1, 1))
-        ax.margins(x=0.15)
-        ax.spines["left"].set_visible(False)
-        ax.grid(False)
-        unit = " (points)" if row["unit"] else ""
-        ax.set_title(
-            f"{row['claim']} · {row['profile']} · {row['where']}{unit}: {row['status']}", fontsize=8, loc="left"
-        )
-        ax.tick_params(labelsize=7)
-    if not len(rows):
+    rows = verdicts[~verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
+    panels = [own for unit, own in rows.groupby("unit", sort=False) if unit]
+    panels += [own for _, own in rows[rows["unit"] == ""].groupby("claim", sort=False)]
+    heights = [max(1, len(own)) for own in panels] or [1]
+    size = (8.6, 0.62 * sum(heights) + 0.45 * len(heights))
+    fig, axes = plt.subplots(len(heights), 1, figsize=size, squeeze=False, height_ratios=heights)
+    for ax, own in zip(axes[:, 0], panels, strict=False):
+        _rows(ax, own)
+    if not panels:
         axes[0, 0].set_axis_off()
         axes[0, 0].text(0, 0.5, "No claim of this page can be judged on these runs.")
     return fig
+
+
+def _rows(ax: Axes, own: pd.DataFrame) -> None:
+    names = []
+    for place, row in enumerate(own.to_dict("records")):
+        marker, colour = verdict_look(str(row["status"]))
+        ax.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.6)
+        ax.plot(row["estimate"], place, marker=marker, color=colour, markersize=7)
+        if not math.isnan(row["paper_value"]):
+            ax.plot(row["paper_value"], place, marker="|", color=PAPER, markersize=16, markeredgewidth=2)
+        ax.text(
+            1.01, place, str(row["status"]), color=colour, fontsize=7, va="center", transform=ax.get_yaxis_transform()
+        )
+        lines = textwrap.wrap(f"{row['claim']}  {row['statement']}", 66)
+        names.append("\n".join([*lines, f"{row['profile']}, {row['where']}, n = {row['n']:g}"]))
+    ax.axvline(0, color="#bbbbbb", linewidth=0.8)
+    if own["unit"].iloc[0]:
+        ax.set_xscale("symlog", linthresh=2)
+        ax.xaxis.set_major_locator(FixedLocator([-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: label(value)))
+        ax.set_xlabel("points of accuracy", fontsize=7)
+    else:
+        ax.margins(x=0.15)
+    ax.set_yticks(range(len(names)), names, fontsize=7)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.tick_params(labelsize=7)
+    ax.minorticks_off()
+    ax.grid(visible=False, axis="y")
 
 
 def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:

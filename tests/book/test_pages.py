@@ -26,7 +26,8 @@ def test_without_a_ledger_nothing_is_there(alone):
     found = gather("fig4", profile="digits", on_missing="skip")
     assert found.runs.empty and len(found.missing) == len(found.specs) == 33
     assert found.lacking()["seeds"].unique().tolist() == ["0, 1, 2"]
-    assert found.context()["seeds"].tolist() == [0]
+    column = found.context().set_index("")["ResNet18"]
+    assert (column["seeds at α = 0"], column["test accuracy"]) == ("0", "–")
     with pytest.raises(MissingRunsError, match="33 of 33 runs"):
         gather("fig4", profile="digits", on_missing="raise")
 
@@ -39,10 +40,16 @@ def test_all_archived_seeds_are_drawn_unless_some_are_named(archived):
 
 
 def test_the_context_says_what_the_networks_are(archived):
-    row = gather("figA2", profile="cifar10-short", on_missing="skip").context().iloc[0]
-    assert row["data"] == "CIFAR-10 (JPEG copy)"
-    assert (row["training images"], row["epochs"], row["steps"]) == (45_000, 8, 8 * 176)
-    assert row["its test accuracy (%)"] == 91.25 and 75 < row["test accuracy (%)"] < 76
+    column = gather("figA2", profile="cifar10-short", on_missing="skip").context().set_index("")["ResNet20"]
+    assert column["data"] == "CIFAR-10 (JPEG copy)"
+    assert (column["width"], column["training images"]) == ("16 (the paper: 16)", "45,000")
+    assert (column["epochs (steps)"], column["seeds at α = 0"]) == ("8 (1,408)", "6")
+    assert column["the paper"] == "CIFAR-10, 91.2 %" and column["test accuracy"].startswith("75.")
+
+
+def test_the_context_counts_baselines_that_a_setting_shares(archived):
+    column = gather("figA20", profile="digits", on_missing="skip").context().set_index("")["ResNet18"]
+    assert int(column["seeds at α = 0"]) >= 8 and "nan" not in column["test accuracy"]
 
 
 def test_derived_tables_come_with_the_figures_that_need_them(archived):
@@ -70,7 +77,7 @@ def test_claims_are_judged_on_the_runs_that_the_page_drew(alone):
 
 def test_says_marks_what_does_not_hold():
     held = says("Always.", ("Also true.", True)).data
-    assert held == "Always. Also true."
+    assert held == "<p>Always. Also true.</p>"
     failed = says(("<Not> so.", pd.Series([1]).gt(2).any())).data
     assert NOT_HERE in failed and "&lt;Not&gt; so." in failed and "default runs" in failed
 

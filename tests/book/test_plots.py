@@ -62,12 +62,17 @@ def test_a_figure_is_shown_with_anchor_caption_and_text_and_saved(tmp_path, monk
         plots.show(fig, "fig1", "", "x")
 
 
-def test_the_forest_has_a_row_a_judged_claim():
-    row = {"claim": "L1", "profile": "digits", "where": "α = 1", "unit": "points", "paper_value": -5.0}
-    row |= {"status": "same sign, size differs", "estimate": -2.0, "low": -3.0, "high": -1.0}
-    other = {"status": "opposite sign", "paper_value": float("nan")}
-    frame = pd.DataFrame([row, row | {"status": "not run"}, row | other])
+def test_the_forest_has_a_row_a_judged_claim_and_points_share_an_axis():
+    row = {"claim": "L1", "statement": "It falls.", "profile": "digits", "where": "α = 1", "n": 3.0, "unit": "points"}
+    row |= {"status": "same sign, size differs", "estimate": -2.0, "low": -3.0, "high": -1.0, "paper_value": -5.0}
+    other = {"claim": "L2", "status": "opposite sign", "paper_value": float("nan")}
+    ratio = other | {"claim": "L3", "unit": "", "status": "inconclusive"}
+    frame = pd.DataFrame([row, row | {"status": "not run"}, row | other, row | ratio])
     axes = plots.forest(frame).axes
-    assert [ax.get_title(loc="left").rpartition(": ")[2] for ax in axes] == ["same sign, size differs", "opposite sign"]
-    assert len(axes[0].lines) == 4 and len(axes[1].lines) == 3  # the paper's bar is there where it gives a number
+    assert [[text.get_text() for text in ax.texts] for ax in axes] == [
+        ["same sign, size differs", "opposite sign"], ["inconclusive"],
+    ]  # fmt: skip
+    names = [name.get_text() for name in axes[0].get_yticklabels()]
+    assert names == ["L1  It falls.\ndigits, α = 1, n = 3", "L2  It falls.\ndigits, α = 1, n = 3"]
+    assert len(axes[0].lines) == 2 + 2 + 1 + 1  # intervals, markers, the paper's bar where it gives a number, zero
     assert plots.forest(frame.iloc[1:2]).axes[0].texts
