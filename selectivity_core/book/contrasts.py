@@ -21,7 +21,7 @@ from ..errors import MissingRunsError
 from .evidence import Evidence
 from .inference import (
     LEVEL,
-    WIDEST_GAP,
+    NEAR,
     Estimate,
     at_fold,
     correlation_over,
@@ -296,8 +296,8 @@ def cost_at_reduction(
         means = rows[rows["alpha"] <= 0].groupby("alpha")["si_units"].mean()
         reached = means.get(0.0, math.nan) / means.min()
         raise MissingRunsError(
-            f"not bracketed: no two neighbouring α have indices above and below a {factor:g}-fold cut that differ by "
-            f"less than a factor of {WIDEST_GAP:g}; the lowest that was run is {reached:.3g}-fold below that at α = 0"
+            f"not bracketed: no α ≤ 0 has an index within a factor of {NEAR:.2g} of a {factor:g}-fold cut, with another "
+            f"beyond it; the lowest index that was run is {reached:.3g}-fold below that at α = 0"
         )
     return [Finding(mean_of(found), f"index cut {factor:g}-fold", _percent(measure))]
 

@@ -27,7 +27,7 @@ FLIPS_FROM = 6  # networks: 2 / 2⁶ is the first exact two-sided level below 0.
 MOST_FLIPS = 2**13  # all sign flips up to here, as many random ones beyond
 ROUNDING = 1e-12  # spreads below this share of the values are rounding
 TIE = 1e-9  # statistics closer than this share of their size are equal
-WIDEST_GAP = 2.0  # between two indices: what lies between them further apart is not interpolated
+NEAR = math.sqrt(2)  # how far an index may be from the nearer of two runs that it is interpolated between, as a factor
 LARGEST = 0.999  # Fisher's z of a perfect correlation is infinite
 
 
@@ -333,8 +333,8 @@ def at_fold(runs: pd.DataFrame, factor: float, value: str = "test_accuracy", ind
     """What `value` changes where lowering α has cut the index by `factor`, seed by seed.
 
     Each seed's differences are interpolated linearly in log index between the two neighbouring α ≤ 0 whose indices
-    bracket the index at α = 0 divided by `factor`; never extrapolated, nor interpolated over a gap wider than
-    `WIDEST_GAP`.
+    bracket the index at α = 0 divided by `factor`; never extrapolated, nor where the nearer of the two indices is
+    further from it than a factor of `NEAR`.
 
     Args:
         runs: a row a run: alpha, seed, `value`, `index`.
@@ -358,7 +358,7 @@ def at_fold(runs: pd.DataFrame, factor: float, value: str = "test_accuracy", ind
             continue
         k = int(crossing[0])  # the first on the way down
         sides = np.log(np.maximum(own[index].to_numpy()[k : k + 2], np.finfo(float).tiny))
-        if sides[0] - sides[1] > math.log(WIDEST_GAP) + TIE:
+        if min(sides[0] - math.log(target), math.log(target) - sides[1]) > math.log(NEAR) + TIE:
             continue
         share = (sides[0] - math.log(target)) / (sides[0] - sides[1])
         values = own[value].to_numpy()
