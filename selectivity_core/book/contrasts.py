@@ -296,7 +296,7 @@ def cost_at_reduction(
         means = rows[rows["alpha"] <= 0].groupby("alpha")["si_units"].mean()
         reached = means.get(0.0, math.nan) / means.min()
         raise MissingRunsError(
-            f"not bracketed: no α ≤ 0 has an index within a factor of {NEAR:.2g} of a {factor:g}-fold cut, with another "
+            f"not bracketed: no α ≤ 0 has an index within a factor of {NEAR:.2g} of a {factor:g}-fold cut and another "
             f"beyond it; the lowest index that was run is {reached:.3g}-fold below that at α = 0"
         )
     return [Finding(mean_of(found), f"index cut {factor:g}-fold", _percent(measure))]
