@@ -182,6 +182,7 @@ def forest(verdicts: pd.DataFrame) -> Figure:
         verdicts: of `verdicts.table`; claims that were not run or do not apply are left out.
     """
     rows = verdicts[~verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
+    rows = pd.concat([own for _, own in rows.groupby("claim", sort=False)] or [rows])  # scales of a claim side by side
     panels = [own for unit, own in rows.groupby("unit", sort=False) if unit]
     panels += [own for _, own in rows[rows["unit"] == ""].groupby("claim", sort=False)]
     heights = [max(1, len(own)) for own in panels] or [1]
