@@ -23,6 +23,7 @@ FILES = (*(f"{name}.csv" for name in TABLES), "weights.safetensors")  # of a com
 NEEDED = {"complete": set(FILES), "diverged": {"runs.csv", "history.csv"}}
 MOST_BYTES = 1 << 30  # of a single file of a run
 
+Version = Annotated[int, Field(ge=1, le=9999)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -37,8 +38,8 @@ class Manifest(TypedDict):
     """What a finished run's folder promises."""
 
     id: Annotated[str, Field(pattern=f"^{RUN_ID.pattern}$")]
-    schema: int
-    result_version: int
+    schema: Version
+    result_version: Version
     spec: dict[str, Any]
     status: Literal["complete", "diverged"]
     digest: Digest

@@ -11,6 +11,8 @@ import io
 import re
 import zlib
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -199,6 +201,11 @@ def row_problems(row: Mapping[str, Any]) -> list[str]:
     needed = [f"provenance_{name}" for name in PROVENANCE if name not in ("commit", "version")]
     if lacking := [name for name in (*needed, "started") if not row[name]]:
         problems.append(f"lacks {', '.join(lacking)}")
+    else:
+        try:
+            datetime.fromisoformat(row["started"])
+        except ValueError:
+            problems.append(f"started {row['started']!r:.60}; a date and time such as 2025-01-31T12:00:00 is needed")
     return problems
 
 
@@ -239,7 +246,9 @@ def joint_problems(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     lacking = sorted(set(complete["run"]) - set(tables["layers"]["run"]))
     problems += [f"layers: run {run}: is complete and has none" for run in lacking]
     problems += _epoch_problems(runs, tables["history"])
-    return problems or [*_figure_problems(complete, tables["history"]), *_unit_problems(tables)]
+    return problems or [
+        *_figure_problems(complete, tables["history"]), *_unit_problems(tables), *_mean_problems(complete, tables),
+    ]  # fmt: skip
 
 
 def _epoch_problems(runs: pd.DataFrame, history: pd.DataFrame) -> list[str]:
@@ -268,12 +277,47 @@ def _figure_problems(complete: pd.DataFrame, history: pd.DataFrame) -> list[str]
 
 
 def _unit_problems(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Of runs whose units are kept, every layer has as many as table `layers` says, counted from 0."""
+    """Of runs whose units are kept, every layer has as many as table `layers` says, counted from 0, and every class."""
+    from ..data.catalogue import DATASETS
+
     problems, layers = [], tables["layers"]
+    classes = tables["runs"].set_index("run")["dataset"].map(lambda name: DATASETS[name].classes)
+    for name, column in (("units", "preferred"), ("responses", "class")):
+        odd = tables[name][tables[name][column] >= tables[name]["run"].map(classes)]
+        problems += [f"{name}: run {run}: {column} {found:g}; it has {classes[run]} classes" for run, found in
+                     odd[["run", column]].drop_duplicates("run").itertuples(index=False)]  # fmt: skip
+    counts = tables["responses"].groupby(["run", "layer", "unit"]).size()
+    few = sorted({run for (run, *_), count in counts[counts != counts.index.get_level_values(0).map(classes)].items()})
+    problems += [f"responses: run {run}: lacks classes of some units" for run in few]
     for name in ("units", "responses"):
         found = tables[name].groupby(["run", "layer"])["unit"].agg(["nunique", "max"])
         said = layers[layers["run"].isin(tables[name]["run"])].set_index(["run", "layer"])["units"]
         both = said.to_frame().join(found, how="outer")
         odd = (both["nunique"] != both["units"]) | (both["max"] + 1 != both["units"])
         problems += [f"{name}: run {run}: not the units that its layer {layer} has" for run, layer in both.index[odd]]
+    return problems
+
+
+def _mean_problems(complete: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """A run's index is the mean over its layers, and over its units; what a layer has is the mean over its units."""
+    if complete.empty:
+        return []
+    layers, close = tables["layers"], partial(np.isclose, rtol=1e-4, atol=1e-5)
+    of = layers.assign(summed=layers["si"] * layers["units"]).groupby("run").agg(
+        si=("si", "mean"), summed=("summed", "sum"), units=("units", "sum"), deepest=("depth", "max"),
+        depths=("depth", "nunique"), rows=("depth", "size"),
+    )  # fmt: skip
+    both = complete.set_index("run").join(of)
+    problems = []
+    for name, found in (("si_layers", both["si"]), ("si_units", both["summed"] / both["units"])):
+        odd = both.index[~close(both[name], found)]
+        problems += [f"layers: run {run}: its index is not the run's {name}" for run in odd]
+    odd = both.index[(both["depths"] != both["rows"]) | (both["deepest"] != both["rows"] - 1)]
+    problems += [f"layers: run {run}: its depths are not those of its layers" for run in odd]
+    # None for the shifted index, in which rounding errors of units that never vary are divided by each other.
+    means = tables["units"].groupby(["run", "layer"])[[m for m in MEASURES if m != "si_shifted"]].mean()
+    kept = means.join(layers.set_index(["run", "layer"]).add_suffix("_said"))
+    for name in means:
+        odd = kept.index[~close(kept[f"{name}_said"], kept[name])]
+        problems += [f"units: run {run}: their {name} is not that of layer {layer}" for run, layer in odd]
     return problems

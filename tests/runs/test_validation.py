@@ -106,6 +106,13 @@ def set_in_runs(column, value, run):
     return edit
 
 
+def set_in(name, column, value):
+    def edit(tables):
+        tables[name] = put(tables[name], column, value)
+
+    return edit
+
+
 def set_in_history(tables):
     tables["history"].loc[tables["history"]["epoch"] == 2, "test_accuracy"] = 0.5
 
@@ -130,6 +137,16 @@ TOGETHER = {
     "no layers": (drop("layers", lambda f: f["run"] == TINY.id), f"layers: run {TINY.id}: is complete and has none"),
     "unit gone": (drop("units", lambda f: f["unit"] == 3), f"units: run {TINY.id}: not the units that its layer"),
     "layer gone": (drop("responses", lambda f: f["layer"] == "units2"), "not the units that its layer units2 has"),
+    "no date": (set_in_runs("started", "9999-99-99", TINY), "started '9999-99-99'; a date and time such as 2025-"),
+    "a layer gone": (
+        lambda tables: [drop(n, lambda f: f["layer"] == "units2")(tables) for n in ("layers", "units", "responses")],
+        f"layers: run {TINY.id}: its index is not the run's si_layers",
+    ),
+    "depth": (set_in("layers", "depth", 7), f"layers: run {TINY.id}: its depths are not those of its layers"),
+    "a layer's index": (set_in("layers", "si", 0.9), f"layers: run {TINY.id}: its index is not the run's si_units"),
+    "a unit's": (set_in("units", "dprime", 9.0), f"units: run {TINY.id}: their dprime is not that of layer units1"),
+    "no class": (set_in("units", "preferred", 10), f"units: run {TINY.id}: preferred 10; it has 10 classes"),
+    "class gone": (drop("responses", lambda f: f["class"] == 9), f"responses: run {TINY.id}: lacks classes of some"),
     "strangers": (
         drop("runs", lambda f: f["run"] == OTHER.id), f"pairs: has rows of run {OTHER.id}, which is not among the runs"
     ),

@@ -100,6 +100,7 @@ def test_what_is_no_table_is_named(ledger, content):
 
 
 def test_strays_and_leftovers_are_named(ledger):
+    (ledger / "tiny").mkdir()  # a profile without tables is none
     (ledger / "digits" / "notes.txt").write_text("")
     (ledger / "digits" / ".runs.csv.gz.12.part").write_text("")
     found = ledger_problems(ledger)
