@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 
@@ -69,6 +70,22 @@ except StoreError as error:
 
 def test_digest_is_sha256():
     assert files.sha256(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "folder", "device", "sparse"])
+def test_only_plain_files_of_bounded_size_are_read(tmp_path, kind):
+    path = tmp_path / "a"
+    if kind == "FIFO":
+        os.mkfifo(path)  # nobody ever writes to it
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    with pytest.raises(ValueError, match="'a' is no plain file of at most 1,073,741,824 bytes"):
+        files.read(path)
 
 
 @pytest.fixture

@@ -184,8 +184,8 @@ def test_what_systems_leave_is_passed_over_and_odd_entries_cost_their_run_alone(
     assert moved.added == [TINY.id]
     assert sorted(moved.refused) == sorted(
         [
-            f"run {DIVERGING.id}: 'runs' is no file of a run",
-            f"run {SPECS[1].id}: 'more' is no file of a run",
+            f"run {DIVERGING.id}: 'runs' is no plain file of at most 1,073,741,824 bytes",
+            f"run {SPECS[1].id}: 'more' is no plain file of at most 1,073,741,824 bytes",
             "'-rf\\t': its name is no run's id",
         ]
     )
@@ -226,6 +226,13 @@ def test_a_cut_tar_file_is_an_error(store, tmp_path, length):
     with pytest.raises(StoreError, match=r"a\.tar: not a tar file of runs, or a cut one"):
         import_runs(other, tmp_path / "a.tar")
     assert store_problems(other) == []
+
+
+def test_what_follows_the_end_of_a_tar_file_is_not_passed_over(store, tmp_path):
+    export_runs(store, tmp_path / "a.tar")
+    (tmp_path / "two.tar").write_bytes(2 * (tmp_path / "a.tar").read_bytes())
+    with pytest.raises(StoreError, match="something follows its end"):
+        import_runs(RunStore(tmp_path / "other"), tmp_path / "two.tar")
 
 
 def test_sources_and_targets_that_cannot_be_are_named(store, tmp_path):
