@@ -14,6 +14,7 @@ from selectivity_core.cli import main
 from selectivity_core.runs.profiles import PROFILES, Profile
 
 torch.set_num_threads(1)
+pytest_plugins = ["faults"]
 
 
 class AtOnce:

@@ -127,7 +127,7 @@ def read_yaml(name: str, text: str) -> Any:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             odd = [w for w in ("anchor", "tag") if getattr(event, w, None)]
             if odd or depth > DEEPEST:
-                raise refused("plain values, lists and mappings are needed, without tags, anchors or aliases")
+                raise ValueError("plain values, lists and mappings are needed, without tags, anchors or aliases")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         return None if node is None else _plain(node)
     except yaml.YAMLError as error:

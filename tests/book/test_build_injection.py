@@ -12,6 +12,7 @@ def shown(**data):
     return new_notebook(cells=[new_code_cell("x", outputs=[new_output("display_data", data)])])
 
 
+@pytest.mark.fault("HTML in what notebooks print", "inert")
 def test_html_in_markdown_is_shown_as_text():
     evil = "n = 3, p < 0.05 <script>alert(1)</script> <img src=x onerror=alert(1)> <!-- x -->"
     notebook = shown(**{"text/markdown": evil})
@@ -21,6 +22,7 @@ def test_html_in_markdown_is_shown_as_text():
     assert text.startswith("n = 3, p < 0.05 &lt;script>") and text.count("<") == 1
 
 
+@pytest.mark.fault("scripts in what notebooks show", "inert")
 def test_scripts_in_html_are_named():
     (problem,) = defuse(shown(**{"text/html": "<b>x</b><script>alert('no one wrote this')</script>"}))
     assert problem.startswith("a script that is not the package's: <script>alert")

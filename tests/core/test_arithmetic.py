@@ -159,6 +159,7 @@ def undisturbed(request):
     return train(spec, progress=False)
 
 
+@pytest.mark.fault("autocast and other settings of the caller's", "same")
 @pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS)
 def test_a_callers_settings_change_no_bit_of_a_run_and_are_as_before_afterwards(undisturbed, caller):
     def settings():

@@ -133,6 +133,7 @@ def bomb(folder: Path):
     return r"train/dog/0003\.png: not a readable image \(Image size \(800000000 pixels\) exceeds limit"
 
 
+@pytest.mark.fault("image folders that are short, odd, damaged, of 16 bits, too large", "checked")
 @pytest.mark.parametrize(
     "harm", [short, long, missing_class, mislabelled, no_test, truncated, empty, garbage, wrong_size, deep, bomb]
 )
@@ -162,6 +163,7 @@ def test_what_notebooks_and_macs_leave_beside_images_is_left_out(cifar10):
     assert load("cifar10", cifar10).digest == first.digest
 
 
+@pytest.mark.fault("decoded images damaged in the cache", "named")
 def test_decoded_images_are_kept_and_checked(cifar10, cache, monkeypatch):
     first = load("cifar10", cifar10)
     kept = sorted(cache.iterdir())
@@ -187,6 +189,7 @@ def test_decoded_images_are_kept_and_checked(cifar10, cache, monkeypatch):
         assert kept[0].read_bytes() == whole
 
 
+@pytest.mark.fault("another folder with equal names, sizes and times", "unmixed")
 def test_another_folder_with_equal_names_sizes_and_times_is_another(cifar10, tmp_path):
     first, path = load("cifar10", cifar10), "cifar10/train/cat/0000.png"
     shutil.copytree(cifar10 / "cifar10", tmp_path / "b" / "cifar10")
@@ -221,6 +224,7 @@ sources._write_cache(Path(sys.argv[1]) / "x.npy", torch.zeros(4, dtype=torch.uin
 """
 
 
+@pytest.mark.fault("a decoding killed", "whole")
 def test_what_a_killed_decode_left_is_removed_and_what_a_living_one_writes_is_not(cifar10, cache):
     done = subprocess.run([sys.executable, "-c", KILLED, str(cache)], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -248,6 +252,7 @@ def test_a_cache_that_cannot_be_kept_costs_nothing_but_time(cifar10, monkeypatch
     assert "decoded images could not be kept" in capsys.readouterr().err
 
 
+@pytest.mark.fault("a made-up copy in torchvision's layout", "checked")
 def test_a_made_up_torchvision_copy_fails_its_checksum(tmp_path):
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
@@ -271,6 +276,7 @@ def test_tiny_imagenets_flat_validation_folder(tiny_imagenet):
     np.testing.assert_array_equal(data.test_images[0, ..., 2], pixels(64, 1000, 1))
 
 
+@pytest.mark.fault("copies of Tiny ImageNet that are short or mislabelled", "checked")
 @pytest.mark.parametrize(
     ("harm", "words"),
     [

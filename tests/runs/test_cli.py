@@ -69,6 +69,7 @@ SPECS = {
 }
 
 
+@pytest.mark.fault("options of train that cannot be", "read")
 @pytest.mark.parametrize(("words", "message"), SPECS.values(), ids=SPECS)
 def test_train_refuses(words, message, refused, tmp_path):
     assert message in refused("train", *words, "--store", tmp_path / "runs")
@@ -118,6 +119,7 @@ SWEEPS = {
 }
 
 
+@pytest.mark.fault("options of sweep and plan that cannot be", "read")
 @pytest.mark.parametrize(("words", "message"), SWEEPS.values(), ids=SWEEPS)
 def test_sweep_refuses(words, message, refused, tmp_path):
     assert message in refused("sweep", *words, "--store", tmp_path / "runs")
@@ -239,7 +241,10 @@ FIGURES = {
     "unknown notebook": (("04_figure_5",), "notebook 04_figure_5: there is none; did you mean 04_figure_3?"),
     "not YAML": (("05_figure_4", "-y", "alphas: [1"), "parameters: 'alphas: [1' given; it is not YAML ("),
     "twice": (("05_figure_4", "-y", "{alphas: [1], alphas: [2]}"), "a name stands there twice"),
-    "laughs": (("05_figure_4", "-y", "a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]"), "without tags, anchors or aliases"),
+    "laughs": (
+        ("05_figure_4", "-y", "a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]"),
+        "[*b, *b]' given; plain values, lists and mappings are needed, without tags, anchors or aliases",
+    ),
     "profile": (("05_figure_4", "-y", "profile: digit"), "profile: 'digit' given; one of digits, "),
     "seeds": (("05_figure_4", "-y", "seeds: -3"), "seeds: -3 given; a count from 0 on, or a list of seeds, is needed"),
     "too many seeds": (
@@ -253,6 +258,7 @@ FIGURES = {
 }
 
 
+@pytest.mark.fault("parameters that cannot be, aliases that expand without end", "read")
 @pytest.mark.parametrize(("words", "message"), FIGURES.values(), ids=FIGURES)
 def test_figure_refuses(words, message, refused, tmp_path):
     assert message in refused("figure", *words, "--out", tmp_path / "out.ipynb")
@@ -267,6 +273,7 @@ VALUES = {
 }  # fmt: skip
 
 
+@pytest.mark.fault("010, 1:30, 0x10, dates and words in YAML", "read")
 @pytest.mark.parametrize(("text", "value"), VALUES.items())
 def test_yaml_is_read_as_plain_decimal_values(text, value):
     found = read_yaml("x", text)
@@ -297,6 +304,7 @@ def ended(*words: str, **environment: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.fault("status | head -1", "read")
 @pytest.mark.slow
 def test_output_that_nobody_reads_is_no_traceback(finished):
     status = f"{sys.executable} -m selectivity_core.cli status --store '{finished[0].path}'"
@@ -307,6 +315,7 @@ def test_output_that_nobody_reads_is_no_traceback(finished):
     assert (code, "Traceback" in done.stderr) in (("141", False), ("0", False))  # 0 where all fitted into the pipe
 
 
+@pytest.mark.fault("an ASCII locale", "read")
 @pytest.mark.slow
 def test_a_terminal_without_greek_letters(finished):
     ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
@@ -316,6 +325,7 @@ def test_a_terminal_without_greek_letters(finished):
     assert rb"mlp on digits, \u03b1 = -1, seed 0" in done.stdout
 
 
+@pytest.mark.fault("more threads than OpenMP allows", "read")
 @pytest.mark.slow
 def test_more_threads_than_openmp_allows_is_one_line_and_does_not_hang(tmp_path):
     words = ("train", "--set", "threads=2", "--set", "epochs=1", "--store", str(tmp_path))
@@ -324,12 +334,14 @@ def test_more_threads_than_openmp_allows_is_one_line_and_does_not_hang(tmp_path)
     assert b"threads: 2 given; OMP_THREAD_LIMIT allows 1" in done.stderr
 
 
+@pytest.mark.fault("paths of 5,000 letters", "read")
 def test_a_path_that_is_too_long_is_one_line(refused, tmp_path):
     for words in (("train",), ("status",), ("plan",), ("sweep", "--jobs", "1")):
         assert "File name too long" in refused(*words, "--store", tmp_path / ("x" * 5000))
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault("a full disk under a command", "read")
 def test_a_file_system_error_is_one_line(monkeypatch, refused, tmp_path):
     def full(*_arguments, **_options):
         raise OSError(28, "No space left on device", str(tmp_path))

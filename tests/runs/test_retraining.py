@@ -33,6 +33,7 @@ def test_a_run_trained_again_is_the_same_to_the_last_bit(finished, kept):
     assert str(found[0]).endswith("agrees bit for bit (same processor, instruction sets and torch)")
 
 
+@pytest.mark.fault("one bit of a kept figure changed, and the run trained anew", "same")
 def test_one_bit_is_a_disagreement_on_the_same_machine(finished, kept):
     _, specs = finished
     loss = float(kept.runs.set_index("run").loc[specs[1].id, "test_loss"])
@@ -42,6 +43,7 @@ def test_one_bit_is_a_disagreement_on_the_same_machine(finished, kept):
     assert "DISAGREES: test_loss differs most, by 0.00 standard" in str(found)
 
 
+@pytest.mark.fault("a figure of each other table changed, and the run trained anew", "same")
 @pytest.mark.parametrize(
     ("table", "column"), [("history", "si_units"), ("layers", "switches"), ("units", "sd"), ("responses", "mean")]
 )
@@ -59,6 +61,7 @@ def test_a_ledger_may_keep_no_units_of_a_run(finished, kept):
     assert found.same
 
 
+@pytest.mark.fault("other or unknown instruction sets", "same")
 @pytest.mark.parametrize("instructions", ["AVX2 avx2", "unknown"])
 def test_other_or_unknown_instruction_sets_need_not_agree_to_the_bit(finished, kept, instructions):
     _, specs = finished

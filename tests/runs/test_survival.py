@@ -52,6 +52,7 @@ def recovers(children, path, undisturbed) -> None:
     assert not (store.path / ".replaced").exists()
 
 
+@pytest.mark.fault("killed before every change to the file system", "whole")
 def test_killed_before_every_change_to_the_file_system(children, tmp_path, undisturbed):
     specs = [CHECKPOINTED, DIVERGING]
     assert children.do(tmp_path / "whole", specs, every=0, events=str(tmp_path / "events")) == 0
@@ -65,6 +66,7 @@ def test_killed_before_every_change_to_the_file_system(children, tmp_path, undis
             recovers(children, path, undisturbed)
 
 
+@pytest.mark.fault("killed while each file is half written", "whole")
 def test_killed_while_each_file_is_half_written(children, tmp_path, undisturbed):
     killed = 0
     while True:
@@ -80,6 +82,7 @@ def test_killed_while_each_file_is_half_written(children, tmp_path, undisturbed)
     assert killed == 6 + 3 + 7 + 3
 
 
+@pytest.mark.fault("killed at random times", "resumed")
 def test_killed_at_20_random_times(children, tmp_path, undisturbed):
     clock = time.monotonic()
     assert children.do(tmp_path / "whole", [CHECKPOINTED, DIVERGING], every=0) == 0
@@ -99,6 +102,7 @@ def kill(process: int) -> None:
         os.kill(process, signal.SIGKILL)
 
 
+@pytest.mark.fault("200 runs by two processes that are killed again and again", "same")
 def test_200_runs_by_two_processes_that_are_killed_again_and_again(children, tmp_path):
     """As a sweep of days that is killed every 8 to 20 s, scaled: a kill every half to three times what a run takes."""
     specs = [TINY.replace(seed=s, alpha=a) for s in range(40) for a in (-1.0, -0.4, 0.0, 0.4, 1.0)]
@@ -142,6 +146,7 @@ sweep([TINY.replace(seed=s, epochs=40) for s in range(8)], sys.argv[1], jobs=2, 
 """
 
 
+@pytest.mark.fault("a sweep over processes is killed and called again", "same")
 def test_a_sweep_with_a_pool_is_killed_and_called_again(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS}
     command, store = [sys.executable, "-c", CLIENT, str(tmp_path / "s")], RunStore(tmp_path / "s")
@@ -160,6 +165,7 @@ def test_a_sweep_with_a_pool_is_killed_and_called_again(tmp_path):
     same(sweep(specs, store, on_missing="raise"), serial)
 
 
+@pytest.mark.fault("eight processes asked for one run", "kept")
 def test_eight_processes_asked_for_one_run_train_it_once(children, tmp_path):
     (tmp_path / "log").mkdir()
     task = {"log": str(tmp_path / "log"), "answer": True}
@@ -171,6 +177,7 @@ def test_eight_processes_asked_for_one_run_train_it_once(children, tmp_path):
     assert len(set(answers)) == 1
 
 
+@pytest.mark.fault("the process that trains a run is killed while another waits", "resumed")
 def test_killing_the_holder_hands_the_run_over(children, tmp_path):
     store, spec = RunStore(tmp_path / "s"), TINY.replace(epochs=5000)
     first = children.start(store.path, [spec], every=0.05)

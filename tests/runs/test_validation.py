@@ -70,6 +70,7 @@ VALUES = {
 }  # fmt: skip
 
 
+@pytest.mark.fault("values that no table has", "named")
 @pytest.mark.parametrize(("name", "column", "value", "message"), VALUES.values(), ids=VALUES)
 def test_values_that_a_table_cannot_have_are_named(tables, name, column, value, message):
     (problem,) = table_problems(name, put(tables[name], column, value))
@@ -84,6 +85,7 @@ def test_the_same_fault_in_many_rows_is_one_line(tables):
     assert f"and in {len(frame) - 1} rows more; " in problem
 
 
+@pytest.mark.fault("doubled rows", "named")
 @pytest.mark.parametrize("name", LEDGER)
 def test_rows_that_stand_twice_are_named(tables, name):
     frame = tables[name]
@@ -153,6 +155,7 @@ TOGETHER = {
 }  # fmt: skip
 
 
+@pytest.mark.fault("tables that do not fit together", "named")
 @pytest.mark.parametrize(("edit", "message"), TOGETHER.values(), ids=TOGETHER)
 def test_what_does_not_fit_together_is_named(tables, edit, message):
     edit(tables)
@@ -172,6 +175,7 @@ def test_columns_are_those_of_the_table(tables):
             from_csv(to_csv(odd), "units")
 
 
+@pytest.mark.fault("garbage in place of a table", "named")
 @pytest.mark.parametrize("content", [b"", b"\x00\xff", b"a,b\n1\n1,2,3\n", b'"', b"run,layer\n" + b"," * 5000])
 def test_garbage_is_one_line(content):
     for read in (from_csv, from_gzip):
