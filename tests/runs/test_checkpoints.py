@@ -72,7 +72,7 @@ def test_a_resumed_run_is_bit_equal(tmp_path, name, epoch, step):
     same(train(spec, progress=False, checkpoints=Checkpoints(tmp_path)), whole)
 
 
-@pytest.mark.fault("stopped at every step", "same")
+@pytest.mark.fault("stopped inside an epoch, at its end, and again", "same")
 def test_a_run_that_is_stopped_inside_an_epoch_goes_on_bit_equal(tmp_path):
     spec, asked = SPECS["mlp"].replace(epochs=10), []
 

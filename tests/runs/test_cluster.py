@@ -234,7 +234,8 @@ def test_ctrl_c_brings_back_the_checkpoints_of_an_executor(tmp_path, monkeypatch
 LONGER = [TINY.replace(seed=s, alpha=a, epochs=60) for s in range(4) for a in (-1.0, 0.0, 1.0)]
 ENDLESS = [TINY.replace(epochs=10**5)]
 CLIENT = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what they start in the background ignore it
 from selectivity_core import RunSpec, sweep
 from selectivity_core.runs.cluster import scheduled
 with scheduled(sys.argv[1]) as executor:

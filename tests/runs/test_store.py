@@ -188,7 +188,7 @@ RunStore(sys.argv[1]).add(train(TINY, progress=False))
 """
 
 
-@pytest.mark.fault("killed at each file of a run", "whole")
+@pytest.mark.fault("killed at some files of a run", "whole")
 @pytest.mark.slow
 @pytest.mark.parametrize("at", [3, 6, 7])
 def test_a_run_is_whole_or_absent_after_a_kill(tmp_path, results, at):

@@ -182,7 +182,7 @@ def can_mount() -> bool:
     return done.returncode == 0
 
 
-@pytest.mark.fault("disks that are full after each of many sizes", "whole")
+@pytest.mark.fault("a disk that fills up", "whole")
 @pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="a small file system needs unshare -rm")
 def test_a_really_full_disk(tmp_path):

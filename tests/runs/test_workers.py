@@ -24,7 +24,8 @@ SPECS = [TINY.replace(seed=s) for s in range(4)]
 ENDLESS = [TINY.replace(seed=s, epochs=100_000) for s in range(3)]
 # Without a guard for `__main__`, and where the system has no semaphores to share (/dev/shm cannot be written).
 CLIENT = """
-import _multiprocessing, sys
+import _multiprocessing, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what they start in the background ignore it
 def refuse(*_, **__):
     raise PermissionError("/dev/shm")
 _multiprocessing.SemLock = refuse
