@@ -214,6 +214,7 @@ def test_two_sweeps_with_executors_on_one_store_train_each_run_once(tmp_path, mo
 
 
 @pytest.mark.fault("Ctrl-C of a sweep elsewhere", "ended")
+@pytest.mark.usefixtures("interrupts")
 def test_ctrl_c_brings_back_the_checkpoints_of_an_executor(tmp_path, monkeypatch):
     real = Checkpoints.after_step
 

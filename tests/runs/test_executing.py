@@ -145,14 +145,6 @@ def test_a_time_budget_that_is_none_is_refused(tmp_path, budget):
         sweep(SPECS, tmp_path, time_budget=budget)
 
 
-@pytest.fixture
-def interrupts():
-    """Ctrl-C as in a terminal: a shell lets what it starts in the background ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.fault("Ctrl-C of a sweep in this process", "ended")
 @pytest.mark.usefixtures("interrupts")
 def test_ctrl_c_leaves_a_checkpoint_in_this_process_too(tmp_path, monkeypatch):
