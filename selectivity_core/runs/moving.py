@@ -55,9 +55,11 @@ def export_runs(store: RunStore, target: Path, tick: Callable[[], object] = lamb
     Raises:
         StoreError: a run that does not verify, or a target that cannot be written or is of another kind.
     """
-    if target.suffix in PACKED:
+    if target.suffix.lower() in PACKED:
         raise StoreError(f"{target}: a folder, or a file whose name ends in .tar, is needed; it is not compressed")
-    if target.suffix == ".tar":
+    if store.path.resolve() in target.resolve().parents:
+        raise StoreError(f"{target}: lies in the store itself")
+    if target.suffix.lower() == ".tar":
         _write_tar(store, target, tick)
     elif refused := import_runs(RunStore(target), store.path, tick).refused:
         raise StoreError(f"{target}: {len(refused)} runs were not copied, the first: {refused[0]}")

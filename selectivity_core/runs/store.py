@@ -51,10 +51,16 @@ class RunStore:
 
     Args:
         path: the store's folder, made when something is first written.
+
+    Raises:
+        StoreError: `path` begins with a home folder that there is not.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser()
+        try:
+            self.path = Path(path).expanduser()
+        except RuntimeError:
+            raise StoreError(f"{path}: there is no home folder of that name") from None
 
     def folder(self, spec: RunSpec | str) -> Path:
         """Where a run lies, or will lie."""

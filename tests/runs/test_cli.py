@@ -104,6 +104,8 @@ SWEEPS = {
     "jobs negative": (("--jobs=-2",), "argument --jobs: '-2' given"),
     "shard 0": (("--shard", "0/2"), "argument --shard: '0/2' given; I/N such as 1/4 is needed, with I from 1 to N"),
     "shard beyond": (("--shard", "3/2"), "argument --shard: '3/2' given"),
+    "jobs of many digits": (("--jobs", "9" * 5000), "given; a whole number of at least 1 is needed"),
+    "shard of many digits": (("--shard", "1/" + "9" * 5000), "given; I/N such as 1/4 is needed"),
     "shard alone": (("--shard", "3"), "argument --shard: '3' given"),
     "budget text": (("--time-budget", "1h"), "argument --time-budget: '1h' given; seconds from 0 on are needed"),
     "budget negative": (("--time-budget=-1",), "argument --time-budget: '-1' given"),
@@ -342,6 +344,10 @@ def test_a_path_that_is_too_long_is_one_line(refused, tmp_path):
 
 
 @pytest.mark.fault("a full disk under a command", "read")
+def test_a_home_folder_that_there_is_not_is_one_line(refused):
+    assert "~nobody9/runs: there is no home folder of that name" in refused("status", "--store", "~nobody9/runs")
+
+
 def test_a_file_system_error_is_one_line(monkeypatch, refused, tmp_path):
     def full(*_arguments, **_options):
         raise OSError(28, "No space left on device", str(tmp_path))

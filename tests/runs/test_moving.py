@@ -69,7 +69,7 @@ def test_a_damaged_run_is_not_exported(store, tmp_path):
 
 
 @pytest.mark.fault("export to .tar.gz, .tgz, .zip", "read")
-@pytest.mark.parametrize("name", ["a.tar.gz", "a.tgz", "a.zip"])
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.TAR.GZ", "a.tgz", "a.zip"])
 def test_a_packed_archive_is_not_taken_for_a_folder(store, tmp_path, name):
     with pytest.raises(StoreError, match=r"whose name ends in \.tar, is needed"):
         export_runs(store, tmp_path / name)
@@ -250,6 +250,9 @@ def test_sources_and_targets_that_cannot_be_are_named(store, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="file"):
         export_runs(store, tmp_path / "file")
+    for name in ("more", "more.tar"):
+        with pytest.raises(StoreError, match="lies in the store itself"):
+            export_runs(store, store.path / name)
     with pytest.raises(StoreError, match="file"):
         export_runs(store, tmp_path / "file" / "a.tar")
 
