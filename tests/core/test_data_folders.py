@@ -121,21 +121,65 @@ def wrong_size(folder: Path):
 
 def deep(folder: Path):
     Image.fromarray(np.full((32, 32), 40_000, dtype=np.uint16)).save(folder / "train/dog/0003.png")
-    return r"train/dog/0003\.png: more than 8 bits a channel \(mode I;16\); save it with 8"
+    return r"train/dog/0003\.png: 16 bits a channel; save it with 8"
+
+
+def png(path: Path, width: int, height: int, bits: int, pixels: bytes) -> None:
+    """An RGB image of which only the header need be right."""
+    header = struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")]
+    content = [struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in chunks]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(content))
+
+
+def deep_colours(folder: Path):
+    """Pillow reads it, and keeps the upper half of each number."""
+    png(folder / "train/dog/0003.png", 32, 32, 16, bytes(32 * (1 + 32 * 6)))
+    return r"train/dog/0003\.png: 16 bits a channel; save it with 8"
+
+
+def transparent(folder: Path):
+    Image.new("RGBA", (32, 32), (1, 2, 3, 0)).save(folder / "train/dog/0003.png")
+    return r"train/dog/0003\.png: partly transparent; save it without an alpha channel"
+
+
+def of_another_format(folder: Path):
+    Image.new("L", (32, 32)).save(folder / "train/dog/0003.png", format="GIF")
+    return r"train/dog/0003\.png: not a readable image \(cannot identify"
+
+
+def endless(folder: Path):
+    (folder / "train/dog/0003.png").unlink()
+    os.mkfifo(folder / "train/dog/0003.png")
+    return r"train/dog/0003\.png: is no file"
 
 
 def bomb(folder: Path):
     """Refused by its header: half a kilobyte of file, two gigabytes of pixels."""
-    header = struct.pack(">IIBBBBB", 40_000, 20_000, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(99))), (b"IEND", b"")]
-    content = [struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in chunks]
-    (folder / "train/dog/0003.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(content))
+    png(folder / "train/dog/0003.png", 40_000, 20_000, 8, bytes(99))
     return r"train/dog/0003\.png: not a readable image \(Image size \(800000000 pixels\) exceeds limit"
 
 
 @pytest.mark.fault("image folders that are short, odd, damaged, of 16 bits, too large", "checked")
 @pytest.mark.parametrize(
-    "harm", [short, long, missing_class, mislabelled, no_test, truncated, empty, garbage, wrong_size, deep, bomb]
+    "harm",
+    [
+        short,
+        long,
+        missing_class,
+        mislabelled,
+        no_test,
+        truncated,
+        empty,
+        garbage,
+        wrong_size,
+        deep,
+        deep_colours,
+        transparent,
+        of_another_format,
+        endless,
+        bomb,
+    ],
 )
 def test_bad_class_folders_are_refused_in_one_line(cifar10, cache, harm):
     words = harm(cifar10 / "cifar10")
