@@ -13,7 +13,7 @@ ifeq ($(LEDGER),)
 unexport SELECTIVITY_LEDGER
 endif
 
-.PHONY: help env book serve test test-all coverage lint hooks format figure lab sweep verify claims bench models matrix clean
+.PHONY: help env book serve test test-all faults coverage lint hooks format figure lab sweep verify claims bench models matrix clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
@@ -39,6 +39,10 @@ test: env ## the tests that take a few minutes
 
 test-all: env ## all tests: with training, kills, the cluster, the rendered book and a browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+faults: env ## the tests that try a fault: writes the book's table of them; make faults KILLS=500
+	rm -f benchmarks/measured/faults.csv
+	SELECTIVITY_KILLS=$(or $(KILLS),20) $(BIN)/python -m pytest -q -n 2 --dist loadfile -o timeout=3600 -m fault --faults benchmarks/measured/faults.csv
 
 coverage: env ## which lines and branches the fast part does not reach
 	$(BIN)/python -m pytest -q -m 'not slow and not browser and not book' --cov --cov-report=term

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -47,7 +47,8 @@ def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
 
 @contextmanager
 def standard() -> Iterator[None]:
-    """Torch's own settings for the body, whatever the caller's: no autocast, float32 products in full, float32 tensors.
+    """Torch's own settings for the body, whatever the caller's: no autocast, float32 products in full, float32 tensors,
+    made on the CPU, with gradients.
 
     Only one thread of a process may be in it at a time: the settings are the process's.
     """
@@ -64,12 +65,12 @@ def standard() -> Iterator[None]:
         conv.fp32_precision = "ieee"
     torch.set_default_dtype(torch.float32)
     try:
-        with torch.autocast("cpu", enabled=False):
-            if torch.cuda.is_available():
-                with torch.autocast("cuda", enabled=False):
-                    yield
-            else:
-                yield
+        with ExitStack() as body, torch.inference_mode(False), torch.enable_grad():
+            for kind in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]:
+                body.enter_context(torch.autocast(kind, enabled=False))
+            if torch.get_default_device().type != "cpu":  # whose context would slow every call
+                body.enter_context(torch.device("cpu"))
+            yield
     finally:
         torch.set_default_dtype(dtype)
         if products is not None:

@@ -8,16 +8,36 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from pathlib import Path
 
 from .errors import StoreError
 
+MOST_BYTES = 1 << 30  # of a file of results
 BEFORE = ".before"  # behind the name of a folder that is being replaced
 
 
 def sha256(content: bytes) -> str:
     """Hexadecimal digest."""
     return hashlib.sha256(content).hexdigest()
+
+
+def read(path: Path) -> bytes:
+    """The content of a plain file of at most `MOST_BYTES`. A FIFO is not waited for.
+
+    Raises:
+        ValueError: it is none, or larger.
+        OSError: it cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+            raise ValueError(f"{path.name!r} is no plain file of at most {MOST_BYTES:,} bytes")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -142,9 +162,9 @@ def read_in(path: Path, name: str) -> bytes | None:
     """A file of a folder that `replace_folder` may be replacing at this moment; None where the folder has none.
 
     Raises:
-        OSError: it cannot be read.
+        OSError, ValueError: it cannot be read.
     """
     for _ in range(2):  # a replacement between the two steps below is over, or begun, at the second look
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            return (standing(path) / name).read_bytes()
+            return read(standing(path) / name)
     return None

@@ -72,8 +72,8 @@ def train(
         SpecError: a spec that the data or network cannot serve.
         Stopped: `checkpoints` says so; the run's state is saved there.
     """
-    dataset = data if isinstance(data, Dataset) else load(spec.dataset, data)
     with isolated(spec):
+        dataset = data if isinstance(data, Dataset) else load(spec.dataset, data)
         trainer = Trainer(spec, dataset, device or choose_device())
         if checkpoints is not None:
             checkpoints.restore(trainer)

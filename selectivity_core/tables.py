@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # Measures of a unit; each stands also as its mean over label shuffles, with "_shuffled" behind its name.
 MEASURES = ("si", "si_shifted", "dprime", "class_share", "precision", "mutual_information")
+LATE_MEASURES: tuple[str, ...] = ()  # those that came after runs were archived, which read as NaN there
 SHUFFLED = tuple(f"{m}_shuffled" for m in MEASURES)
 UNIT_EXTRAS = ("active_samples", "active_positions", "dead", "switches", "weight_l1", "preferred")
 

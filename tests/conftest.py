@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from selectivity_core.cli import main
 from selectivity_core.runs.profiles import PROFILES, Profile
 
 torch.set_num_threads(1)
+pytest_plugins = ["faults"]
 
 
 class AtOnce:
@@ -48,6 +50,14 @@ def no_user_folders(_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SELECTIVITY_LEDGER", "none")
     monkeypatch.setenv("SELECTIVITY_DEVICE", "cpu")
     monkeypatch.delenv("SELECTIVITY_READS", raising=False)
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Ctrl-C as in a terminal: a shell lets what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

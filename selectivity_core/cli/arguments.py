@@ -58,10 +58,13 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, help="folder of runs (default: SELECTIVITY_RUNS, else runs/)")
 
 
+LONGEST_COUNT = 18  # digits
+
+
 def count(text: str) -> int:
     """A whole number from 1 on."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} given; a whole number of at least 1 is needed")
+    if not text.isdecimal() or len(text) > LONGEST_COUNT or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r:.60} given; a whole number of at least 1 is needed")
     return int(text)
 
 
@@ -93,8 +96,8 @@ def _seeds(text: str) -> int | list[int]:
 
 def _shard(text: str) -> tuple[int, int]:
     part, _, parts = text.partition("/")
-    if not (part.isdecimal() and parts.isdecimal()) or not 1 <= int(part) <= int(parts):
-        raise argparse.ArgumentTypeError(f"{text!r} given; I/N such as 1/4 is needed, with I from 1 to N")
+    if not (part.isdecimal() and parts.isdecimal() and len(text) < LONGEST_COUNT and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text!r:.60} given; I/N such as 1/4 is needed, with I from 1 to N")
     return int(part), int(parts)
 
 
@@ -127,7 +130,7 @@ def read_yaml(name: str, text: str) -> Any:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             odd = [w for w in ("anchor", "tag") if getattr(event, w, None)]
             if odd or depth > DEEPEST:
-                raise refused("plain values, lists and mappings are needed, without tags, anchors or aliases")
+                raise ValueError("plain values, lists and mappings are needed, without tags, anchors or aliases")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         return None if node is None else _plain(node)
     except yaml.YAMLError as error:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def decode(paths: list[Path], shape: tuple[int, int, int], *, root: Path) -> Ten
         (files, H, W, channels) uint8.
 
     Raises:
-        DataError: a file that is missing, damaged, or not of 8 bits a channel and the size wanted.
+        DataError: a file that is missing, damaged, or no opaque PNG or JPEG of 8 bits a channel and the size wanted.
     """
     key = hashlib.sha256(f"{shape} {root.resolve()}\n".encode(errors="surrogateescape"))
     for path in paths:
@@ -62,6 +63,8 @@ def decode(paths: list[Path], shape: tuple[int, int, int], *, root: Path) -> Ten
             s = path.stat()
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        if not stat.S_ISREG(s.st_mode):  # nobody may ever write to a FIFO
+            raise DataError(f"{path}: is no file")
         key.update(f"{s.st_dev} {s.st_ino} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}\n".encode())
     cache = cache_folder() / f"{key.hexdigest()[:32]}.npy"
     kept = _read_cache(cache, (len(paths), *shape))
@@ -83,12 +86,14 @@ def _decode_one(images: Tensor, position: int, path: Path) -> None:
 
     height, width, channels = images.shape[1:]
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
             if image.size != (width, height):  # before any pixel is decoded: a small file can hold a huge image
                 found = f"({image.height}, {image.width}, {channels})"
                 raise DataError(f"{path}: {found} pixels found; {tuple(images.shape[1:])} are needed")
-            if image.mode.startswith(("I", "F")):
-                raise DataError(f"{path}: more than 8 bits a channel (mode {image.mode}); save it with 8")
+            if any(";16" in str(tile[-1]) for tile in image.tile):  # Pillow would drop the lower half without a word
+                raise DataError(f"{path}: 16 bits a channel; save it with 8")
+            if image.mode in ("LA", "RGBA") and image.getextrema()[-1] != (255, 255):
+                raise DataError(f"{path}: partly transparent; save it without an alpha channel")
             pixels = np.array(image.convert("RGB"))
     except DataError:
         raise

@@ -310,7 +310,7 @@ def _of_ledger(tables: dict[str, pd.DataFrame], profile: str) -> dict[str, pd.Da
         if table != "runs":
             keys = [c for c in ("analysis", "other") if c in frame]  # a run has several derived results
             frame = frame.assign(_place=frame["run"].map(order)).sort_values(["_place", *keys], kind="stable")
-            found[table] = _shortened(frame[list(COLUMNS[table])], DIGITS[table])
+            found[table] = in_digits(frame[list(COLUMNS[table])], DIGITS[table])
     return found
 
 
@@ -331,8 +331,8 @@ def _settings(runs: pd.DataFrame) -> pd.DataFrame:
     return ordered.assign(seed_rank=ordered.groupby(fields, sort=False).cumcount())
 
 
-def _shortened(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
-    """So many significant digits."""
+def in_digits(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
+    """A table whose figures have so many significant digits."""
     floats = frame.select_dtypes("float").columns
     return frame.assign(**{c: [float(f"{v:.{digits}g}") for v in frame[c]] for c in floats})
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -14,15 +12,15 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from ..errors import SpecError
-from ..files import sha256
+from ..files import MOST_BYTES, read, sha256
 from ..spec import SCHEMA, RunSpec
 from ..tables import empty
 from .validation import RUN_ID, TABLES, from_csv, is_litter, joint_problems, printable, table_problems
 
 FILES = (*(f"{name}.csv" for name in TABLES), "weights.safetensors")  # of a complete run
 NEEDED = {"complete": set(FILES), "diverged": {"runs.csv", "history.csv"}}
-MOST_BYTES = 1 << 30  # of a single file of a run
 
+Version = Annotated[int, Field(ge=1, le=9999)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -37,8 +35,8 @@ class Manifest(TypedDict):
     """What a finished run's folder promises."""
 
     id: Annotated[str, Field(pattern=f"^{RUN_ID.pattern}$")]
-    schema: int
-    result_version: int
+    schema: Version
+    result_version: Version
     spec: dict[str, Any]
     status: Literal["complete", "diverged"]
     digest: Digest
@@ -121,22 +119,10 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.iterdir()):
             name = path.name
             if not is_litter(name):
-                found[name] = _read(path)
+                found[name] = read(path)
     except OSError as error:
         raise ValueError(printable(f"{name!r} cannot be read ({error.strerror or error})")) from error
     return found
-
-
-def _read(path: Path) -> bytes:
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # which does not wait for who writes to a FIFO
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
-            raise ValueError(f"{path.name!r} is no file of a run")
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read()
-    finally:
-        os.close(handle)
 
 
 def read_run(run: str, files: Mapping[str, bytes]) -> Manifest:

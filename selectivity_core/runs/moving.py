@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import StoreError
-from ..files import flush_folder, make_folder
-from .manifests import MOST_BYTES, Manifest, check_run, is_current, read_folder
+from ..files import MOST_BYTES, flush_folder, make_folder
+from .manifests import Manifest, check_run, is_current, read_folder
 from .store import RunStore
 from .validation import RUN_ID, is_litter, printable
 
@@ -55,9 +55,11 @@ def export_runs(store: RunStore, target: Path, tick: Callable[[], object] = lamb
     Raises:
         StoreError: a run that does not verify, or a target that cannot be written or is of another kind.
     """
-    if target.suffix in PACKED:
+    if target.suffix.lower() in PACKED:
         raise StoreError(f"{target}: a folder, or a file whose name ends in .tar, is needed; it is not compressed")
-    if target.suffix == ".tar":
+    if store.path.resolve() in target.resolve().parents:
+        raise StoreError(f"{target}: lies in the store itself")
+    if target.suffix.lower() == ".tar":
         _write_tar(store, target, tick)
     elif refused := import_runs(RunStore(target), store.path, tick).refused:
         raise StoreError(f"{target}: {len(refused)} runs were not copied, the first: {refused[0]}")
@@ -170,6 +172,8 @@ def _read_tar(source: Path) -> Iterator[Found]:
             file.seek(end)
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError("the end is missing")
+            if any(block.strip(b"\0") for block in iter(lambda: file.read(1 << 20), b"")):  # a second archive?
+                raise tarfile.ReadError("something follows its end")
     except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:
         raise StoreError(printable(f"{source}: not a tar file of runs, or a cut one ({error})")) from error
     if run:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
-from ..files import flush_folder, make_folder, move_folder, sha256, write
+from ..files import flush_folder, make_folder, move_folder, read, sha256, write
 from ..spec import SCHEMA, RunSpec
 from ..tables import Tables, concat, empty
 from .checkpoints import Checkpoints
@@ -51,10 +51,16 @@ class RunStore:
 
     Args:
         path: the store's folder, made when something is first written.
+
+    Raises:
+        StoreError: `path` begins with a home folder that there is not.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser()
+        try:
+            self.path = Path(path).expanduser()
+        except RuntimeError:
+            raise StoreError(f"{path}: there is no home folder of that name") from None
 
     def folder(self, spec: RunSpec | str) -> Path:
         """Where a run lies, or will lie."""
@@ -88,7 +94,7 @@ class RunStore:
         path = self.folder(spec) / "manifest.json"
         record_read(path)
         try:
-            return parse_manifest(path.read_bytes(), path.parent.name)
+            return parse_manifest(read(path), path.parent.name)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as error:
@@ -242,9 +248,10 @@ class RunStore:
             return None
         path = self.folder(run) / name
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be read ({error.strerror}); remove the run to train it anew") from error
+            content = read(path)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise StoreError(f"{path}: cannot be read ({why}); remove the run to train it anew") from error
         if sha256(content) != manifest["files"][name]["sha256"]:
             raise StoreError(f"{path}: differs from its manifest; remove {path.parent} to train the run anew")
         return content

@@ -11,13 +11,14 @@ import io
 import re
 import zlib
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import SpecError
 from ..spec import LATER, spec_of
-from ..tables import COLUMNS, MEASURES, PROVENANCE, RUN_FIGURES, SHUFFLED
+from ..tables import COLUMNS, LATE_MEASURES, MEASURES, PROVENANCE, RUN_FIGURES, SHUFFLED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,9 @@ WHOLE = (
 )  # fmt: skip
 SLACK = 1e-6  # sums of shares and rounded digits may be so far beyond a range
 # Columns without a value in some rows; of `runs` and `history` that hangs on how the run ended.
-MAY_LACK = {"layers": {"si_living", *SHUFFLED}, "units": set(SHUFFLED), "responses": set[str]()}
+MAY_LACK = {
+    "layers": {"si_living", *SHUFFLED, *LATE_MEASURES}, "units": {*SHUFFLED, *LATE_MEASURES}, "responses": set[str](),
+}  # fmt: skip
 
 
 def _ranges() -> dict[str, tuple[float, float]]:
@@ -95,7 +98,7 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 
 
 def from_csv(content: bytes, name: str) -> pd.DataFrame:
-    """The table `name` that `to_csv` wrote; `runs` with the columns that came after it was written.
+    """The table `name` that `to_csv` wrote, with the columns that came after it was written.
 
     Raises:
         ValueError: it is no such table.
@@ -107,11 +110,19 @@ def from_csv(content: bytes, name: str) -> pd.DataFrame:
         found = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=["nan"])
     except Exception as error:  # whatever pandas makes of garbage
         raise ValueError(printable(error)) from error
-    if name == "runs":
-        found = found.assign(**{field: value for field, value in ABSENT.items() if field not in found})
+    if later := _later(name):
+        found = found.assign(**{column: value for column, value in later.items() if column not in found})
     if odd := set(COLUMNS[name]) ^ (set(found.columns) - EXTRAS):
         raise ValueError(printable(f"{name}: columns missing or unknown: {', '.join(sorted(odd))}"))
     return found[[c for c in (*COLUMNS[name], *EXTRAS) if c in found]]
+
+
+def _later(name: str) -> dict[str, object]:
+    """Columns of a table that came after runs were archived, each with what they have there."""
+    if name == "runs":
+        return ABSENT
+    late = {measure for m in LATE_MEASURES for measure in (m, f"{m}_shuffled")}
+    return {column: np.nan for column in COLUMNS[name] if column in late}
 
 
 def from_gzip(content: bytes, name: str) -> pd.DataFrame:
@@ -199,6 +210,11 @@ def row_problems(row: Mapping[str, Any]) -> list[str]:
     needed = [f"provenance_{name}" for name in PROVENANCE if name not in ("commit", "version")]
     if lacking := [name for name in (*needed, "started") if not row[name]]:
         problems.append(f"lacks {', '.join(lacking)}")
+    else:
+        try:
+            datetime.fromisoformat(row["started"])
+        except ValueError:
+            problems.append(f"started {row['started']!r:.60}; a date and time such as 2025-01-31T12:00:00 is needed")
     return problems
 
 
@@ -239,7 +255,9 @@ def joint_problems(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     lacking = sorted(set(complete["run"]) - set(tables["layers"]["run"]))
     problems += [f"layers: run {run}: is complete and has none" for run in lacking]
     problems += _epoch_problems(runs, tables["history"])
-    return problems or [*_figure_problems(complete, tables["history"]), *_unit_problems(tables)]
+    return problems or [
+        *_figure_problems(complete, tables["history"]), *_unit_problems(tables), *_mean_problems(complete, tables),
+    ]  # fmt: skip
 
 
 def _epoch_problems(runs: pd.DataFrame, history: pd.DataFrame) -> list[str]:
@@ -249,6 +267,11 @@ def _epoch_problems(runs: pd.DataFrame, history: pd.DataFrame) -> list[str]:
     whole = (rows["min"] == 0) & (rows["size"] == rows["max"] + 1)
     ended = (rows["max"] == last) | ((rows["status"] == "diverged") & (rows["max"] == last - 1))
     return [f"history: run {run}: has not every epoch from 0 to {last[run]:g}" for run in rows.index[~(whole & ended)]]
+
+
+def _close(one: pd.Series, other: pd.Series, *, rtol: float = 1e-4, atol: float = 1e-5) -> np.ndarray:
+    # As floats: a table without rows has columns of objects.
+    return np.isclose(one.to_numpy(float), other.to_numpy(float), rtol=rtol, atol=atol)
 
 
 def _figure_problems(complete: pd.DataFrame, history: pd.DataFrame) -> list[str]:
@@ -262,18 +285,51 @@ def _figure_problems(complete: pd.DataFrame, history: pd.DataFrame) -> list[str]
     ):
         both = complete.merge(then, left_on=["run", at], right_on=["run_then", "epoch_then"])
         for name in names:
-            differs = ~np.isclose(both[f"{name}{end}"], both[f"{name}_then"], rtol=2e-6, atol=0)
+            differs = ~_close(both[f"{name}{end}"], both[f"{name}_then"], rtol=2e-6, atol=0.0)
             problems += [f"runs: run {run}: its {name}{end} is not that of its history" for run in both["run"][differs]]
     return problems
 
 
 def _unit_problems(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Of runs whose units are kept, every layer has as many as table `layers` says, counted from 0."""
+    """Of runs whose units are kept, every layer has as many as table `layers` says, counted from 0, and every class."""
+    from ..data.catalogue import DATASETS
+
     problems, layers = [], tables["layers"]
+    classes = tables["runs"].set_index("run")["dataset"].map(lambda name: DATASETS[name].classes)
+    for name, column in (("units", "preferred"), ("responses", "class")):
+        odd = tables[name][tables[name][column] >= tables[name]["run"].map(classes)]
+        problems += [f"{name}: run {run}: {column} {found:g}; it has {classes[run]} classes" for run, found in
+                     odd[["run", column]].drop_duplicates("run").itertuples(index=False)]  # fmt: skip
+    counts = tables["responses"].groupby(["run", "layer", "unit"]).size()
+    few = sorted({run for (run, *_), count in counts[counts != counts.index.get_level_values(0).map(classes)].items()})
+    problems += [f"responses: run {run}: lacks classes of some units" for run in few]
     for name in ("units", "responses"):
         found = tables[name].groupby(["run", "layer"])["unit"].agg(["nunique", "max"])
         said = layers[layers["run"].isin(tables[name]["run"])].set_index(["run", "layer"])["units"]
         both = said.to_frame().join(found, how="outer")
         odd = (both["nunique"] != both["units"]) | (both["max"] + 1 != both["units"])
         problems += [f"{name}: run {run}: not the units that its layer {layer} has" for run, layer in both.index[odd]]
+    return problems
+
+
+def _mean_problems(complete: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """A run's index is the mean over its layers, and over its units; what a layer has is the mean over its units."""
+    layers = tables["layers"]
+    of = layers.assign(summed=layers["si"] * layers["units"]).groupby("run").agg(
+        si=("si", "mean"), summed=("summed", "sum"), units=("units", "sum"), deepest=("depth", "max"),
+        depths=("depth", "nunique"), rows=("depth", "size"),
+    )  # fmt: skip
+    both = complete.set_index("run").join(of)
+    problems = []
+    for name, found in (("si_layers", both["si"]), ("si_units", both["summed"] / both["units"])):
+        odd = both.index[~_close(both[name], found)]
+        problems += [f"layers: run {run}: its index is not the run's {name}" for run in odd]
+    odd = both.index[(both["depths"] != both["rows"]) | (both["deepest"] != both["rows"] - 1)]
+    problems += [f"layers: run {run}: its depths are not those of its layers" for run in odd]
+    # None for the shifted index, in which rounding errors of units that never vary are divided by each other.
+    means = tables["units"].groupby(["run", "layer"])[[m for m in MEASURES if m != "si_shifted"]].mean()
+    kept = means.join(layers.set_index(["run", "layer"]).add_suffix("_said"))
+    for name in means:
+        odd = kept.index[~_close(kept[f"{name}_said"], kept[name])]
+        problems += [f"units: run {run}: their {name} is not that of layer {layer}" for run, layer in odd]
     return problems

@@ -16,13 +16,13 @@ from ..files import standing
 from ..machine import choose_device, provenance
 from ..seeds import generator
 from ..spec import SCHEMA, RunSpec, field_names, spec_of
-from ..tables import RUN_FIGURES, Tables
-from .archive import profiles_in, read_profile, strays
+from ..tables import COLUMNS, RUN_FIGURES, Tables
+from .archive import DIGITS, PER_UNIT, in_digits, profiles_in, read_profile, strays
 from .manifests import check_run, read_folder, read_run
 from .profiles import profile_of
 from .store import RunStore
 from .sweeping import describe, sweep
-from .validation import copies_of, copies_problems, joint_problems, printable, same
+from .validation import TABLES, copies_of, copies_problems, joint_problems, printable, same
 from .weights import kept_problems
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ class Agreement:
 
     Attributes:
         spec: the run.
-        same: whether every figure of its row agrees to the last bit.
+        same: whether every figure of its row agrees to the last bit, and all its other tables in the digits kept.
         expected: whether it must: processor, instruction sets, torch, device and threads are those of the kept run.
         furthest: of accuracy, cross-entropy and index the largest difference, in standard deviations over the seeds
             that the ledger has of this setting, or of the network's others; NaN where none has a spread.
-        measure: which of them.
+        measure: which of them; a table, where they agree and it does not.
     """
 
     spec: RunSpec
@@ -99,22 +99,32 @@ def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None =
         data: the folder of data sets.
     """
     with tempfile.TemporaryDirectory(prefix="selectivity-retrain-") as folder:
-        fresh = sweep(specs, RunStore(folder), data=data).runs
-    return [_compared(spec, fresh, kept.runs) for spec in specs]
+        fresh = sweep(specs, RunStore(folder), data=data)
+        return [_compared(spec, fresh, kept) for spec in specs]
 
 
-def _compared(spec: RunSpec, fresh: pd.DataFrame, kept: pd.DataFrame) -> Agreement:
-    new, old = (frame[frame["run"] == spec.id].iloc[0] for frame in (fresh, kept))
+def _compared(spec: RunSpec, fresh: Tables, kept: Tables) -> Agreement:
+    new, old = (tables.runs[tables.runs["run"] == spec.id].iloc[0] for tables in (fresh, kept))
     figures = [*RUN_FIGURES, "status", "diverged_step"]
-    equal = all(same(new[c], old[c]) for c in figures)
+    odd = [name for name in TABLES[1:] if not _same_rows(name, spec.id, fresh, kept)]
+    equal = not odd and all(same(new[c], old[c]) for c in figures)
     here = provenance(choose_device().type)
     expected = all(old[f"provenance_{name}"] == here[name] for name in ("torch", "device", "processor", "instructions"))
-    distances = {c: _in_spreads(float(new[c]), float(old[c]), _spread(kept, old, c)) for c in JUDGED}
+    distances = {c: _in_spreads(float(new[c]), float(old[c]), _spread(kept.runs, old, c)) for c in JUDGED}
     if new["status"] != old["status"]:
         return Agreement(spec, False, expected, np.inf, "status")
     # What differs and cannot be judged comes before what is within the limit, and after what is beyond it.
     measure = max(distances, key=lambda c: LIMIT if np.isnan(distances[c]) else distances[c])
-    return Agreement(spec, equal, expected, distances[measure], measure)
+    return Agreement(spec, equal, expected, distances[measure], odd[0] if odd and not distances[measure] else measure)
+
+
+def _same_rows(table: str, run: str, fresh: Tables, kept: Tables) -> bool:
+    """Whether a run's rows in a table agree in the digits that a ledger keeps; it keeps units of some runs only."""
+    new, old = (
+        in_digits(frame[frame["run"] == run][list(COLUMNS[table])].reset_index(drop=True), DIGITS[table])
+        for frame in (getattr(fresh, table), getattr(kept, table))
+    )
+    return (table in PER_UNIT and old.empty) or bool(((new == old) | (new.isna() & old.isna())).all(axis=None))
 
 
 def _spread(kept: pd.DataFrame, old: pd.Series, column: str) -> float:

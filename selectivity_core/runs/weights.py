@@ -146,8 +146,8 @@ def _read(profile: Path, name: str) -> bytes | None:
     record_read(profile / WEIGHTS / name)
     try:
         return read_in(profile, f"{WEIGHTS}/{name}")
-    except OSError as error:
-        raise StoreError(f"{profile / WEIGHTS / name}: cannot be read ({error.strerror or error})") from error
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{profile / WEIGHTS / name}: cannot be read ({error})") from error
 
 
 def _sums(profile: Path) -> dict[str, str]:

@@ -72,6 +72,7 @@ class Worker:
         finally:
             self.process.kill()
             self.process.wait()
+            self.process.stdin.close()  # type: ignore[union-attr]
             os.close(self.output)
 
 

@@ -12,6 +12,7 @@ def shown(**data):
     return new_notebook(cells=[new_code_cell("x", outputs=[new_output("display_data", data)])])
 
 
+@pytest.mark.fault("HTML in what notebooks print", "inert")
 def test_html_in_markdown_is_shown_as_text():
     evil = "n = 3, p < 0.05 <script>alert(1)</script> <img src=x onerror=alert(1)> <!-- x -->"
     notebook = shown(**{"text/markdown": evil})
@@ -21,6 +22,7 @@ def test_html_in_markdown_is_shown_as_text():
     assert text.startswith("n = 3, p < 0.05 &lt;script>") and text.count("<") == 1
 
 
+@pytest.mark.fault("scripts in what notebooks show", "inert")
 def test_scripts_in_html_are_named():
     (problem,) = defuse(shown(**{"text/html": "<b>x</b><script>alert('no one wrote this')</script>"}))
     assert problem.startswith("a script that is not the package's: <script>alert")
@@ -32,6 +34,7 @@ def test_scripts_in_html_are_named():
 OWN = "let own = 1;"
 
 
+@pytest.mark.fault("ways to run a script in HTML", "inert")
 @pytest.mark.parametrize(
     ("html", "found"),
     [
@@ -43,7 +46,10 @@ OWN = "let own = 1;"
         ('<script type="module">import "no one wrote this"</script>', 1),
         ("<svg onload=x()></svg>", 1),
         ('<a href=" JavaScript:alert(1)">x</a>', 1),
-        ("<iframe srcdoc=x></iframe><object></object><embed>", 3),
+        ('<a href="java\n\tscript:alert(1)">x</a><a href="\x01vbscript:x">y</a>', 2),
+        ('<a href="data:text/html,x">x</a><img alt="x" src="data:image/png;base64,x">', 1),
+        ('<meta http-equiv="refresh" content="0;url=javascript:alert(1)"><base href="//example.org">', 2),
+        ("<iframe srcdoc=x></iframe><object></object><embed><applet></applet>", 4),
     ],
 )
 def test_what_stands_in_the_package_may_run(html, found, monkeypatch):

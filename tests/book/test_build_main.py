@@ -100,6 +100,7 @@ def test_a_book_from_nothing_and_again(book, tmp_path, monkeypatch, capsys):
     assert "mnist drawn again" in page.read_text()
 
 
+@pytest.mark.fault("two builds of the book at once", "finished")
 def test_a_second_build_waits_for_the_first(book, monkeypatch, capsys):
     built, done = [], threading.Event()
     monkeypatch.setattr(main, "_build", lambda *given: built.append(given) or done.set())

@@ -24,6 +24,7 @@ def site(tmp_path):
     return folder
 
 
+@pytest.mark.fault("requests for listings, and for what lies outside the site", "read")
 def test_it_gives_files_of_the_site_and_nothing_else(site):
     with local_server(site) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

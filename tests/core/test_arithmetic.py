@@ -137,11 +137,19 @@ def tensors(dtype):
     torch.set_default_dtype(torch.float32)
 
 
+@contextmanager
+def made_on(device):
+    torch.set_default_device(device)
+    yield
+    torch.set_default_device(None)
+
+
 CALLERS = {
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
     "no autocast": lambda: torch.autocast("cpu", enabled=False),  # whose end alone would clear the cache of weights
     "products in part": lambda: products("medium"), "backends in part": lambda: backends("bf16"),
-    "wide tensors": lambda: tensors(torch.float64),
+    "wide tensors": lambda: tensors(torch.float64), "tensors elsewhere": lambda: made_on("meta"),
+    "no gradients": torch.no_grad, "inference": torch.inference_mode,
 }  # fmt: skip
 
 
@@ -151,6 +159,7 @@ def undisturbed(request):
     return train(spec, progress=False)
 
 
+@pytest.mark.fault("autocast and other settings of the caller's", "same")
 @pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS)
 def test_a_callers_settings_change_no_bit_of_a_run_and_are_as_before_afterwards(undisturbed, caller):
     def settings():

@@ -121,20 +121,65 @@ def wrong_size(folder: Path):
 
 def deep(folder: Path):
     Image.fromarray(np.full((32, 32), 40_000, dtype=np.uint16)).save(folder / "train/dog/0003.png")
-    return r"train/dog/0003\.png: more than 8 bits a channel \(mode I;16\); save it with 8"
+    return r"train/dog/0003\.png: 16 bits a channel; save it with 8"
+
+
+def png(path: Path, width: int, height: int, bits: int, pixels: bytes) -> None:
+    """An RGB image of which only the header need be right."""
+    header = struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")]
+    content = [struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in chunks]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(content))
+
+
+def deep_colours(folder: Path):
+    """Pillow reads it, and keeps the upper half of each number."""
+    png(folder / "train/dog/0003.png", 32, 32, 16, bytes(32 * (1 + 32 * 6)))
+    return r"train/dog/0003\.png: 16 bits a channel; save it with 8"
+
+
+def transparent(folder: Path):
+    Image.new("RGBA", (32, 32), (1, 2, 3, 0)).save(folder / "train/dog/0003.png")
+    return r"train/dog/0003\.png: partly transparent; save it without an alpha channel"
+
+
+def of_another_format(folder: Path):
+    Image.new("L", (32, 32)).save(folder / "train/dog/0003.png", format="GIF")
+    return r"train/dog/0003\.png: not a readable image \(cannot identify"
+
+
+def endless(folder: Path):
+    (folder / "train/dog/0003.png").unlink()
+    os.mkfifo(folder / "train/dog/0003.png")
+    return r"train/dog/0003\.png: is no file"
 
 
 def bomb(folder: Path):
     """Refused by its header: half a kilobyte of file, two gigabytes of pixels."""
-    header = struct.pack(">IIBBBBB", 40_000, 20_000, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(99))), (b"IEND", b"")]
-    content = [struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in chunks]
-    (folder / "train/dog/0003.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(content))
+    png(folder / "train/dog/0003.png", 40_000, 20_000, 8, bytes(99))
     return r"train/dog/0003\.png: not a readable image \(Image size \(800000000 pixels\) exceeds limit"
 
 
+@pytest.mark.fault("image folders that are short, odd, damaged, of 16 bits, too large", "checked")
 @pytest.mark.parametrize(
-    "harm", [short, long, missing_class, mislabelled, no_test, truncated, empty, garbage, wrong_size, deep, bomb]
+    "harm",
+    [
+        short,
+        long,
+        missing_class,
+        mislabelled,
+        no_test,
+        truncated,
+        empty,
+        garbage,
+        wrong_size,
+        deep,
+        deep_colours,
+        transparent,
+        of_another_format,
+        endless,
+        bomb,
+    ],
 )
 def test_bad_class_folders_are_refused_in_one_line(cifar10, cache, harm):
     words = harm(cifar10 / "cifar10")
@@ -162,6 +207,7 @@ def test_what_notebooks_and_macs_leave_beside_images_is_left_out(cifar10):
     assert load("cifar10", cifar10).digest == first.digest
 
 
+@pytest.mark.fault("decoded images damaged in the cache", "named")
 def test_decoded_images_are_kept_and_checked(cifar10, cache, monkeypatch):
     first = load("cifar10", cifar10)
     kept = sorted(cache.iterdir())
@@ -187,6 +233,7 @@ def test_decoded_images_are_kept_and_checked(cifar10, cache, monkeypatch):
         assert kept[0].read_bytes() == whole
 
 
+@pytest.mark.fault("another folder with equal names, sizes and times", "unmixed")
 def test_another_folder_with_equal_names_sizes_and_times_is_another(cifar10, tmp_path):
     first, path = load("cifar10", cifar10), "cifar10/train/cat/0000.png"
     shutil.copytree(cifar10 / "cifar10", tmp_path / "b" / "cifar10")
@@ -221,6 +268,7 @@ sources._write_cache(Path(sys.argv[1]) / "x.npy", torch.zeros(4, dtype=torch.uin
 """
 
 
+@pytest.mark.fault("a decoding killed", "whole")
 def test_what_a_killed_decode_left_is_removed_and_what_a_living_one_writes_is_not(cifar10, cache):
     done = subprocess.run([sys.executable, "-c", KILLED, str(cache)], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -248,6 +296,7 @@ def test_a_cache_that_cannot_be_kept_costs_nothing_but_time(cifar10, monkeypatch
     assert "decoded images could not be kept" in capsys.readouterr().err
 
 
+@pytest.mark.fault("a made-up copy in torchvision's layout", "checked")
 def test_a_made_up_torchvision_copy_fails_its_checksum(tmp_path):
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
@@ -271,6 +320,7 @@ def test_tiny_imagenets_flat_validation_folder(tiny_imagenet):
     np.testing.assert_array_equal(data.test_images[0, ..., 2], pixels(64, 1000, 1))
 
 
+@pytest.mark.fault("copies of Tiny ImageNet that are short or mislabelled", "checked")
 @pytest.mark.parametrize(
     ("harm", "words"),
     [

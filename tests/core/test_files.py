@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ def test_replace_puts_content_whole_and_leaves_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.fault("replacing a file fails at each step", "kept")
 @pytest.mark.parametrize("call", ["open", "fsync"])
 def test_a_failed_replace_leaves_what_stood_there(tmp_path, monkeypatch, call):
     path = tmp_path / "a.csv"
@@ -71,6 +73,23 @@ def test_digest_is_sha256():
     assert files.sha256(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
+@pytest.mark.fault("a FIFO, a folder, a device, a file of 1 TB in place of a file", "named")
+@pytest.mark.parametrize("kind", ["FIFO", "folder", "device", "sparse"])
+def test_only_plain_files_of_bounded_size_are_read(tmp_path, kind):
+    path = tmp_path / "a"
+    if kind == "FIFO":
+        os.mkfifo(path)  # nobody ever writes to it
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    with pytest.raises(ValueError, match="'a' is no plain file of at most 1,073,741,824 bytes"):
+        files.read(path)
+
+
 @pytest.fixture
 def places(tmp_path):
     """A folder, what is to replace it, and where the old one goes."""
@@ -94,6 +113,7 @@ def test_a_folder_is_replaced_whole(places):
     assert not trash.exists()
 
 
+@pytest.mark.fault("replacing a folder fails or is cut off at each step", "whole")
 @pytest.mark.parametrize("step", [0, 1, 2])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.EIO, "Input/output error")], ids=["cut", "failed"])
 def test_a_replacement_that_does_not_come_to_its_end_leaves_the_old_folder(places, monkeypatch, step, error):

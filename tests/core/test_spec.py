@@ -82,6 +82,7 @@ def test_schedules_and_windows_that_cannot_be(changes, message):
         RunSpec(**changes)
 
 
+@pytest.mark.fault("the same value written in several ways", "read")
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -129,6 +130,7 @@ BELOW_AND_ABOVE = {
 }  # fmt: skip
 
 
+@pytest.mark.fault("values of the wrong kind in every field of a spec", "read")
 @pytest.mark.parametrize("name", field_names())
 def test_every_field_refuses_what_it_cannot_hold(name):
     bad = ["x", None, [1], float("nan"), float("inf"), 10**400, b"x", {}]

@@ -26,6 +26,7 @@ def test_the_last_two_are_kept(three):
     assert [p.name[:6] for p in three.files()] == ["000002", "000001"]
 
 
+@pytest.mark.fault("damaged checkpoints", "resumed")
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "dtype"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(three, tiny, capsys, damage):
     latest, content = three.files()[0], bytearray(three.files()[0].read_bytes())
@@ -42,6 +43,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(three, tiny, capsys, 
     assert f"{latest}: damaged" in capsys.readouterr().err
 
 
+@pytest.mark.fault("forged checkpoints", "resumed")
 @pytest.mark.parametrize("content", [b"", b"{", (1 << 62).to_bytes(8, "little") + b"{}"])
 def test_a_checkpoint_that_is_none_though_its_checksum_holds_is_passed_over(three, tiny, capsys, content):
     name = f"000009-00000000-12345678-{hashlib.sha256(content).hexdigest()[:32]}.safetensors"
@@ -64,6 +66,7 @@ def test_none_that_verifies_means_a_fresh_start(three, tiny, capsys):
     assert capsys.readouterr().err.count("damaged") == 2
 
 
+@pytest.mark.fault("checkpoints of another run, data or version", "unmixed")
 def test_checkpoints_of_another_run_data_or_version_are_not_used(three, tiny, capsys, monkeypatch):
     assert not three.restore(Trainer(tiny.replace(alpha=1.0), load("digits")))
     assert "of another spec, it is not used" in capsys.readouterr().err
@@ -115,6 +118,7 @@ def test_a_checkpoint_made_elsewhere_can_be_put_here(three, tiny, tmp_path):
     assert trainer.epoch == 2
 
 
+@pytest.mark.fault("a checkpoint half written", "resumed")
 def test_what_a_kill_left_half_written_is_removed(three, tiny):
     part = three.folder / ".000003-00000000-x.safetensors.1234.part"
     part.write_bytes(b"half")
@@ -135,6 +139,7 @@ def test_damaged_ones_ahead_do_not_push_out_good_ones(three, tiny):
     assert three.place() == (2, 0)
 
 
+@pytest.mark.fault("a checkpoint that does not read back", "resumed")
 def test_one_that_does_not_read_back_leaves_those_before(three, tiny, monkeypatch, capsys):
     before = three.files()
 
@@ -161,6 +166,7 @@ def test_checkpoints_of_other_data_stay_while_the_run_is_trained_anew(three, tin
     assert len(three.files()) == 4
 
 
+@pytest.mark.fault("checkpoints whose weights do not fit", "resumed")
 @pytest.mark.parametrize("change", ["dtype", "shape", "name"])
 def test_weights_that_do_not_fit_the_network_are_not_taken(three, tiny, capsys, change):
     """Consistently renamed, so that the checksum holds: what it guards against is a mistake, not the disk."""
@@ -185,6 +191,7 @@ def test_weights_that_do_not_fit_the_network_are_not_taken(three, tiny, capsys, 
     assert "its fc1.weight does not fit the network" in capsys.readouterr().err
 
 
+@pytest.mark.fault("saving a checkpoint fails", "resumed")
 def test_a_failed_save_leaves_the_earlier_ones(three, tiny, monkeypatch):
     before = {p: p.read_bytes() for p in three.files()}
 

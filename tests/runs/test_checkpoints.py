@@ -56,6 +56,7 @@ def same(one, other) -> None:
     assert all(torch.equal(v, other.weights[k]) for k, v in one.weights.items())
 
 
+@pytest.mark.fault("stopped at chosen steps of many settings", "same")
 @pytest.mark.parametrize(
     ("name", "epoch", "step"),
     [("mlp", 0, 1), ("mlp", 1, 0), ("mlp", 1, 3), ("mlp", 2, 0), ("mlp", 3, 4), ("resnet20", 1, 0), ("resnet20", 1, 2)],
@@ -71,6 +72,7 @@ def test_a_resumed_run_is_bit_equal(tmp_path, name, epoch, step):
     same(train(spec, progress=False, checkpoints=Checkpoints(tmp_path)), whole)
 
 
+@pytest.mark.fault("stopped inside an epoch, at its end, and again", "same")
 def test_a_run_that_is_stopped_inside_an_epoch_goes_on_bit_equal(tmp_path):
     spec, asked = SPECS["mlp"].replace(epochs=10), []
 
@@ -89,6 +91,7 @@ def test_a_run_that_is_stopped_inside_an_epoch_goes_on_bit_equal(tmp_path):
     assert len(asked) == 40
 
 
+@pytest.mark.fault("killed while it trains", "resumed")
 @pytest.mark.slow
 def test_a_killed_run_is_taken_up_again(tmp_path):
     spec = SPECS["mlp"].replace(epochs=200)

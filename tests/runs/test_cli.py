@@ -69,6 +69,7 @@ SPECS = {
 }
 
 
+@pytest.mark.fault("options of train that cannot be", "read")
 @pytest.mark.parametrize(("words", "message"), SPECS.values(), ids=SPECS)
 def test_train_refuses(words, message, refused, tmp_path):
     assert message in refused("train", *words, "--store", tmp_path / "runs")
@@ -103,6 +104,8 @@ SWEEPS = {
     "jobs negative": (("--jobs=-2",), "argument --jobs: '-2' given"),
     "shard 0": (("--shard", "0/2"), "argument --shard: '0/2' given; I/N such as 1/4 is needed, with I from 1 to N"),
     "shard beyond": (("--shard", "3/2"), "argument --shard: '3/2' given"),
+    "jobs of many digits": (("--jobs", "9" * 5000), "given; a whole number of at least 1 is needed"),
+    "shard of many digits": (("--shard", "1/" + "9" * 5000), "given; I/N such as 1/4 is needed"),
     "shard alone": (("--shard", "3"), "argument --shard: '3' given"),
     "budget text": (("--time-budget", "1h"), "argument --time-budget: '1h' given; seconds from 0 on are needed"),
     "budget negative": (("--time-budget=-1",), "argument --time-budget: '-1' given"),
@@ -118,6 +121,7 @@ SWEEPS = {
 }
 
 
+@pytest.mark.fault("options of sweep and plan that cannot be", "read")
 @pytest.mark.parametrize(("words", "message"), SWEEPS.values(), ids=SWEEPS)
 def test_sweep_refuses(words, message, refused, tmp_path):
     assert message in refused("sweep", *words, "--store", tmp_path / "runs")
@@ -239,7 +243,10 @@ FIGURES = {
     "unknown notebook": (("04_figure_5",), "notebook 04_figure_5: there is none; did you mean 04_figure_3?"),
     "not YAML": (("05_figure_4", "-y", "alphas: [1"), "parameters: 'alphas: [1' given; it is not YAML ("),
     "twice": (("05_figure_4", "-y", "{alphas: [1], alphas: [2]}"), "a name stands there twice"),
-    "laughs": (("05_figure_4", "-y", "a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]"), "without tags, anchors or aliases"),
+    "laughs": (
+        ("05_figure_4", "-y", "a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]"),
+        "[*b, *b]' given; plain values, lists and mappings are needed, without tags, anchors or aliases",
+    ),
     "profile": (("05_figure_4", "-y", "profile: digit"), "profile: 'digit' given; one of digits, "),
     "seeds": (("05_figure_4", "-y", "seeds: -3"), "seeds: -3 given; a count from 0 on, or a list of seeds, is needed"),
     "too many seeds": (
@@ -253,6 +260,7 @@ FIGURES = {
 }
 
 
+@pytest.mark.fault("parameters that cannot be, aliases that expand without end", "read")
 @pytest.mark.parametrize(("words", "message"), FIGURES.values(), ids=FIGURES)
 def test_figure_refuses(words, message, refused, tmp_path):
     assert message in refused("figure", *words, "--out", tmp_path / "out.ipynb")
@@ -267,6 +275,7 @@ VALUES = {
 }  # fmt: skip
 
 
+@pytest.mark.fault("010, 1:30, 0x10, dates and words in YAML", "read")
 @pytest.mark.parametrize(("text", "value"), VALUES.items())
 def test_yaml_is_read_as_plain_decimal_values(text, value):
     found = read_yaml("x", text)
@@ -297,6 +306,7 @@ def ended(*words: str, **environment: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.fault("status | head -1", "read")
 @pytest.mark.slow
 def test_output_that_nobody_reads_is_no_traceback(finished):
     status = f"{sys.executable} -m selectivity_core.cli status --store '{finished[0].path}'"
@@ -307,6 +317,7 @@ def test_output_that_nobody_reads_is_no_traceback(finished):
     assert (code, "Traceback" in done.stderr) in (("141", False), ("0", False))  # 0 where all fitted into the pipe
 
 
+@pytest.mark.fault("an ASCII locale", "read")
 @pytest.mark.slow
 def test_a_terminal_without_greek_letters(finished):
     ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
@@ -316,6 +327,7 @@ def test_a_terminal_without_greek_letters(finished):
     assert rb"mlp on digits, \u03b1 = -1, seed 0" in done.stdout
 
 
+@pytest.mark.fault("more threads than OpenMP allows", "read")
 @pytest.mark.slow
 def test_more_threads_than_openmp_allows_is_one_line_and_does_not_hang(tmp_path):
     words = ("train", "--set", "threads=2", "--set", "epochs=1", "--store", str(tmp_path))
@@ -324,10 +336,16 @@ def test_more_threads_than_openmp_allows_is_one_line_and_does_not_hang(tmp_path)
     assert b"threads: 2 given; OMP_THREAD_LIMIT allows 1" in done.stderr
 
 
+@pytest.mark.fault("paths of 5,000 letters", "read")
 def test_a_path_that_is_too_long_is_one_line(refused, tmp_path):
     for words in (("train",), ("status",), ("plan",), ("sweep", "--jobs", "1")):
         assert "File name too long" in refused(*words, "--store", tmp_path / ("x" * 5000))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.fault("a full disk under a command", "read")
+def test_a_home_folder_that_there_is_not_is_one_line(refused):
+    assert "~nobody9/runs: there is no home folder of that name" in refused("status", "--store", "~nobody9/runs")
 
 
 def test_a_file_system_error_is_one_line(monkeypatch, refused, tmp_path):

@@ -126,6 +126,7 @@ def test_status_of_a_grid_has_every_kind(call, store, monkeypatch):
     assert sum(line.endswith("stale (result version 1, now 2)") for line in said) == 2
 
 
+@pytest.mark.fault("names of folders that look like output", "read")
 def test_names_of_folders_forge_no_lines_of_a_status(call, tmp_path):
     (tmp_path / "0: complete\n1").mkdir()
     assert len(call("status", "--store", tmp_path)[1]) == 2
@@ -208,6 +209,7 @@ def test_an_export_says_which_trainings_it_kept_or_replaced(call, store, tmp_pat
     assert call(*words, again.path, "--replace") == (0, ["digits: 3 runs, 1 replaced"], [])
 
 
+@pytest.mark.fault("a run of a later schema", "checked")
 def test_a_run_of_a_later_schema_blocks_nothing(call, store, tmp_path):
     manifest = store.folder(TINY) / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 2'))

@@ -146,6 +146,7 @@ def spoilt(**changes):
     return train_by_value
 
 
+@pytest.mark.fault("results of other code or data from a cluster", "checked")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -165,11 +166,13 @@ def test_results_of_other_code_or_data_are_refused(tmp_path, monkeypatch, change
     assert RunStore(tmp_path).folders() == []
 
 
+@pytest.mark.fault("an order of another version", "checked")
 def test_an_order_of_another_version_is_refused_before_anything_is_trained():
     with pytest.raises(SelectivityError, match=r"its worker has package .*, here is package 9: install the same"):
         train_by_value(TINY.replace(dataset="cifar10"), "package 9", None, math.inf, None, "")
 
 
+@pytest.mark.fault("an executor that gives up", "finished")
 def test_an_executor_that_gives_up_is_one_clear_line_and_gets_nothing_more(tmp_path):
     class Lost(Executor):
         asked = 0
@@ -190,6 +193,7 @@ def test_an_executor_that_gives_up_is_one_clear_line_and_gets_nothing_more(tmp_p
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.fault("two clients with one sweep", "kept")
 def test_two_sweeps_with_executors_on_one_store_train_each_run_once(tmp_path, monkeypatch):
     trained, answers, real = [], [], train_by_value
 
@@ -209,6 +213,8 @@ def test_two_sweeps_with_executors_on_one_store_train_each_run_once(tmp_path, mo
     same(*answers)
 
 
+@pytest.mark.fault("Ctrl-C of a sweep elsewhere", "ended")
+@pytest.mark.usefixtures("interrupts")
 def test_ctrl_c_brings_back_the_checkpoints_of_an_executor(tmp_path, monkeypatch):
     real = Checkpoints.after_step
 
@@ -229,7 +235,8 @@ def test_ctrl_c_brings_back_the_checkpoints_of_an_executor(tmp_path, monkeypatch
 LONGER = [TINY.replace(seed=s, alpha=a, epochs=60) for s in range(4) for a in (-1.0, 0.0, 1.0)]
 ENDLESS = [TINY.replace(epochs=10**5)]
 CLIENT = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what they start in the background ignore it
 from selectivity_core import RunSpec, sweep
 from selectivity_core.runs.cluster import scheduled
 with scheduled(sys.argv[1]) as executor:
@@ -290,6 +297,7 @@ def waits_for(happened, seconds: float = 300) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.fault("a worker and the client of a cluster killed", "same")
 @pytest.mark.slow
 def test_a_cluster_that_loses_a_worker_and_its_client_gives_the_tables_of_a_serial_sweep(tmp_path, dask):
     address, _, worker = dask
@@ -319,6 +327,7 @@ def test_a_cluster_that_loses_a_worker_and_its_client_gives_the_tables_of_a_seri
     same(sweep(LONGER, store, on_missing="raise"), sweep(LONGER, tmp_path / "serial", jobs=1, progress=False))
 
 
+@pytest.mark.fault("workers of another version, and without the package", "checked")
 @pytest.mark.slow
 def test_workers_of_another_version_or_without_the_package_are_named_and_get_no_run(tmp_path, dask, capsys):
     address, _, worker = dask
@@ -344,6 +353,7 @@ def test_workers_of_another_version_or_without_the_package_are_named_and_get_no_
     same(found, sweep(SPECS, tmp_path / "serial", jobs=1, progress=False))
 
 
+@pytest.mark.fault("SIGINT and SIGKILL of a client", "ended")
 @pytest.mark.slow
 def test_a_client_that_ends_takes_its_runs_along(tmp_path, dask):
     """Ctrl-C brings their checkpoints back; after kill -9 they stop, too."""
@@ -366,6 +376,7 @@ def test_a_client_that_ends_takes_its_runs_along(tmp_path, dask):
         assert store.checkpoints(ENDLESS[0]).place() is not None
 
 
+@pytest.mark.fault("the scheduler killed", "finished")
 @pytest.mark.slow
 def test_a_scheduler_that_is_gone_ends_the_sweep_with_one_line(tmp_path, dask):
     address, scheduler, worker = dask
@@ -393,6 +404,7 @@ def test_without_dask_the_remedy_is_named(monkeypatch):
         scheduled("tcp://127.0.0.1:1").__enter__()
 
 
+@pytest.mark.fault("no scheduler", "named")
 @pytest.mark.slow
 def test_no_scheduler_there_is_one_clear_line(monkeypatch):
     monkeypatch.setattr("selectivity_core.runs.cluster.TIMEOUT", 1)

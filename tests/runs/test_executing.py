@@ -59,6 +59,7 @@ def test_what_others_are_busy_with_is_asked_for_again_last(handed_out):
     assert begun == [0, 1, 2, 3, 1, 3, 3]
 
 
+@pytest.mark.fault("runs that end their worker, a made-up one", "finished")
 def test_a_run_that_costs_its_third_worker_is_set_aside_by_name_and_the_others_finish(handed_out):
     died = WorkerDied("signal 9 (out of memory?)")
     found, begun = handed_out(seed0=[died], seed2=[died, died, "finished"])
@@ -67,6 +68,7 @@ def test_a_run_that_costs_its_third_worker_is_set_aside_by_name_and_the_others_f
     assert begun == [0, 1, 2, 3, 0, 2, 0, 2]
 
 
+@pytest.mark.fault("a run that fails", "finished")
 def test_a_failed_run_costs_no_other(handed_out):
     found, _ = handed_out(seed1=[SelectivityError("no")])
     assert found == [(0, ""), (1, "no"), (2, ""), (3, "")]
@@ -118,6 +120,7 @@ def at_step(monkeypatch, step, act):
     return steps
 
 
+@pytest.mark.fault("the wall clock an hour ahead and behind", "resumed")
 @pytest.mark.parametrize("hour", [3600.0, -3600.0])
 def test_a_time_budget_stops_a_sweep_whatever_the_wall_clock_says_and_the_next_goes_on(tmp_path, monkeypatch, hour):
     now = [time.monotonic()]
@@ -142,14 +145,7 @@ def test_a_time_budget_that_is_none_is_refused(tmp_path, budget):
         sweep(SPECS, tmp_path, time_budget=budget)
 
 
-@pytest.fixture
-def interrupts():
-    """Ctrl-C as in a terminal: a shell lets what it starts in the background ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
+@pytest.mark.fault("Ctrl-C of a sweep in this process", "ended")
 @pytest.mark.usefixtures("interrupts")
 def test_ctrl_c_leaves_a_checkpoint_in_this_process_too(tmp_path, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
@@ -163,6 +159,7 @@ def test_ctrl_c_leaves_a_checkpoint_in_this_process_too(tmp_path, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.fault("a second signal", "ended")
 @pytest.mark.usefixtures("interrupts")
 def test_a_second_signal_takes_its_course_at_once():
     with pytest.raises(KeyboardInterrupt), stopping() as stop:
@@ -173,6 +170,7 @@ def test_a_second_signal_takes_its_course_at_once():
         raise AssertionError("it did not")
 
 
+@pytest.mark.fault("a step that does not end", "ended")
 @pytest.mark.usefixtures("interrupts")
 def test_a_signal_that_does_not_end_in_time_takes_its_course(monkeypatch):
     monkeypatch.setattr(executing, "GRACE", -0.95)

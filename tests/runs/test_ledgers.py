@@ -133,6 +133,7 @@ def test_no_ledger_is_empty(folder, monkeypatch):
     assert export(RunStore(folder / "nothing"), folder) == {}
 
 
+@pytest.mark.fault("tables of a ledger that are none", "named")
 @pytest.mark.parametrize("content", [b"", b"run,alpha\na,1\n", gzip.compress(b"run\na\n", mtime=0)[:-9]])
 def test_a_damaged_ledger_is_named(folder, content):
     (folder / "digits").mkdir(parents=True)
@@ -141,6 +142,7 @@ def test_a_damaged_ledger_is_named(folder, content):
         ledger().runs  # noqa: B018
 
 
+@pytest.mark.fault("export of stale runs", "unmixed")
 def test_stale_runs_are_neither_exported_nor_read(finished, folder, monkeypatch, tmp_path):
     store, specs = finished
     export(store)
@@ -175,6 +177,7 @@ def another(store, path, spec, **columns):
     return found
 
 
+@pytest.mark.fault("export of runs made from other data", "unmixed")
 def test_two_copies_of_the_data_are_never_mixed(finished, folder, tmp_path):
     store, specs = finished
     other = another(store, tmp_path / "other", specs[0], provenance_digest="f" * 64)
@@ -200,6 +203,7 @@ def sums(runs, spec):
 SUMS = Analysis("bounds", "sums", 1, sums)
 
 
+@pytest.mark.fault("export of another training of a run", "kept")
 def test_a_training_that_the_ledger_has_stays_unless_it_is_to_be_replaced(finished, folder, tmp_path, tiny_digits):
     store, specs = finished
     copy = RunStore(tmp_path / "store")
@@ -225,6 +229,7 @@ def test_a_training_that_the_ledger_has_stays_unless_it_is_to_be_replaced(finish
     }  # fmt: skip
 
 
+@pytest.mark.fault("export of results worked out of earlier weights", "unmixed")
 def test_results_of_earlier_weights_are_not_exported(finished, folder, tmp_path):
     store, specs = finished
     copy = RunStore(tmp_path / "store")
@@ -239,6 +244,7 @@ def test_results_of_earlier_weights_are_not_exported(finished, folder, tmp_path)
     assert set(ledger("digits").bounds["run"]) == {s.id for s in specs[:2]}
 
 
+@pytest.mark.fault("four exports to one ledger at once", "kept")
 def test_exports_at_the_same_time_lose_nothing(finished, folder, tmp_path):
     store, specs = finished
     parts, errors = [], []
@@ -262,6 +268,7 @@ def test_exports_at_the_same_time_lose_nothing(finished, folder, tmp_path):
     assert ledger_problems(folder) == []
 
 
+@pytest.mark.fault("an export cut off at each rename", "whole")
 @pytest.mark.parametrize("step", range(4))  # of the three renames that put an export in place
 def test_an_export_that_is_cut_off_leaves_the_tables_of_the_one_before(finished, folder, tmp_path, monkeypatch, step):
     store, specs = finished
@@ -291,6 +298,7 @@ def test_an_export_that_is_cut_off_leaves_the_tables_of_the_one_before(finished,
     assert sorted(p.name for p in folder.iterdir()) == [".lock", ".stage", "digits"]
 
 
+@pytest.mark.fault("an export while the ledger is read", "unmixed")
 def test_a_ledger_that_is_replaced_while_it_is_read_is_noticed(finished, folder, tmp_path):
     store, specs = finished
     one = RunStore(tmp_path / "one")
@@ -304,6 +312,7 @@ def test_a_ledger_that_is_replaced_while_it_is_read_is_noticed(finished, folder,
     assert len(ledger("digits").layers) > len(specs)
 
 
+@pytest.mark.fault("a file of the user beside the tables", "kept")
 def test_a_stray_file_is_not_lost_in_an_export(finished, folder):
     export(finished[0])
     (folder / "digits" / "notes.txt").write_text("mine")
@@ -312,6 +321,7 @@ def test_a_stray_file_is_not_lost_in_an_export(finished, folder):
     assert (folder / "digits" / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.fault("export of what does not verify", "checked")
 def test_nothing_is_written_that_verify_would_refuse(finished, folder, tmp_path):
     store, specs = finished
     export(store)

@@ -40,6 +40,7 @@ def acquires(path, within: float) -> bool:
     return got.wait(within)
 
 
+@pytest.mark.fault("the holder of a lock is killed", "finished")
 def test_killing_the_holder_needs_no_unlocking(tmp_path):
     path = tmp_path / "sub" / "run.lock"
     child = holder(path)
@@ -79,6 +80,7 @@ def test_other_locks_are_free_and_an_error_releases(tmp_path):
     assert acquires(tmp_path / "a", 5)
 
 
+@pytest.mark.fault("a process that holds a lock forks", "finished")
 def test_a_forked_child_neither_holds_nor_is_kept_out_for_ever(tmp_path):
     path = tmp_path / "a"
     with lock(path):
@@ -92,6 +94,7 @@ def test_a_forked_child_neither_holds_nor_is_kept_out_for_ever(tmp_path):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.fault("a file system without locks", "named")
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS])
 def test_a_file_system_that_cannot_lock_is_refused(tmp_path, monkeypatch, code):
     def refuse(*_args):
@@ -143,6 +146,7 @@ def test_try_lock_says_whether_it_got_it_and_never_waits(tmp_path):
     assert not is_locked(path)
 
 
+@pytest.mark.fault("a lock file is removed while it is waited for", "kept")
 def test_a_lock_file_that_its_holder_removed_guards_nothing(tmp_path, monkeypatch):
     """Who waited for it must not take the file that is gone for the one that the next holder makes."""
     path, real = tmp_path / "run.lock", fcntl.flock

@@ -57,6 +57,7 @@ def test_the_folder_is_itself_a_store_and_the_tar_file_is_replaced_whole(store, 
     assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".part")] == []
 
 
+@pytest.mark.fault("export of a damaged run", "named")
 def test_a_damaged_run_is_not_exported(store, tmp_path):
     (store.folder(TINY) / "units.csv").write_text("x")
     (tmp_path / "a.tar").write_bytes(b"old")
@@ -67,7 +68,8 @@ def test_a_damaged_run_is_not_exported(store, tmp_path):
     assert RunStore(tmp_path / "moved").ids() == sorted(s.id for s in SPECS[1:])
 
 
-@pytest.mark.parametrize("name", ["a.tar.gz", "a.tgz", "a.zip"])
+@pytest.mark.fault("export to .tar.gz, .tgz, .zip", "read")
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.TAR.GZ", "a.tgz", "a.zip"])
 def test_a_packed_archive_is_not_taken_for_a_folder(store, tmp_path, name):
     with pytest.raises(StoreError, match=r"whose name ends in \.tar, is needed"):
         export_runs(store, tmp_path / name)
@@ -89,6 +91,7 @@ DAMAGES = {
 }  # fmt: skip
 
 
+@pytest.mark.fault("damaged files and manifests in an archive", "checked")
 @pytest.mark.parametrize("form", ["moved", "moved.tar"])
 @pytest.mark.parametrize(("name", "damage", "message"), DAMAGES.values(), ids=DAMAGES)
 def test_what_does_not_verify_is_refused_and_the_rest_taken(store, tmp_path, name, damage, message, form):
@@ -149,6 +152,7 @@ FORGERIES = {
 }  # fmt: skip
 
 
+@pytest.mark.fault("forged runs whose checksums match", "checked")
 @pytest.mark.parametrize("files", FORGERIES.values(), ids=FORGERIES)
 def test_matching_checksums_are_not_enough(store, tmp_path, files):
     forge(store, TINY, files=files(store))
@@ -160,6 +164,7 @@ def test_matching_checksums_are_not_enough(store, tmp_path, files):
     assert len(store_problems(store)) == 1
 
 
+@pytest.mark.fault("archives with files too few or too many", "checked")
 @pytest.mark.parametrize("change", ["missing", "more", "no manifest"])
 def test_missing_and_superfluous_files_are_refused(store, tmp_path, change):
     folder = store.folder(TINY)
@@ -173,6 +178,7 @@ def test_missing_and_superfluous_files_are_refused(store, tmp_path, change):
     assert needle[change] in moved.refused[0]
 
 
+@pytest.mark.fault("hidden files, subfolders and FIFOs among runs", "checked")
 def test_what_systems_leave_is_passed_over_and_odd_entries_cost_their_run_alone(store, tmp_path):
     for folder in (store.path, store.folder(TINY)):
         (folder / "@eaDir").mkdir()
@@ -184,8 +190,8 @@ def test_what_systems_leave_is_passed_over_and_odd_entries_cost_their_run_alone(
     assert moved.added == [TINY.id]
     assert sorted(moved.refused) == sorted(
         [
-            f"run {DIVERGING.id}: 'runs' is no file of a run",
-            f"run {SPECS[1].id}: 'more' is no file of a run",
+            f"run {DIVERGING.id}: 'runs' is no plain file of at most 1,073,741,824 bytes",
+            f"run {SPECS[1].id}: 'more' is no plain file of at most 1,073,741,824 bytes",
             "'-rf\\t': its name is no run's id",
         ]
     )
@@ -194,6 +200,7 @@ def test_what_systems_leave_is_passed_over_and_odd_entries_cost_their_run_alone(
 FORGED = "x/a\nselectivity: runs: 3 runs added\x1b[2K"
 
 
+@pytest.mark.fault("paths that lead out, links, devices, sparse files, forged lines in a tar file", "checked")
 @pytest.mark.parametrize("entry", ["../out", "/out", "a", "a/b/c", "a/../b", "link", "device", "sparse", FORGED])
 def test_anything_but_files_of_runs_is_refused_by_name_and_the_rest_taken(store, tmp_path, entry):
     export_runs(store, tmp_path / "a.tar")
@@ -215,6 +222,7 @@ def test_anything_but_files_of_runs_is_refused_by_name_and_the_rest_taken(store,
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tar", "other", "store"]
 
 
+@pytest.mark.fault("a tar file cut at many places", "named")
 @pytest.mark.parametrize("length", [0, 100, 5000, "half", "between"])
 def test_a_cut_tar_file_is_an_error(store, tmp_path, length):
     export_runs(store, tmp_path / "a.tar")
@@ -228,16 +236,28 @@ def test_a_cut_tar_file_is_an_error(store, tmp_path, length):
     assert store_problems(other) == []
 
 
+@pytest.mark.fault("a second archive behind the first", "named")
+def test_what_follows_the_end_of_a_tar_file_is_not_passed_over(store, tmp_path):
+    export_runs(store, tmp_path / "a.tar")
+    (tmp_path / "two.tar").write_bytes(2 * (tmp_path / "a.tar").read_bytes())
+    with pytest.raises(StoreError, match="something follows its end"):
+        import_runs(RunStore(tmp_path / "other"), tmp_path / "two.tar")
+
+
 def test_sources_and_targets_that_cannot_be_are_named(store, tmp_path):
     with pytest.raises(StoreError, match="nowhere: no such folder or file of runs"):
         import_runs(store, tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="file"):
         export_runs(store, tmp_path / "file")
+    for name in ("more", "more.tar"):
+        with pytest.raises(StoreError, match="lies in the store itself"):
+            export_runs(store, store.path / name)
     with pytest.raises(StoreError, match="file"):
         export_runs(store, tmp_path / "file" / "a.tar")
 
 
+@pytest.mark.fault("import over stale, damaged and current runs", "kept")
 def test_current_runs_replace_stale_and_damaged_ones_but_never_the_other_way(store, tmp_path, monkeypatch):
     export_runs(store, tmp_path / "good")
     (store.folder(TINY) / "manifest.json").write_text("{")  # damaged: a good copy mends it
@@ -255,6 +275,7 @@ def test_current_runs_replace_stale_and_damaged_ones_but_never_the_other_way(sto
     assert newer.holds(TINY)
 
 
+@pytest.mark.fault("import of runs made from other data", "unmixed")
 def test_runs_made_from_another_copy_of_the_data_never_come_in(store, tmp_path):
     other = RunStore(tmp_path / "other")
     import_runs(other, store.path)

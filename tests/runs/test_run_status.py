@@ -40,6 +40,7 @@ def test_stale_says_whether_data_or_version_made_it_so(store, monkeypatch):
     assert run_status(store, TINY, "0" * 64).detail.count(";") == 1
 
 
+@pytest.mark.fault("files of a run damaged, and its status asked for", "named")
 @pytest.mark.parametrize("name", ["manifest.json", "units.csv", "weights.safetensors"])
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
 def test_corrupt_names_the_file(store, name, damage):

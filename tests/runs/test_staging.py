@@ -30,6 +30,7 @@ def test_a_stage_is_gone_after_the_body_unless_it_was_renamed(tmp_path):
     assert list((tmp_path / "stage").iterdir()) == []
 
 
+@pytest.mark.fault("stages of killed and of living processes", "whole")
 def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(tmp_path):
     stage = tmp_path / "stage"
     assert remove_leftovers(stage) == 0

@@ -71,6 +71,7 @@ def test_only_whole_files_in_their_places(store, results):
     assert not list((store.path / ".stage").iterdir())
 
 
+@pytest.mark.fault("one byte of a run flipped", "named")
 @pytest.mark.parametrize("name", NAMES)
 def test_one_flipped_byte_is_noticed(store, results, name):
     path, run = store.folder(results[0].spec) / name, results[0].spec.id
@@ -91,6 +92,7 @@ def test_one_flipped_byte_is_noticed(store, results, name):
     assert store.holds(results[0].spec)
 
 
+@pytest.mark.fault("files of a run cut, emptied, removed", "named")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("length", [0, -1])
 def test_truncation_and_missing_files_are_noticed(store, results, name, length):
@@ -111,6 +113,7 @@ def test_truncation_and_missing_files_are_noticed(store, results, name, length):
             read()
 
 
+@pytest.mark.fault("manifests that are none", "named")
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"null", b'{"id": 3}', b"\xff\xfe"])
 def test_a_manifest_that_is_none_is_named(store, results, content):
     (store.folder(results[0].spec) / "manifest.json").write_bytes(content)
@@ -118,6 +121,7 @@ def test_a_manifest_that_is_none_is_named(store, results, content):
         store.holds(results[0].spec)
 
 
+@pytest.mark.fault("a run under the name of another", "named")
 def test_a_run_under_anothers_name_is_refused(store, results):
     other = results[0].spec.replace(seed=1)
     shutil.copytree(store.folder(results[0].spec), store.folder(other))
@@ -125,6 +129,7 @@ def test_a_run_under_anothers_name_is_refused(store, results):
         store.tables([other]).runs  # noqa: B018
 
 
+@pytest.mark.fault("a second training of a current run, and of a stale one", "kept")
 def test_a_current_run_is_kept_and_a_stale_one_set_aside(store, results, monkeypatch):
     manifest = store.folder(results[0].spec) / "manifest.json"
     before = manifest.stat().st_ino
@@ -139,6 +144,7 @@ def test_a_current_run_is_kept_and_a_stale_one_set_aside(store, results, monkeyp
     assert store.ids() == [results[0].spec.id]
 
 
+@pytest.mark.fault("writing fails at each file of a run", "whole")
 @pytest.mark.parametrize("at", range(len(NAMES)))
 def test_a_failed_write_leaves_the_store_as_it_was(tmp_path, results, monkeypatch, at):
     from selectivity_core.runs import store as module
@@ -182,6 +188,7 @@ RunStore(sys.argv[1]).add(train(TINY, progress=False))
 """
 
 
+@pytest.mark.fault("killed at some files of a run", "whole")
 @pytest.mark.slow
 @pytest.mark.parametrize("at", [3, 6, 7])
 def test_a_run_is_whole_or_absent_after_a_kill(tmp_path, results, at):
@@ -197,6 +204,7 @@ def test_a_run_is_whole_or_absent_after_a_kill(tmp_path, results, at):
     pd.testing.assert_frame_equal(store.table(spec.id, "units"), results[0].units, check_exact=True)
 
 
+@pytest.mark.fault("a store that cannot be written", "named")
 def test_a_store_that_cannot_be_written_is_one_clear_line(tmp_path, results):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"file/.*cannot be made") as raised:

@@ -79,6 +79,7 @@ def no_root() -> None:
         os.setuid(65534)
 
 
+@pytest.mark.fault("a limit on the size of files", "whole")
 def test_a_real_file_size_limit(store, results):
     said = faulty(store, results[1], small_files)
     assert len(said) == 2
@@ -89,6 +90,7 @@ def test_a_real_file_size_limit(store, results):
     unharmed(store)
 
 
+@pytest.mark.fault("a folder that may not be written", "whole")
 def test_a_real_read_only_folder(store, results):
     for folder in (store.path, *store.path.parents[:3]):  # another user has to get there
         folder.chmod(folder.stat().st_mode | 0o055)
@@ -180,6 +182,7 @@ def can_mount() -> bool:
     return done.returncode == 0
 
 
+@pytest.mark.fault("a disk that fills up", "whole")
 @pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="a small file system needs unshare -rm")
 def test_a_really_full_disk(tmp_path):
@@ -194,6 +197,7 @@ def test_a_really_full_disk(tmp_path):
     assert after == "2 []"
 
 
+@pytest.mark.fault("a stage on another file system", "whole")
 def test_a_stage_on_another_file_system_is_an_error(store, results, tmp_path):
     elsewhere = Path("/dev/shm") / f"selectivity-{os.getpid()}"
     if not elsewhere.parent.is_dir() or elsewhere.parent.stat().st_dev == tmp_path.stat().st_dev:
@@ -213,6 +217,7 @@ def test_a_stage_on_another_file_system_is_an_error(store, results, tmp_path):
     assert len(store.ids()) == 2
 
 
+@pytest.mark.fault("renaming or flushing fails", "kept")
 @pytest.mark.parametrize("call", ["rename", "flush_folder"])
 def test_a_failed_rename_or_flush_leaves_what_was_there(store, results, monkeypatch, call):
     """A stale run stands where the new one is to go: it must be there still."""
@@ -238,6 +243,7 @@ def test_a_failed_rename_or_flush_leaves_what_was_there(store, results, monkeypa
     unharmed(store)
 
 
+@pytest.mark.fault("a good run over a damaged one", "kept")
 def test_a_damaged_run_gives_way_to_a_good_one(store, results):
     (store.folder(TINY) / "manifest.json").write_text("{")
     with pytest.raises(StoreError, match="cannot be read"):
@@ -247,6 +253,7 @@ def test_a_damaged_run_gives_way_to_a_good_one(store, results):
     assert len(list((store.path / ".replaced").iterdir())) == 1
 
 
+@pytest.mark.fault("stale runs over current ones", "kept")
 def test_stale_results_never_replace_current_ones(store, results, monkeypatch):
     manifest = store.manifest(TINY)
     files = {name: store.content(TINY.id, name) for name in manifest["files"]}
@@ -259,6 +266,7 @@ def test_stale_results_never_replace_current_ones(store, results, monkeypatch):
     assert store.manifest(TINY)["digest"] == "1" * 64
 
 
+@pytest.mark.fault("a damaged run in a lower layer of an overlay file system", "kept")
 def test_a_run_of_a_lower_layer_is_moved_by_copying(store, results, monkeypatch):
     """As on overlay file systems, whose lower folders cannot be renamed."""
     (store.folder(TINY) / "manifest.json").write_text("{")

@@ -21,6 +21,7 @@ def results():
     return [train(TINY, progress=False)]
 
 
+@pytest.mark.fault("two threads store one run at the same moment", "kept")
 def test_two_that_commit_one_run_at_the_same_moment_both_succeed(tmp_path, results):
     store, errors, start = RunStore(tmp_path), [], threading.Barrier(8)
 
@@ -59,6 +60,7 @@ for k in range(30):
 """
 
 
+@pytest.mark.fault("two processes store one run at the same moment", "kept")
 def test_two_processes_that_commit_one_run_at_the_same_moment_both_succeed(tmp_path):
     # Processes of their own: a fork of this one, which has threads, can wait for ever on a lock that it inherits held.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([PATHS, str(Path(__file__).parent)])}

@@ -52,11 +52,13 @@ def recovers(children, path, undisturbed) -> None:
     assert not (store.path / ".replaced").exists()
 
 
-def test_killed_before_every_change_to_the_file_system(children, tmp_path, undisturbed):
+@pytest.mark.fault("killed before every change to the file system", "whole")
+def test_killed_before_every_change_to_the_file_system(children, tmp_path, undisturbed, record_property):
     specs = [CHECKPOINTED, DIVERGING]
     assert children.do(tmp_path / "whole", specs, every=0, events=str(tmp_path / "events")) == 0
     changes = int((tmp_path / "events").read_text())
     assert changes > 100
+    record_property("tried", changes)
     for k in range(changes):
         path = tmp_path / str(k)
         assert children.do(path, specs, every=0, die_at=k) == -signal.SIGKILL, k
@@ -65,7 +67,8 @@ def test_killed_before_every_change_to_the_file_system(children, tmp_path, undis
             recovers(children, path, undisturbed)
 
 
-def test_killed_while_each_file_is_half_written(children, tmp_path, undisturbed):
+@pytest.mark.fault("killed while each file is half written", "whole")
+def test_killed_while_each_file_is_half_written(children, tmp_path, undisturbed, record_property):
     killed = 0
     while True:
         path = tmp_path / str(killed)
@@ -78,12 +81,15 @@ def test_killed_while_each_file_is_half_written(children, tmp_path, undisturbed)
         killed += 1
     # checkpoints (six and three steps), seven files of a complete run, three of one that diverged
     assert killed == 6 + 3 + 7 + 3
+    record_property("tried", killed)
 
 
-def test_killed_at_20_random_times(children, tmp_path, undisturbed):
+@pytest.mark.fault("killed at random times", "resumed")
+def test_killed_at_20_random_times(children, tmp_path, undisturbed, record_property):
     clock = time.monotonic()
     assert children.do(tmp_path / "whole", [CHECKPOINTED, DIVERGING], every=0) == 0
     takes, draw = time.monotonic() - clock, random.Random(0)
+    record_property("tried", 20)
     for k in range(20):
         path = tmp_path / str(k)
         child = children.start(path, [CHECKPOINTED, DIVERGING], every=0)
@@ -99,7 +105,8 @@ def kill(process: int) -> None:
         os.kill(process, signal.SIGKILL)
 
 
-def test_200_runs_by_two_processes_that_are_killed_again_and_again(children, tmp_path):
+@pytest.mark.fault("200 runs by two processes that are killed again and again", "same")
+def test_200_runs_by_two_processes_that_are_killed_again_and_again(children, tmp_path, record_property):
     """As a sweep of days that is killed every 8 to 20 s, scaled: a kill every half to three times what a run takes."""
     specs = [TINY.replace(seed=s, alpha=a) for s in range(40) for a in (-1.0, -0.4, 0.0, 0.4, 1.0)]
     calm, wild, draw = RunStore(tmp_path / "calm"), RunStore(tmp_path / "wild"), random.Random(1)
@@ -121,6 +128,7 @@ def test_200_runs_by_two_processes_that_are_killed_again_and_again(children, tmp
             running[k] = children.start(wild.path, order[k], every=0.02)
         assert kills < 1000
     print(f"{kills} kills")
+    record_property("tried", kills)
     assert kills >= 5
     assert wild.ids() == calm.ids()
     whole_or_absent(wild.path)
@@ -142,6 +150,7 @@ sweep([TINY.replace(seed=s, epochs=40) for s in range(8)], sys.argv[1], jobs=2, 
 """
 
 
+@pytest.mark.fault("a sweep over processes is killed and called again", "same")
 def test_a_sweep_with_a_pool_is_killed_and_called_again(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS}
     command, store = [sys.executable, "-c", CLIENT, str(tmp_path / "s")], RunStore(tmp_path / "s")
@@ -160,6 +169,7 @@ def test_a_sweep_with_a_pool_is_killed_and_called_again(tmp_path):
     same(sweep(specs, store, on_missing="raise"), serial)
 
 
+@pytest.mark.fault("eight processes asked for one run", "kept")
 def test_eight_processes_asked_for_one_run_train_it_once(children, tmp_path):
     (tmp_path / "log").mkdir()
     task = {"log": str(tmp_path / "log"), "answer": True}
@@ -171,6 +181,7 @@ def test_eight_processes_asked_for_one_run_train_it_once(children, tmp_path):
     assert len(set(answers)) == 1
 
 
+@pytest.mark.fault("the process that trains a run is killed while another waits", "resumed")
 def test_killing_the_holder_hands_the_run_over(children, tmp_path):
     store, spec = RunStore(tmp_path / "s"), TINY.replace(epochs=5000)
     first = children.start(store.path, [spec], every=0.05)

@@ -101,6 +101,7 @@ def test_the_ledger_is_read_where_the_store_lacks_a_run(tmp_path, tiny, tiny_dig
     assert tables.units.groupby("run", sort=False).size().tolist() == [16, 16, 16]
 
 
+@pytest.mark.fault("a damaged run in the way of a sweep", "named")
 def test_a_damaged_run_is_reported_not_replaced(tmp_path, tiny):
     store = RunStore(tmp_path)
     sweep([tiny], store, jobs=1, progress=False)
@@ -142,6 +143,7 @@ LEDGER_CASES = {
 }
 
 
+@pytest.mark.fault("a sweep over runs of two copies of the data", "unmixed")
 @pytest.mark.parametrize("case", LEDGER_CASES.values(), ids=LEDGER_CASES)
 def test_one_table_never_mixes_two_copies_of_the_data(tmp_path, tiny, trained, monkeypatch, case):
     kind, wanted, stored, on_missing, shown, trains = case
@@ -179,6 +181,7 @@ def test_data_that_are_not_at_hand_follow_the_store(tmp_path, tiny, monkeypatch)
     assert len(sweep(specs, store, on_missing="skip", ledger=kept).runs) == 1
 
 
+@pytest.mark.fault("a store of two copies, and no data", "unmixed")
 def test_a_store_of_two_copies_is_named_where_no_data_say_which_counts(tmp_path, tiny, monkeypatch):
     store, specs = RunStore(tmp_path), [tiny.replace(seed=s) for s in range(2)]
     sweep(specs, store, jobs=1, progress=False)

@@ -5,6 +5,7 @@ import pytest
 from tiny_specs import DIVERGING, TINY
 
 from selectivity_core import train
+from selectivity_core.runs import validation
 from selectivity_core.runs.validation import (
     copies_problems,
     from_csv,
@@ -70,6 +71,7 @@ VALUES = {
 }  # fmt: skip
 
 
+@pytest.mark.fault("values that no table has", "named")
 @pytest.mark.parametrize(("name", "column", "value", "message"), VALUES.values(), ids=VALUES)
 def test_values_that_a_table_cannot_have_are_named(tables, name, column, value, message):
     (problem,) = table_problems(name, put(tables[name], column, value))
@@ -84,6 +86,7 @@ def test_the_same_fault_in_many_rows_is_one_line(tables):
     assert f"and in {len(frame) - 1} rows more; " in problem
 
 
+@pytest.mark.fault("doubled rows", "named")
 @pytest.mark.parametrize("name", LEDGER)
 def test_rows_that_stand_twice_are_named(tables, name):
     frame = tables[name]
@@ -102,6 +105,13 @@ def drop(name, where):
 def set_in_runs(column, value, run):
     def edit(tables):
         tables["runs"] = put(tables["runs"], column, value, run.id)
+
+    return edit
+
+
+def set_in(name, column, value):
+    def edit(tables):
+        tables[name] = put(tables[name], column, value)
 
     return edit
 
@@ -130,12 +140,23 @@ TOGETHER = {
     "no layers": (drop("layers", lambda f: f["run"] == TINY.id), f"layers: run {TINY.id}: is complete and has none"),
     "unit gone": (drop("units", lambda f: f["unit"] == 3), f"units: run {TINY.id}: not the units that its layer"),
     "layer gone": (drop("responses", lambda f: f["layer"] == "units2"), "not the units that its layer units2 has"),
+    "no date": (set_in_runs("started", "9999-99-99", TINY), "started '9999-99-99'; a date and time such as 2025-"),
+    "a layer gone": (
+        lambda tables: [drop(n, lambda f: f["layer"] == "units2")(tables) for n in ("layers", "units", "responses")],
+        f"layers: run {TINY.id}: its index is not the run's si_layers",
+    ),
+    "depth": (set_in("layers", "depth", 7), f"layers: run {TINY.id}: its depths are not those of its layers"),
+    "a layer's index": (set_in("layers", "si", 0.9), f"layers: run {TINY.id}: its index is not the run's si_units"),
+    "a unit's": (set_in("units", "dprime", 9.0), f"units: run {TINY.id}: their dprime is not that of layer units1"),
+    "no class": (set_in("units", "preferred", 10), f"units: run {TINY.id}: preferred 10; it has 10 classes"),
+    "class gone": (drop("responses", lambda f: f["class"] == 9), f"responses: run {TINY.id}: lacks classes of some"),
     "strangers": (
         drop("runs", lambda f: f["run"] == OTHER.id), f"pairs: has rows of run {OTHER.id}, which is not among the runs"
     ),
 }  # fmt: skip
 
 
+@pytest.mark.fault("tables that do not fit together", "named")
 @pytest.mark.parametrize(("edit", "message"), TOGETHER.values(), ids=TOGETHER)
 def test_what_does_not_fit_together_is_named(tables, edit, message):
     edit(tables)
@@ -155,6 +176,7 @@ def test_columns_are_those_of_the_table(tables):
             from_csv(to_csv(odd), "units")
 
 
+@pytest.mark.fault("garbage in place of a table", "named")
 @pytest.mark.parametrize("content", [b"", b"\x00\xff", b"a,b\n1\n1,2,3\n", b'"', b"run,layer\n" + b"," * 5000])
 def test_garbage_is_one_line(content):
     for read in (from_csv, from_gzip):
@@ -184,3 +206,15 @@ def test_copies_of_the_data_are_told_apart():
 def test_printable_is_one_bounded_line():
     assert printable("α\n\x1b[31mred\x07 \u202e") == "α \\x1b[31mred\\x07 \\u202e"
     assert len(printable("x" * 2000)) == 1000
+
+
+def test_a_measure_that_came_later_is_missing_in_older_tables(monkeypatch):
+    """CONTRIBUTING's recipe for an index: tables that were archived before it read as NaN in its columns."""
+    new = {name: (*columns, "gap", "gap_shuffled") for name, columns in COLUMNS.items() if name in ("layers", "units")}
+    old = pd.DataFrame(columns=list(COLUMNS["units"]))
+    for name, columns in new.items():
+        monkeypatch.setitem(COLUMNS, name, columns)
+    with pytest.raises(ValueError, match="columns missing or unknown: gap, gap_shuffled"):
+        from_csv(to_csv(old), "units")
+    monkeypatch.setattr(validation, "LATE_MEASURES", ("gap",))
+    assert from_csv(to_csv(old), "units")["gap"].isna().all()

@@ -48,6 +48,7 @@ def test_the_tracked_ledger_verifies():
     assert ledger_problems(TRACKED) == []
 
 
+@pytest.mark.fault("several wrong runs in a store", "named")
 def test_every_wrong_run_of_a_store_is_named(store):
     units = store.folder(TINY) / "units.csv"
     units.write_bytes(units.read_bytes()[:-1])
@@ -71,18 +72,22 @@ def test_stale_runs_and_what_systems_leave_are_no_problem(store, ledger, monkeyp
     assert ledger_problems(ledger) == []
 
 
-def test_flipped_bits_of_a_ledger_are_named_or_change_nothing(ledger):
+@pytest.mark.fault("bits of a ledger flipped", "named")
+def test_flipped_bits_of_a_ledger_are_named_or_change_nothing(ledger, record_property):
     path = ledger / "digits" / "layers.csv.gz"
     whole = path.read_bytes()
-    for place in range(0, len(whole) * 8, len(whole) * 8 // 60):
+    places = range(0, len(whole) * 8, len(whole) * 8 // 60)
+    for place in places:
         content = bytearray(whole)
         content[place // 8] ^= 1 << place % 8
         path.write_bytes(content)
         found = ledger_problems(ledger)
         assert found or gzip.decompress(content) == gzip.decompress(whole), place  # its date, say
         assert all(line.isprintable() for line in found)
+    record_property("tried", len(places))
 
 
+@pytest.mark.fault("values changed by hand, and rows of strangers, in each table of a ledger", "named")
 @pytest.mark.parametrize("table", ["history", "layers", "units", "responses"])
 def test_values_and_strangers_of_a_ledger_are_named(ledger, table):
     change(ledger, table, lambda f: f.assign(run=["0123456789abcdef", *f["run"].iloc[1:]]))
@@ -92,6 +97,7 @@ def test_values_and_strangers_of_a_ledger_are_named(ledger, table):
     assert f"{table}.csv.gz: not a table of the ledger ({table}: run: 'x' given and in " in problem
 
 
+@pytest.mark.fault("ledgers cut and emptied", "named")
 @pytest.mark.parametrize("content", [b"", b"run,alpha\n", gzip.compress(b"run\na\n", mtime=0)[:-9]])
 def test_what_is_no_table_is_named(ledger, content):
     path = ledger / "digits" / "units.csv.gz"
@@ -99,7 +105,9 @@ def test_what_is_no_table_is_named(ledger, content):
     assert [line for line in ledger_problems(ledger) if f"{path}: not a table of the ledger" in line]
 
 
+@pytest.mark.fault("strays and half-written files in a ledger", "named")
 def test_strays_and_leftovers_are_named(ledger):
+    (ledger / "tiny").mkdir()  # a profile without tables is none
     (ledger / "digits" / "notes.txt").write_text("")
     (ledger / "digits" / ".runs.csv.gz.12.part").write_text("")
     found = ledger_problems(ledger)
@@ -108,12 +116,14 @@ def test_strays_and_leftovers_are_named(ledger):
     assert [line for line in found if ".part: was left half-written" in line]
 
 
+@pytest.mark.fault("digits' rows under cifar10/", "named")
 def test_runs_under_another_profile_are_named(ledger):
     (ledger / "digits").rename(ledger / "cifar10")
     (problem,) = ledger_problems(ledger)
     assert problem.startswith("cifar10: runs: 3 runs belong to profile digits, ")
 
 
+@pytest.mark.fault("a ledger with two copies of the data", "unmixed")
 def test_copies_of_the_data_are_told_apart_within_a_profile_and_between_them(ledger, monkeypatch):
     change(ledger, "runs", lambda f: f.assign(provenance_digest=["f" * 64, *f["provenance_digest"].iloc[1:]]))
     (problem,) = ledger_problems(ledger)
@@ -125,6 +135,7 @@ def test_copies_of_the_data_are_told_apart_within_a_profile_and_between_them(led
     assert any(line.startswith("digits: runs were made from 2 copies") for line in ledger_problems(ledger))
 
 
+@pytest.mark.fault("weights of a ledger changed, swapped, removed", "named")
 def test_weights_of_a_ledger_are_checked(ledger):
     weights = ledger / "digits" / "weights"
     (weights / "more.safetensors").write_bytes(b"")

@@ -24,7 +24,8 @@ SPECS = [TINY.replace(seed=s) for s in range(4)]
 ENDLESS = [TINY.replace(seed=s, epochs=100_000) for s in range(3)]
 # Without a guard for `__main__`, and where the system has no semaphores to share (/dev/shm cannot be written).
 CLIENT = """
-import _multiprocessing, sys
+import _multiprocessing, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what they start in the background ignore it
 def refuse(*_, **__):
     raise PermissionError("/dev/shm")
 _multiprocessing.SemLock = refuse
@@ -77,6 +78,7 @@ workers.train_and_store = train_and_store
 """
 
 
+@pytest.mark.fault("a run whose worker is always killed", "finished")
 def test_a_run_that_takes_its_worker_along_is_set_aside_and_the_others_finish(tmp_path, monkeypatch):
     sabotage(monkeypatch, DEADLY)
     said = r"1 of 4 runs failed, the first: .*seed 1.*: its worker process died 3 times, the last by signal 9 \(out of"
@@ -85,6 +87,7 @@ def test_a_run_that_takes_its_worker_along_is_set_aside_and_the_others_finish(tm
     assert RunStore(tmp_path).ids() == sorted(SPECS[k].id for k in (0, 2, 3))
 
 
+@pytest.mark.fault("errors in workers", "finished")
 def test_an_error_in_a_worker_is_named_with_its_kind_and_costs_no_other(tmp_path, monkeypatch):
     bad = TINY.replace(model="resnet20", width=1, dropout=0.5)
     with pytest.raises(SelectivityError, match=r"1 of 3 runs failed, the first: resnet20 .*: dropout: 0.5 given") as e:
@@ -118,6 +121,7 @@ def client(tmp_path):
         process.wait()
 
 
+@pytest.mark.fault("SIGINT, SIGTERM and SIGKILL of a sweep over processes", "ended")
 @pytest.mark.parametrize(
     ("jobs", "number"), [(2, signal.SIGINT), (2, signal.SIGTERM), (2, signal.SIGKILL), (1, signal.SIGTERM)]
 )
@@ -134,6 +138,7 @@ def test_on_every_signal_all_processes_end_and_runs_in_progress_have_their_check
     assert store_problems(store) == []
 
 
+@pytest.mark.fault("workers ended and killed", "resumed")
 def test_a_killed_worker_costs_a_restart_from_the_checkpoint(client):
     process, store, found = client(2)
     found[0].send_signal(signal.SIGTERM)  # as a system that runs out of something asks first

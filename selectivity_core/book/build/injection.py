@@ -11,6 +11,9 @@ from bs4 import BeautifulSoup, Tag
 from nbformat import NotebookNode
 
 _FUNCTION = re.compile(r"^\(\(\) => \{|\}\)\(\);$")  # around a script, so that its names stay its own
+_CODE = re.compile(r"javascript:|vbscript:|data:text/html", re.IGNORECASE)  # at the start of an address
+_UNSEEN = re.compile(r"[\x00-\x20]")  # browsers pass over these in it
+_PARTS = ("iframe", "object", "embed", "applet", "frame", "base", "meta")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
@@ -32,9 +35,9 @@ def foreign_scripts(part: Tag) -> Iterator[str]:
             yield f"a script that is not the package's: {str(script)[:120]}"
     for tag in part.find_all(True):
         for name, value in tag.attrs.items():
-            if name.startswith("on") or str(value).strip().lower().startswith("javascript:"):
+            if name.startswith("on") or _CODE.match(_UNSEEN.sub("", str(value))):
                 yield f"<{tag.name}> runs a script: {name}={str(value)[:80]}"
-        if tag.name in ("iframe", "object", "embed"):
+        if tag.name in _PARTS:
             yield f"<{tag.name}> in the text of a page: {str(tag)[:80]}"
 
 
