@@ -52,7 +52,10 @@ def checked_labels(
     """
     if isinstance(labels, np.ndarray):  # torch takes neither reversed arrays nor, without a warning, read-only ones
         labels = np.require(labels, requirements=["C", "W"])
-    targets = torch.as_tensor(labels, device=device)
+    try:
+        targets = torch.as_tensor(labels, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ActivityError(f"labels: a {type(labels).__name__} given; ({samples},) integers are needed") from error
     if targets.is_floating_point() or targets.dtype == torch.bool or targets.is_complex():
         raise ActivityError(f"labels: {targets.dtype} given; integers are needed")
     if targets.shape != (samples,):
@@ -69,8 +72,10 @@ def checked(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple
     if isinstance(activity, np.ndarray):
         activity = np.require(activity, requirements=["C", "W"])
     values = torch.as_tensor(activity)
-    if not values.is_floating_point():
+    if not values.is_floating_point() and not values.is_complex():
         values = values.to(torch.float64)
+    if values.device.type == "meta":
+        raise ActivityError("activity: a tensor on the meta device given, which has no values")
     values = spatial_mean(values)
     targets = checked_labels(labels, len(values), values.device)
     kept = targets != IGNORED

@@ -366,14 +366,22 @@ def _gathered(
     device: torch.device | str | None,
 ) -> tuple[dict[str, int], Tensor]:
     """Fills columns with activity (samples, all units); gives each layer's number of units, and labels (samples,)."""
+    if not isinstance(batches, Iterable):
+        raise ActivityError(f"batches: a {type(batches).__name__} given; pairs (inputs, labels) are needed")
     labels, sizes = [], dict[str, int]()
     total = length_hint(batches) or None
     home = next(model.parameters(), torch.zeros(())).device
     place = home if device is None else torch.device(device)
+    if place.type == "meta":
+        raise ActivityError("device: meta given, where activity has no values")
     if place != home:
         model.to(place)
     try:
-        with evaluating(model), record(model, layers) as seen, bar("unit table", total, "batch") as shown:
+        with (
+            evaluating(model),
+            record(model, layers, unit_dim=unit_dim) as seen,
+            bar("unit table", total, "batch") as shown,
+        ):
             for batch in batches:
                 if not isinstance(batch, tuple | list) or len(batch) != 2:
                     raise ActivityError(f"batches: a {type(batch).__name__} given; pairs (inputs, labels) are needed")
