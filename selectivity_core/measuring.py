@@ -377,11 +377,8 @@ def _gathered(
     if place != home:
         model.to(place)
     try:
-        with (
-            evaluating(model),
-            record(model, layers, unit_dim=unit_dim) as seen,
-            bar("unit table", total, "batch") as shown,
-        ):
+        seeing = record(model, layers, unit_dim=unit_dim)
+        with evaluating(model), seeing as seen, bar("unit table", total, "batch") as shown:
             for batch in batches:
                 if not isinstance(batch, tuple | list) or len(batch) != 2:
                     raise ActivityError(f"batches: a {type(batch).__name__} given; pairs (inputs, labels) are needed")

@@ -179,7 +179,7 @@ class SelectivityRegularizer:
             )
         if device.type == "meta":
             raise ActivityError("regulariser: the model is on the meta device, where activity has no values")
-        targets = checked_labels(labels, samples, device)
+        targets = checked_labels(labels, samples, device, of=f"samples in layer {entries[0].layer!r}")
         kept = targets != IGNORED
         means = [entry.mean.to(device) for entry in entries]
         if not kept.all():
@@ -189,11 +189,9 @@ class SelectivityRegularizer:
         with torch.autocast(device.type, enabled=False):
             activity = torch.cat(means, 1)
             if (activity.detach() < 0).any():  # whatever the modules: hooks and subclasses change what they give
-                name, lowest = next(
-                    (e.layer, m.detach().min()) for e, m in zip(entries, means, strict=True) if (m < 0).any()
-                )
+                k = next(k for k, mean in enumerate(means) if (mean < 0).any())
                 raise ActivityError(
-                    f"layer {name!r}: activity down to {float(lowest):.4g} given; "
+                    f"layer {entries[k].layer!r}: activity down to {float(means[k].detach().min()):.4g} given; "
                     'the index needs 0 or more: pass shift="min" or a number to add'
                 )
             return self._indices(activity, targets) @ weights

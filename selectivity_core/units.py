@@ -185,8 +185,8 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
         return _listed(model, layers, scripted)
     if scripted:
         raise UnitError(
-            f"model: {scripted[0] or type(model).__name__!r} is a ScriptModule, whose layers run where no hook reaches; "
-            "use the model that it was made from, or name layers outside it"
+            f"model: {scripted[0] or type(model).__name__!r} is a ScriptModule, whose layers run where no hook "
+            "reaches; use the model that it was made from, or name layers outside it"
         )
     found: dict[str, nn.Module] = {}
     for name, module in model.named_modules():
