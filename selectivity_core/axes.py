@@ -54,6 +54,10 @@ PROBED = {  # functions whose effect on dimensions shows on a tensor of distinct
     "permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "t", "mT", "mH", "adjoint", "unsqueeze",
     "mean", "sum", "amax", "amin", "max", "min", "std", "var", "prod", "logsumexp", "norm", "median", "nanmean",
 }  # fmt: skip
+MOVING = {  # functions that put a dimension in another order: which argument names it, and which it is otherwise
+    "index_select": (1, 0), "gather": (1, 0), "flip": (1, 0), "flipud": (1, 0), "roll": (2, 0), "sort": (1, -1),
+    "msort": (1, 0), "topk": (2, -1), "take_along_dim": (2, 0), "cumsum": (1, 0),
+}  # fmt: skip
 RESHAPED = {"view", "reshape", "flatten", "unflatten", "squeeze", "view_as", "reshape_as", "unsafe_view", "ravel"}
 MOST = 10_000  # tensors known at a time, before those that are gone are thrown out
 SIZES = (2, 3, 5, 7, 11, 13, 17, 19)
@@ -191,7 +195,7 @@ class Axes(TorchFunctionMode):
             return POSITIONS + SAMPLES + UNITS  # tokens first, whatever the module's `batch_first`
         if name in PROBED and len(_tensors(args)) == 1:
             return self._probed(func, args, kwargs, place)
-        if name in ("index_select", "flip", "roll", "flipud") and _moves_samples(name, args, kwargs, first.ndim):
+        if name in MOVING and _moves_samples(name, args, kwargs, first.ndim):
             return PICKED + (self.of(first) or UNKNOWN * first.ndim)[1:]
         if name in SAME or name in ("max", "min"):
             return self._joined(tensors, output)
@@ -297,15 +301,12 @@ class Axes(TorchFunctionMode):
 
 def _moves_samples(name: str, args: Any, kwargs: Any, ndim: int) -> bool:
     """Whether a function puts what is in the first dimension in another order."""
-    if name == "index_select":
-        given: Any = kwargs.get("dim", args[1] if len(args) > 1 else 0)
-    elif name == "roll":
-        given = kwargs.get("dims", args[2] if len(args) > 2 else 0)
-    else:
-        given = kwargs.get("dims", args[1:] if len(args) > 1 else 0)
+    place, default = MOVING[name]
+    given: Any = kwargs.get("dim", kwargs.get("dims", args[place:] or default))
+    given = given[:1] if name != "flip" and isinstance(given, tuple) and given is not kwargs.get("dims") else given
     while isinstance(given, tuple | list) and len(given) == 1:
         given = given[0]
-    return any(dim % ndim == 0 for dim in (given if isinstance(given, tuple | list) else (given,)))
+    return any(dim in (0, -ndim) for dim in (given if isinstance(given, tuple | list) else (given,)))
 
 
 def reshaped(known: str, before: Sequence[int], after: Sequence[int], samples: int | None = None) -> str:

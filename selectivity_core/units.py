@@ -144,7 +144,11 @@ class Units(nn.Module):
         """The non-linearity of x (samples, units, ...), same shape."""
         if not self.taps:
             return F.relu(x) if self.slope == 0 else F.leaky_relu(x, self.slope)
-        y, mean = _RectifiedMean.apply(x, self.slope)
+        if torch._C._functorch.is_functorch_wrapped_tensor(x):  # torch.func takes no such node
+            y = F.relu(x) if self.slope == 0 else F.leaky_relu(x, self.slope)
+            mean = spatial_mean(y)
+        else:
+            y, mean = _RectifiedMean.apply(x, self.slope)
         for tap in self.taps:
             tap(mean)
         return y
@@ -191,8 +195,7 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
     found: dict[str, nn.Module] = {}
     for name, module in model.named_modules():
         inner = any(name.startswith(f"{outer}.") for outer in found)  # an activation inside another
-        of_weights = "parametrizations" in name.split(".")
-        if not inner and not of_weights and (isinstance(module, Units) or is_activation(module)):
+        if not inner and not of_weights(name) and (isinstance(module, Units) or is_activation(module)):
             found[name] = module
     if not found:
         raise UnitError(
@@ -220,6 +223,11 @@ def _listed(model: nn.Module, layers: Sequence[str], scripted: Sequence[str]) ->
         if (other := known.setdefault(id(modules[place]), place)) != place:
             raise UnitError(f"layers: {other!r} and {place!r} are one module; name it once")
     return {name: modules[place] for name, place in places.items()}
+
+
+def of_weights(name: str) -> bool:
+    """Whether a module of this name makes weights (a parametrisation), and no activity."""
+    return "parametrizations" in name.split(".")
 
 
 def modules_of(model: nn.Module) -> dict[str, nn.Module]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from .activations import is_activation
 from .axes import PICKED, POSITIONS, ROWS, UNITS, UNKNOWN, Axes
 from .errors import ActivityError, PartialUnits, UnitError
-from .units import Units, modules_of, shortened, spatial_mean, split_name, unit_layers
+from .units import Units, modules_of, of_weights, shortened, spatial_mean, split_name, unit_layers
 
 UnitDim = int | Mapping[str, int] | None
 T = TypeVar("T")
@@ -257,6 +257,8 @@ class Watch:
         given = output[0] if many else output
         if not isinstance(given, Tensor):
             raise UnitError(f"layer {layer!r}: its output is a {type(given).__name__}; a tensor is needed")
+        if given.is_nested:
+            raise UnitError(f"layer {layer!r}: its output is a nested tensor; one with (samples, units, ...) is needed")
         self.check_call(layer, given)
         with nullcontext() if self.changes else torch._C.DisableTorchFunction():  # nobody need follow how it is read
             changed = self.see(Call(layer, number, module, given, self._dim(layer, number, module, args, given)))
@@ -341,6 +343,8 @@ class Watch:
         found = {id(part) for module in unit_layers(self.model).values() for part in module.modules()}
         missed = Counter[str]()
         for call in self._axes.calls:
+            if of_weights(names.get(id(call.module), "")):
+                continue
             if id(call.module) not in found and not call.place.is_among(tensors_of(output)):
                 missed[f"{call.function} in {names.get(id(call.module)) or type(self.model).__name__}"] += 1
         self._axes.calls.clear()

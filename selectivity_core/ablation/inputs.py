@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 from ..errors import ActivityError, UnitError
 from ..indices import IGNORED, checked_labels
@@ -24,7 +25,7 @@ def stages_of(model: nn.Module) -> list[Stage]:
     Networks of this package say their stages, `nn.Sequential` is its children. A model that anyone watches or changes
     by hooks stays whole, so that they see whole passes only.
     """
-    if any(_watched(module) for module in model.modules()):
+    if _has_any_global_hook() or any(_watched(module) for module in model.modules()):
         return [model]
     if isinstance(model, UnitNetwork) and type(model).forward is UnitNetwork.forward:
         return [part for stage in model.stages() for part in _children(stage)]
