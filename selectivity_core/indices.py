@@ -71,11 +71,16 @@ def checked(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple
     """
     if isinstance(activity, np.ndarray):
         activity = np.require(activity, requirements=["C", "W"])
-    values = torch.as_tensor(activity)
+    try:
+        values = torch.as_tensor(activity)
+    except (TypeError, ValueError, RuntimeError, KeyError) as error:
+        kind = type(activity).__name__
+        raise ActivityError(f"activity: a {kind} given; numbers (samples, units) are needed") from error
+    if values.device.type == "meta" or values.layout != torch.strided:
+        where = "on the meta device, which has no values," if values.device.type == "meta" else f"as {values.layout}"
+        raise ActivityError(f"activity: a tensor {where} given; an ordinary one is needed")
     if not values.is_floating_point() and not values.is_complex():
         values = values.to(torch.float64)
-    if values.device.type == "meta":
-        raise ActivityError("activity: a tensor on the meta device given, which has no values")
     values = spatial_mean(values)
     targets = checked_labels(labels, len(values), values.device)
     kept = targets != IGNORED

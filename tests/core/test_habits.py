@@ -14,6 +14,7 @@ from selectivity_core import (
     ablate,
     cumulative_ablation,
     noise_curve,
+    pwcca_distance,
     record,
     selectivity_index,
     unit_importance,
@@ -391,7 +392,7 @@ def test_values_that_are_nowhere_are_refused():
     reg.remove()
     with pytest.raises(ActivityError, match="device: meta given"):
         unit_table(model, [(X, Y)])
-    with pytest.raises(ActivityError, match="meta device given"):
+    with pytest.raises(ActivityError, match="meta device, which has no values, given"):
         selectivity_index(X.to("meta"), Y)
 
 
@@ -485,6 +486,11 @@ GIVEN = {
     "std": (lambda: unit_noise(net(), 1.0, [1]).__enter__(), UnitError, "std: a list given"),
     "batches": (lambda: unit_table(net(), None), ActivityError, "batches: a NoneType given"),
     "labels": (lambda: selectivity_index(X.abs(), ["a"] * 12), ActivityError, "labels: a list given"),
+    "activity": (lambda: selectivity_index([[1, 2], [3]], [0, 1]), ActivityError, "activity: a list given; numbers"),
+    "sparse activity": (lambda: selectivity_index(X.to_sparse(), Y), ActivityError, "as torch.sparse_coo given"),
+    "complex activity": (lambda: selectivity_index(X + 1j, Y), ActivityError, "activity: torch.complex64 given"),
+    "complex sides": (lambda: pwcca_distance(X + 1j, X), ActivityError, "a: a ndarray given; real numbers"),
+    "a side that is nowhere": (lambda: pwcca_distance(X, X.to("meta")), ActivityError, "b: a Tensor given; real"),
     "output": (
         lambda: noise_curve(Net(lambda m, x: {"logits": m.head(m.act(m.layer(x)))}), X, Y, scales=[1.0]),
         ActivityError, "model: output dict",
