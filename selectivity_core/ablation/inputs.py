@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.modules import module as hooks_of_all
 
 from ..errors import ActivityError, UnitError
 from ..indices import IGNORED, checked_labels
@@ -25,7 +25,11 @@ def stages_of(model: nn.Module) -> list[Stage]:
     Networks of this package say their stages, `nn.Sequential` is its children. A model that anyone watches or changes
     by hooks stays whole, so that they see whole passes only.
     """
-    if _has_any_global_hook() or any(_watched(module) for module in model.modules()):
+    if (
+        hooks_of_all._global_forward_hooks
+        or hooks_of_all._global_forward_pre_hooks
+        or any(map(_watched, model.modules()))
+    ):
         return [model]
     if isinstance(model, UnitNetwork) and type(model).forward is UnitNetwork.forward:
         return [part for stage in model.stages() for part in _children(stage)]
