@@ -67,7 +67,8 @@ def checked(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple
     """Activity as (samples, units) in float32 or better, and labels as int64, on one device; none that is ignored.
 
     Raises:
-        ActivityError: shapes that do not fit, no samples, labels that are not integers, or non-finite activity.
+        ActivityError: shapes that do not fit, no samples, labels that are not integers, or activity that is complex,
+            non-finite or no ordinary array of numbers.
     """
     if isinstance(activity, np.ndarray):
         activity = np.require(activity, requirements=["C", "W"])
@@ -146,7 +147,8 @@ def selectivity_index(
         (units,) CPU tensor; differentiable where the activity is.
 
     Raises:
-        ActivityError: shapes that do not fit, non-finite values, or negative ones without `shift`.
+        ActivityError: shapes that do not fit, labels that are not integers, complex or non-finite values, or negative
+            ones without `shift`.
     """
     values, targets = checked(activity, labels)
     lowest = values.detach().amin(0)
@@ -175,7 +177,7 @@ def class_discriminability(activity: Tensor | np.ndarray, labels: Tensor | np.nd
         (units,) CPU tensor, differentiable with finite gradients.
 
     Raises:
-        ActivityError: shapes that do not fit, or non-finite values.
+        ActivityError: shapes that do not fit, labels that are not integers, or complex or non-finite values.
     """
     return discriminability_of(class_statistics(*checked(activity, labels)), eps).cpu()
 
@@ -213,7 +215,7 @@ def class_share(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> T
         (units,) CPU tensor.
 
     Raises:
-        ActivityError: shapes that do not fit, or non-finite values.
+        ActivityError: shapes that do not fit, labels that are not integers, or complex or non-finite values.
     """
     return share_between(class_statistics(*checked(activity, labels))).cpu()
 
@@ -237,7 +239,7 @@ def preferred_class(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) 
         (units,) int64 CPU tensor of labels.
 
     Raises:
-        ActivityError: shapes that do not fit, or non-finite values.
+        ActivityError: shapes that do not fit, labels that are not integers, or complex or non-finite values.
     """
     values, targets = checked(activity, labels)
     stats = class_statistics(values, targets)
@@ -290,7 +292,8 @@ def precision(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray, *, n: 
         (units,) float64 CPU tensor in [1/classes, 1].
 
     Raises:
-        ActivityError: shapes that do not fit, non-finite values, or n outside 1 to the number of samples.
+        ActivityError: shapes or labels that do not fit, complex or non-finite values, or n outside 1 to the number of
+            samples.
     """
     values, targets = checked(activity, labels)
     values = values.detach()
@@ -367,7 +370,7 @@ def mutual_information(activity: Tensor | np.ndarray, labels: Tensor | np.ndarra
         (units,) float64 CPU tensor.
 
     Raises:
-        ActivityError: shapes that do not fit, non-finite values, or bins below 1.
+        ActivityError: shapes or labels that do not fit, complex or non-finite values, or bins below 1.
     """
     if bins < 1:
         raise ActivityError(f"mutual information: bins={bins} given; at least 1 is needed")

@@ -333,8 +333,9 @@ def unit_table(
         which the index is not defined for; `si_shifted` subtracts each unit's minimum.
 
     Raises:
-        ActivityError: no samples, labels that do not fit, a batch that is not a pair, or non-finite activity.
-        UnitError: layers that the model lacks or does not use in every batch.
+        ActivityError: no samples, labels that do not fit, a batch that is not a pair, non-finite activity, or the
+            meta device.
+        UnitError: layers that the model lacks or does not use in every batch; else as for `record`.
         SelectivityError: no room on disk.
     """
     import pandas as pd

@@ -45,6 +45,8 @@ def ablate(
             is known: networks of this package, or a `value` given) too large, another value than "zero", or values
             that are missing or of another length. In a pass: a number too large for any other network, units whose
             dimension cannot be told, a layer that the pass does not use.
+        ActivityError: in a pass with gradients, a layer in an activation checkpoint, which would compute it once more
+            without the change.
     """
     if not isinstance(units, Mapping):
         raise UnitError(f"units: a {type(units).__name__} given; layer name -> numbers of its units is needed")
@@ -96,6 +98,7 @@ def unit_noise(
     Raises:
         UnitError: before any pass: a negative or non-finite scale or deviation, a layer that the model lacks, or
             deviations of another length than the layer (where its size is known). In a pass: as for `ablate`.
+        ActivityError: as for `ablate`.
     """
     if not (isinstance(scale, int | float) and math.isfinite(scale) and scale >= 0):
         raise UnitError(f"scale: {scale!r} given; a finite number of 0 or more is needed")

@@ -71,8 +71,12 @@ class SelectivityRegularizer:
         skipped: activations that "all" left out, in words; known after the first pass, which warns of them.
 
     Raises:
-        SpecError: α not finite, an unknown index or estimate, negative warm-up.
-        UnitError: a layer that the model lacks, or no layer at all.
+        SpecError: α not finite, an unknown index or estimate, a warm-up that is no whole number of steps, another
+            shift.
+        UnitError: a layer that the model lacks, or no layer at all; a ScriptModule. In a pass: as for `record`, and
+            replicas of `DataParallel`.
+        ActivityError: in a pass, as for `record`. In a backward pass: units of the project's own networks that a later
+            operation changed in place.
     """
 
     def __init__(
@@ -129,9 +133,10 @@ class SelectivityRegularizer:
             a scalar tensor on the model's device, float32 or better.
 
         Raises:
-            ActivityError: labels that do not fit, negative activity that is not shifted, or layers that ran outside a
-                pass since.
-            UnitError: no pass yet, or one that met no layer of units but the logits.
+            ActivityError: labels that do not fit, negative activity that is not shifted, activity on the meta device,
+                or layers that ran outside a pass since.
+            UnitError: no pass yet, or one that met no layer of units but the logits, or not each of those listed; a
+                model whose modules were exchanged since the regulariser was made.
         """
         return self._mean_index(self._passes.newest(), labels)
 
@@ -147,8 +152,8 @@ class SelectivityRegularizer:
             a scalar tensor with gradients, to be added to the loss.
 
         Raises:
-            ActivityError: as `measure` does; which pass is meant cannot be told; its term was given already; a
-                checkpoint with use_reentrant=True.
+            ActivityError: as `measure` does; which pass is meant cannot be told; its term was given already; it was
+                made without gradients, as in a checkpoint with use_reentrant=True.
             UnitError: as `measure` does.
         """
         return self._term(self._passes.chosen(), labels)

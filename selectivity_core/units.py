@@ -180,7 +180,8 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
         name -> module.
 
     Raises:
-        UnitError: a name that the model lacks, or no activation module at all.
+        UnitError: a name that the model lacks, two names of one module, or no activation module at all; a model that
+            is no `nn.Module`, or layers of a ScriptModule.
     """
     if not isinstance(model, nn.Module):
         raise UnitError(f"model: a {type(model).__name__} given; a torch.nn.Module is needed")

@@ -457,8 +457,9 @@ def record(
         name -> activity; filled by each pass, detached.
 
     Raises:
-        UnitError: a layer that the model lacks, or no layer at all; in a pass, units whose dimension cannot be told.
-        ActivityError: in a pass, outputs of fewer than two dimensions.
+        UnitError: a layer that the model lacks, or no layer at all; a ScriptModule; in a pass, units whose dimension
+            cannot be told, samples that are not all in dimension 0 in their order, outputs that are no plain tensor.
+        ActivityError: in a pass, outputs of fewer than two dimensions or of complex numbers; a pass under torch.vmap.
 
     Warns:
         PartialUnits: after the first pass, activations that no activation module holds.

@@ -120,7 +120,7 @@ def cumulative_ablation(
     Raises:
         UnitError: layers, orderings or values that do not fit, before any pass; for a network from elsewhere, whose
             layers' sizes are not known, after a pass of two images. Units whose dimension cannot be told.
-        ActivityError: images or labels that do not fit.
+        ActivityError: images or labels that do not fit, or an output that is not (samples, classes).
     """
     import pandas as pd
 

@@ -50,7 +50,7 @@ def unit_importance(
 
     Raises:
         UnitError: layers or values that do not fit, or units whose dimension cannot be told.
-        ActivityError: images or labels that do not fit.
+        ActivityError: images or labels that do not fit, or an output that is not (samples, classes).
     """
     import pandas as pd
 
