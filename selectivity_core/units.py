@@ -144,7 +144,8 @@ class Units(nn.Module):
         """The non-linearity of x (samples, units, ...), same shape."""
         if not self.taps:
             return F.relu(x) if self.slope == 0 else F.leaky_relu(x, self.slope)
-        if torch._C._functorch.is_functorch_wrapped_tensor(x):  # torch.func takes no such node
+        if not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(x):
+            # torch.func takes no node of ours.
             y = F.relu(x) if self.slope == 0 else F.leaky_relu(x, self.slope)
             mean = spatial_mean(y)
         else:
