@@ -14,13 +14,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 # What each dimension holds, one letter a dimension. Rows are the positions of all samples, one sample after the other;
-# a dimension that was only broadcast is like any other that it meets.
-SAMPLES, UNITS, POSITIONS, ROWS, BROADCAST, UNKNOWN = "suprbx"
+# a dimension that was only broadcast is like any other that it meets. Samples that were picked or put in another order
+# are no longer those of the labels.
+SAMPLES, UNITS, POSITIONS, ROWS, BROADCAST, UNKNOWN, PICKED = "suprbxo"
 
 CONVOLUTIONS = {f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)}
 NORMS = {"batch_norm", "batch_norm_elemt", "instance_norm", "group_norm", "local_response_norm"}
@@ -51,6 +53,10 @@ SAME = (  # functions that leave every dimension where it is, of whatever size
 PROBED = {  # functions whose effect on dimensions shows on a tensor of distinct sizes
     "permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "t", "mT", "mH", "adjoint", "unsqueeze",
     "mean", "sum", "amax", "amin", "max", "min", "std", "var", "prod", "logsumexp", "norm", "median", "nanmean",
+}  # fmt: skip
+MOVING = {  # functions that put a dimension in another order: which argument names it, and which it is otherwise
+    "index_select": (1, 0), "gather": (1, 0), "flip": (1, 0), "flipud": (1, 0), "roll": (2, 0), "sort": (1, -1),
+    "msort": (1, 0), "topk": (2, -1), "take_along_dim": (2, 0), "cumsum": (1, 0),
 }  # fmt: skip
 RESHAPED = {"view", "reshape", "flatten", "unflatten", "squeeze", "view_as", "reshape_as", "unsafe_view", "ravel"}
 MOST = 10_000  # tensors known at a time, before those that are gone are thrown out
@@ -156,7 +162,7 @@ class Axes(TorchFunctionMode):
         first, size = tensors[0], output.ndim
         if name in CONVOLUTIONS or name in NORMS:
             if name in CONVOLUTIONS and size != 2 + int(name[-2]):
-                return None  # a single sample without its dimension
+                return UNITS + POSITIONS * (size - 1)  # a single sample without its dimension
             return self._lead(first)[0] + UNITS + POSITIONS * (size - 2)
         if name in ("layer_norm", "rms_norm") and len(kwargs.get("normalized_shape", args[1:2][-1])) > 1:
             return self.of(first)
@@ -176,13 +182,21 @@ class Axes(TorchFunctionMode):
             return self._lead(a) + UNITS if mixing else None
         if name == "scaled_dot_product_attention":
             return self._batched(first, tensors[2])
+        if name in RECURRENT and first.ndim == 2:
+            return PICKED + UNITS  # a packed sequence: the first positions of all samples, then the second ones
         if name in RECURRENT and first.ndim == 3:
-            batch_first = bool(kwargs.get("batch_first", args[-1])) and not place  # final states: layers first
-            return SAMPLES + POSITIONS + UNITS if batch_first else POSITIONS + SAMPLES + UNITS
+            batch_first, known = bool(kwargs.get("batch_first", args[-1])), self.of(first)
+            batch = known[0 if batch_first else 1] if known is not None else SAMPLES
+            alone = batch == POSITIONS and batch_first and len(first) == 1  # a single sample without its dimension
+            samples = batch if batch == PICKED or alone else SAMPLES
+            # Final states have layers first.
+            return samples + POSITIONS + UNITS if batch_first and not place else POSITIONS + samples + UNITS
         if name == "multi_head_attention_forward" and first.ndim == 3 and not place:
             return POSITIONS + SAMPLES + UNITS  # tokens first, whatever the module's `batch_first`
         if name in PROBED and len(_tensors(args)) == 1:
             return self._probed(func, args, kwargs, place)
+        if name in MOVING and _moves_samples(name, args, kwargs, first.ndim):
+            return PICKED + (self.of(first) or UNKNOWN * first.ndim)[1:]
         if name in SAME or name in ("max", "min"):
             return self._joined(tensors, output)
         if name in RESHAPED:
@@ -205,7 +219,7 @@ class Axes(TorchFunctionMode):
         """All dimensions but the last of what goes into a linear layer: where the samples are known, positions else."""
         count = (size or tensor.ndim) - 1
         known = (self.of(tensor) or SAMPLES + POSITIONS * count)[:count]
-        others = UNITS + UNKNOWN if {SAMPLES, ROWS} & set(known) else UNITS
+        others = UNITS + UNKNOWN if {SAMPLES, ROWS, PICKED} & set(known) else UNITS
         return "".join(POSITIONS if letter in others else letter for letter in known)
 
     def _batched(self, a: Tensor, b: Tensor) -> str | None:
@@ -246,8 +260,12 @@ class Axes(TorchFunctionMode):
         known = self.of(tensor)
         parts = index if isinstance(index, tuple) else (index,)
         taken = sum(part is not None and part is not Ellipsis for part in parts)
+        if parts and isinstance(parts[0], Tensor | list | np.ndarray):
+            return self._picked(tensor, parts)
         if known is None:
             return None
+        if isinstance(parts[0], slice) and parts[0].step not in (None, 1) and known[0] == SAMPLES:
+            known = PICKED + known[1:]
         found, k = "", 0
         for part in parts:
             if part is None:
@@ -261,6 +279,34 @@ class Axes(TorchFunctionMode):
             else:
                 return None
         return found + known[k:]
+
+    def _picked(self, tensor: Tensor, parts: tuple) -> str | None:
+        """What an index of numbers or truth values in the first dimension leaves of it."""
+        known, first = self.of(tensor), torch.as_tensor(parts[0], device=tensor.device)
+        if known is not None and known[0] not in (SAMPLES, ROWS, PICKED):
+            return None
+        known = known or UNKNOWN * tensor.ndim
+        if first.dtype in (torch.bool, torch.uint8):
+            lead = ROWS if known[0] in (SAMPLES, ROWS) else known[0]  # in order, though not all
+            rest = known[first.ndim :]
+        else:
+            whole = first.ndim == 1 and len(first) == len(tensor) and bool((first.diff() == 1).all())
+            lead, rest = (known[0] if whole else PICKED) + POSITIONS * (first.ndim - 1), known[1:]
+        if len(parts) == 1:
+            return lead + rest
+        if all(isinstance(part, Tensor) and part.ndim == first.ndim == 1 for part in parts[1:]):
+            return lead + known[len(parts) :]  # a position of each sample
+        return lead + rest if all(part == slice(None) for part in parts[1:]) else None
+
+
+def _moves_samples(name: str, args: Any, kwargs: Any, ndim: int) -> bool:
+    """Whether a function puts what is in the first dimension in another order."""
+    place, default = MOVING[name]
+    given: Any = kwargs.get("dim", kwargs.get("dims", args[place:] or default))
+    given = given[:1] if name != "flip" and isinstance(given, tuple) and given is not kwargs.get("dims") else given
+    while isinstance(given, tuple | list) and len(given) == 1:
+        given = given[0]
+    return any(dim in (0, -ndim) for dim in (given if isinstance(given, tuple | list) else (given,)))
 
 
 def reshaped(known: str, before: Sequence[int], after: Sequence[int], samples: int | None = None) -> str:
@@ -297,7 +343,7 @@ def reshaped(known: str, before: Sequence[int], after: Sequence[int], samples: i
 def _cut(letters: str, sizes: Sequence[int], samples: int | None) -> str:
     """What dimensions of some sizes hold that are cut anew from others."""
     first, others = letters[0], set(letters[1:])
-    if first in (SAMPLES, ROWS) and not others & {SAMPLES, ROWS}:  # all of a sample before the next one
+    if first in (SAMPLES, ROWS) and not others & {SAMPLES, ROWS, PICKED}:  # all of a sample before the next one
         whole = sizes[0] == samples if samples is not None else len(sizes) > 1
         rest = POSITIONS if others <= {POSITIONS} else UNKNOWN
         return (SAMPLES if whole else ROWS) + rest * (len(sizes) - 1)

@@ -52,7 +52,10 @@ def checked_labels(
     """
     if isinstance(labels, np.ndarray):  # torch takes neither reversed arrays nor, without a warning, read-only ones
         labels = np.require(labels, requirements=["C", "W"])
-    targets = torch.as_tensor(labels, device=device)
+    try:
+        targets = torch.as_tensor(labels, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ActivityError(f"labels: a {type(labels).__name__} given; ({samples},) integers are needed") from error
     if targets.is_floating_point() or targets.dtype == torch.bool or targets.is_complex():
         raise ActivityError(f"labels: {targets.dtype} given; integers are needed")
     if targets.shape != (samples,):
@@ -64,12 +67,20 @@ def checked(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple
     """Activity as (samples, units) in float32 or better, and labels as int64, on one device; none that is ignored.
 
     Raises:
-        ActivityError: shapes that do not fit, no samples, labels that are not integers, or non-finite activity.
+        ActivityError: shapes that do not fit, no samples, labels that are not integers, or activity that is complex,
+            non-finite or no ordinary array of numbers.
     """
     if isinstance(activity, np.ndarray):
         activity = np.require(activity, requirements=["C", "W"])
-    values = torch.as_tensor(activity)
-    if not values.is_floating_point():
+    try:
+        values = torch.as_tensor(activity)
+    except (TypeError, ValueError, RuntimeError, KeyError) as error:
+        kind = type(activity).__name__
+        raise ActivityError(f"activity: a {kind} given; numbers (samples, units) are needed") from error
+    if values.device.type == "meta" or values.layout != torch.strided:
+        where = "on the meta device, which has no values," if values.device.type == "meta" else f"as {values.layout}"
+        raise ActivityError(f"activity: a tensor {where} given; an ordinary one is needed")
+    if not values.is_floating_point() and not values.is_complex():
         values = values.to(torch.float64)
     values = spatial_mean(values)
     targets = checked_labels(labels, len(values), values.device)
@@ -136,7 +147,8 @@ def selectivity_index(
         (units,) CPU tensor; differentiable where the activity is.
 
     Raises:
-        ActivityError: shapes that do not fit, non-finite values, or negative ones without `shift`.
+        ActivityError: shapes that do not fit, labels that are not integers, complex or non-finite values, or negative
+            ones without `shift`.
     """
     values, targets = checked(activity, labels)
     lowest = values.detach().amin(0)
@@ -165,7 +177,7 @@ def class_discriminability(activity: Tensor | np.ndarray, labels: Tensor | np.nd
         (units,) CPU tensor, differentiable with finite gradients.
 
     Raises:
-        ActivityError: shapes that do not fit, or non-finite values.
+        ActivityError: shapes that do not fit, labels that are not integers, or complex or non-finite values.
     """
     return discriminability_of(class_statistics(*checked(activity, labels)), eps).cpu()
 
@@ -203,7 +215,7 @@ def class_share(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> T
         (units,) CPU tensor.
 
     Raises:
-        ActivityError: shapes that do not fit, or non-finite values.
+        ActivityError: shapes that do not fit, labels that are not integers, or complex or non-finite values.
     """
     return share_between(class_statistics(*checked(activity, labels))).cpu()
 
@@ -227,7 +239,7 @@ def preferred_class(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) 
         (units,) int64 CPU tensor of labels.
 
     Raises:
-        ActivityError: shapes that do not fit, or non-finite values.
+        ActivityError: shapes that do not fit, labels that are not integers, or complex or non-finite values.
     """
     values, targets = checked(activity, labels)
     stats = class_statistics(values, targets)
@@ -280,7 +292,8 @@ def precision(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray, *, n: 
         (units,) float64 CPU tensor in [1/classes, 1].
 
     Raises:
-        ActivityError: shapes that do not fit, non-finite values, or n outside 1 to the number of samples.
+        ActivityError: shapes or labels that do not fit, complex or non-finite values, or n outside 1 to the number of
+            samples.
     """
     values, targets = checked(activity, labels)
     values = values.detach()
@@ -357,7 +370,7 @@ def mutual_information(activity: Tensor | np.ndarray, labels: Tensor | np.ndarra
         (units,) float64 CPU tensor.
 
     Raises:
-        ActivityError: shapes that do not fit, non-finite values, or bins below 1.
+        ActivityError: shapes or labels that do not fit, complex or non-finite values, or bins below 1.
     """
     if bins < 1:
         raise ActivityError(f"mutual information: bins={bins} given; at least 1 is needed")

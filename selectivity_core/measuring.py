@@ -333,8 +333,9 @@ def unit_table(
         which the index is not defined for; `si_shifted` subtracts each unit's minimum.
 
     Raises:
-        ActivityError: no samples, labels that do not fit, a batch that is not a pair, or non-finite activity.
-        UnitError: layers that the model lacks or does not use in every batch.
+        ActivityError: no samples, labels that do not fit, a batch that is not a pair, non-finite activity, or the
+            meta device.
+        UnitError: layers that the model lacks or does not use in every batch; else as for `record`.
         SelectivityError: no room on disk.
     """
     import pandas as pd
@@ -366,14 +367,19 @@ def _gathered(
     device: torch.device | str | None,
 ) -> tuple[dict[str, int], Tensor]:
     """Fills columns with activity (samples, all units); gives each layer's number of units, and labels (samples,)."""
+    if not isinstance(batches, Iterable):
+        raise ActivityError(f"batches: a {type(batches).__name__} given; pairs (inputs, labels) are needed")
     labels, sizes = [], dict[str, int]()
     total = length_hint(batches) or None
     home = next(model.parameters(), torch.zeros(())).device
     place = home if device is None else torch.device(device)
+    if place.type == "meta":
+        raise ActivityError("device: meta given, where activity has no values")
     if place != home:
         model.to(place)
     try:
-        with evaluating(model), record(model, layers) as seen, bar("unit table", total, "batch") as shown:
+        seeing = record(model, layers, unit_dim=unit_dim)
+        with evaluating(model), seeing as seen, bar("unit table", total, "batch") as shown:
             for batch in batches:
                 if not isinstance(batch, tuple | list) or len(batch) != 2:
                     raise ActivityError(f"batches: a {type(batch).__name__} given; pairs (inputs, labels) are needed")

@@ -7,7 +7,6 @@ leaves it alone. Where two passes could be meant, or layers ran outside a pass, 
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,8 +18,8 @@ from torch import Tensor, nn
 
 from .axes import Axes, Place
 from .errors import ActivityError, UnitError
-from .units import Units, spatial_mean
-from .watching import Call, Hook, UnitDim, Watch, set_aside, tensors_of
+from .units import Units, spatial_mean, unit_layers
+from .watching import Call, Hook, UnitDim, Watch, in_checkpoint, tensors_of, uncompiled
 
 EXPLICITLY = "run the model as `with regularizer: logits = model(x)`"
 
@@ -93,10 +92,12 @@ class Passes(Watch):
         model, layers, unit_dim: as for `Watch`; layers that are not listed exclude those on the logits.
     """
 
+    per_sample = True
+
     def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim) -> None:
         super().__init__(model, layers, unit_dim)
         self._axes = _untraced()()
-        self.listed = not isinstance(layers, str)
+        self.listed, self._which = not isinstance(layers, str), layers
         self.current: Pass | None = None
         self.body = False  # whether the current pass is the body of a `with`
         self.waiting: list[Pass] = []
@@ -227,7 +228,7 @@ class Passes(Watch):
         self.waiting, self._outside_traces = [], {}
 
     def _new(self) -> Pass:
-        blind = not torch.is_grad_enabled() and _in_checkpoint()
+        blind = not torch.is_grad_enabled() and in_checkpoint(blind=True)
         gradients = torch.is_grad_enabled() or blind
         return Pass(gradients and self.model.training, gradients, blind=type(self.model).__name__ if blind else None)
 
@@ -241,7 +242,7 @@ class Passes(Watch):
     def _add(self, entry: Entry) -> None:
         found = self.current
         assert found is not None
-        if found.blind is None and found.gradients and not torch.is_grad_enabled() and _in_checkpoint():
+        if found.blind is None and found.gradients and not torch.is_grad_enabled() and in_checkpoint(blind=True):
             found.blind = f"layer {entry.layer!r}"
         found.whole = found.whole and self._depth > 0
         found.entries.append(entry)
@@ -253,6 +254,7 @@ class Passes(Watch):
 
     def _tapped(self, layer: str, module: Units, mean: Tensor) -> None:
         if self._shown(layer, module, mean) and self.is_asked(layer):
+            self.check_call(layer, mean)
             self._add(Entry(layer, module, mean))
 
     def _output(self, module: nn.Module, _args: object, output: Tensor) -> None:
@@ -261,7 +263,7 @@ class Passes(Watch):
 
     def _shown(self, layer: str, module: nn.Module, output: Any) -> bool:
         """Whether a use of a layer is part of a pass; takes down those outside one."""
-        if set_aside() or self._ignoring:
+        if self._set_aside() or self._ignoring:
             return False
         if getattr(module, "_is_replica", False):
             raise UnitError("regulariser: DataParallel splits batches over threads; use DistributedDataParallel")
@@ -300,7 +302,20 @@ class Passes(Watch):
             )
         if not found.entries:
             raise UnitError("regulariser: no units were seen; an activation besides that on the logits is needed")
+        used = {entry.layer for entry in found.entries}
+        if self.listed and (unused := [layer for layer in self._asked if layer not in used]):
+            raise UnitError(f"layer {unused[0]!r}: this pass did not use it; list layers that every pass uses")
+        self._check_layers()
         return found
+
+    def _check_layers(self) -> None:
+        now = unit_layers(self.model, list(self.layers) if self.listed else self._which)
+        if {name: id(module) for name, module in now.items()} != {n: id(m) for n, m in self.layers.items()}:
+            apart = {n for n in now.keys() | self.layers.keys() if now.get(n) is not self.layers.get(n)}
+            raise UnitError(
+                f"layer {min(apart)!r}: the model's modules are not those that it had when the regulariser was made; "
+                "make a new one after changing them"
+            )
 
     def unused(self, found: Pass) -> Pass:
         """The pass, if its term was not given yet.
@@ -338,12 +353,4 @@ class _Tap:
 @cache
 def _untraced() -> type[Axes]:
     """`Axes` that a compiled model calls as it is, rather than having it traced."""
-    return type("UntracedAxes", (Axes,), {"__torch_function__": torch.compiler.disable(Axes.__torch_function__)})
-
-
-def _in_checkpoint() -> bool:
-    """Whether the code runs in a checkpoint that computes without gradients at first (use_reentrant=True)."""
-    frame: Any = sys._getframe(1)
-    while frame is not None and not frame.f_code.co_qualname.startswith("CheckpointFunction."):
-        frame = frame.f_back
-    return frame is not None
+    return type("UntracedAxes", (Axes,), {"__torch_function__": uncompiled(Axes.__torch_function__)})

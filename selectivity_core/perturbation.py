@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from .errors import UnitError
 from .models import UnitNetwork
+from .units import modules_of
 from .watching import Call, UnitDim, Watch, for_call, split_name
 
 PerUnit = Tensor | np.ndarray | Sequence[float]
@@ -44,9 +45,13 @@ def ablate(
             is known: networks of this package, or a `value` given) too large, another value than "zero", or values
             that are missing or of another length. In a pass: a number too large for any other network, units whose
             dimension cannot be told, a layer that the pass does not use.
+        ActivityError: in a pass with gradients, a layer in an activation checkpoint, which would compute it once more
+            without the change.
     """
-    if isinstance(value, str) and value != "zero":
-        raise UnitError(f'value: {value!r} given; "zero" or values for all units of each layer are allowed')
+    if not isinstance(units, Mapping):
+        raise UnitError(f"units: a {type(units).__name__} given; layer name -> numbers of its units is needed")
+    if value != "zero" if isinstance(value, str) else not isinstance(value, Mapping):
+        raise UnitError(f'value: {value!r:.80} given; "zero" or layer -> values for all its units is allowed')
     constants = None if isinstance(value, str) else per_unit(model, units, value, "value")
     numbers = {}
     for name, given in units.items():
@@ -93,9 +98,12 @@ def unit_noise(
     Raises:
         UnitError: before any pass: a negative or non-finite scale or deviation, a layer that the model lacks, or
             deviations of another length than the layer (where its size is known). In a pass: as for `ablate`.
+        ActivityError: as for `ablate`.
     """
     if not (isinstance(scale, int | float) and math.isfinite(scale) and scale >= 0):
         raise UnitError(f"scale: {scale!r} given; a finite number of 0 or more is needed")
+    if not isinstance(std, Mapping):
+        raise UnitError(f"std: a {type(std).__name__} given; layer name -> one number for each of its units is needed")
     deviations = per_unit(model, std, std, "std")
 
     def noisy(call: Call, _given: PerUnit) -> Tensor:
@@ -151,7 +159,7 @@ def per_unit(model: nn.Module, layers: Iterable[str], given: Mapping[str, PerUni
     Raises:
         UnitError: a layer without any; values that are not one finite number for each unit, or negative deviations.
     """
-    modules = dict(model.named_modules())
+    modules = modules_of(model)
     layer_of = {key: split_name(key, modules)[0] for key in given}
     found = {}
     for layer in layers:
@@ -187,7 +195,10 @@ def along(values: Tensor, call: Call) -> Tensor:
 
 
 def _numbers(given: Numbers, layer: str, size: int | None) -> Tensor:
-    numbers = torch.as_tensor(list(given) if not isinstance(given, Tensor | np.ndarray) else given)
+    try:
+        numbers = torch.as_tensor(given if isinstance(given, Tensor | np.ndarray) else list(given))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UnitError(f"layer {layer!r}: units {given!r:.80} given; a list of whole numbers is needed") from error
     if not numbers.numel():
         return torch.zeros(0, dtype=torch.int64)
     if numbers.is_floating_point() or numbers.dtype == torch.bool or numbers.ndim != 1:

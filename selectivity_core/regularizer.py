@@ -73,8 +73,12 @@ class SelectivityRegularizer:
         skipped: activations that "all" left out, in words; known after the first pass, which warns of them.
 
     Raises:
-        SpecError: α not finite, an unknown index or estimate, negative warm-up.
-        UnitError: a layer that the model lacks, or no layer at all.
+        SpecError: α not finite, an unknown index or estimate, a warm-up that is no whole number of steps, another
+            shift.
+        UnitError: a layer that the model lacks, or no layer at all; a ScriptModule. In a pass: as for `record`, and
+            replicas of `DataParallel`.
+        ActivityError: in a pass, as for `record`. In a backward pass: units of the project's own networks that a later
+            operation changed in place.
     """
 
     def __init__(
@@ -90,15 +94,15 @@ class SelectivityRegularizer:
         generator: torch.Generator | None = None,
         unit_dim: UnitDim = None,
     ) -> None:
-        if not math.isfinite(alpha):
+        if not _finite(alpha):
             raise SpecError(f"alpha: {alpha!r} given; a finite number is needed")
         if index not in INDICES:
             raise SpecError(f"index: {index!r} given; one of {', '.join(INDICES)} is allowed")
         if estimate not in ESTIMATES:
             raise SpecError(f"estimate: {estimate!r} given; one of {', '.join(ESTIMATES)} is allowed")
-        if warmup_steps < 0:
-            raise SpecError(f"warmup_steps: {warmup_steps} given; 0 or more is needed")
-        if not (shift is None or shift == "min" or (isinstance(shift, int | float) and math.isfinite(shift))):
+        if not (_finite(warmup_steps) and warmup_steps >= 0 and warmup_steps == int(warmup_steps)):
+            raise SpecError(f"warmup_steps: {warmup_steps!r} given; a whole number of 0 or more is needed")
+        if not (shift is None or (isinstance(shift, str) and shift == "min") or _finite(shift)):
             raise SpecError(f'shift: {shift!r} given; "min", a finite number or None is allowed')
         self.alpha, self.index, self.estimate = float(alpha), index, estimate
         self.warmup_steps, self.shift, self.generator = int(warmup_steps), shift, generator
@@ -131,9 +135,10 @@ class SelectivityRegularizer:
             a scalar tensor on the model's device, float32 or better.
 
         Raises:
-            ActivityError: labels that do not fit, negative activity that is not shifted, or layers that ran outside a
-                pass since.
-            UnitError: no pass yet, or one that met no layer of units but the logits.
+            ActivityError: labels that do not fit, negative activity that is not shifted, activity on the meta device,
+                or layers that ran outside a pass since.
+            UnitError: no pass yet, or one that met no layer of units but the logits, or not each of those listed; a
+                model whose modules were exchanged since the regulariser was made.
         """
         return self._mean_index(self._passes.newest(), labels)
 
@@ -149,8 +154,8 @@ class SelectivityRegularizer:
             a scalar tensor with gradients, to be added to the loss.
 
         Raises:
-            ActivityError: as `measure` does; which pass is meant cannot be told; its term was given already; a
-                checkpoint with use_reentrant=True.
+            ActivityError: as `measure` does; which pass is meant cannot be told; its term was given already; it was
+                made without gradients, as in a checkpoint with use_reentrant=True.
             UnitError: as `measure` does.
         """
         return self._term(self._passes.chosen(), labels)
@@ -163,6 +168,8 @@ class SelectivityRegularizer:
         self._passes.close(failed=kind is not None)
 
     def _term(self, found: Pass, labels: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and not found.gradients:
+            raise ActivityError("regulariser: this pass was made without gradients; its term has none to give")
         loss = -self.scale * self._mean_index(self._passes.unused(found), labels)
         self._passes.spend(found)
         if self._model.training:
@@ -177,29 +184,32 @@ class SelectivityRegularizer:
                 f"layer {other.layer!r}: activity of {len(other.mean)} samples, and of {samples} in layer "
                 f"{entries[0].layer!r}; name layers that have every sample once"
             )
-        targets = checked_labels(labels, samples, device)
-        means = [self._shifted(entry.layer, entry.module, entry.mean.to(device)) for entry in entries]
+        if device.type == "meta":
+            raise ActivityError("regulariser: the model is on the meta device, where activity has no values")
+        targets = checked_labels(labels, samples, device, of=f"samples in layer {entries[0].layer!r}")
+        kept = targets != IGNORED
+        means = [entry.mean.to(device) for entry in entries]
+        if not kept.all():
+            means, targets = [mean[kept] for mean in means], targets[kept]
+        means = [self._shifted(entry.module, mean) for entry, mean in zip(entries, means, strict=True)]
         weights = torch.cat([m.new_full((m.shape[1],), 1 / (len(means) * m.shape[1])) for m in means])
         with torch.autocast(device.type, enabled=False):
-            activity, kept = torch.cat(means, 1), targets != IGNORED
-            if not kept.all():
-                activity, targets = activity[kept], targets[kept]
+            activity = torch.cat(means, 1)
+            if (activity.detach() < 0).any():  # whatever the modules: hooks and subclasses change what they give
+                k = next(k for k, mean in enumerate(means) if (mean < 0).any())
+                raise ActivityError(
+                    f"layer {entries[k].layer!r}: activity down to {float(means[k].detach().min()):.4g} given; "
+                    'the index needs 0 or more: pass shift="min" or a number to add'
+                )
             return self._indices(activity, targets) @ weights
 
-    def _shifted(self, name: str, module: nn.Module, mean: Tensor) -> Tensor:
+    def _shifted(self, module: nn.Module, mean: Tensor) -> Tensor:
         shift = self.shift
         if shift is None and isinstance(module, Units | nn.LeakyReLU) and not never_negative(module):
             shift = "min"
         if shift == "min":
-            return mean - mean.detach().amin(0)
-        if shift is not None:
-            mean = mean + shift
-        if not never_negative(module) and (mean.detach() < 0).any():
-            raise ActivityError(
-                f"layer {name!r}: activity down to {float(mean.detach().min()):.4g} given; "
-                'the index needs 0 or more: pass shift="min" or a number to add'
-            )
-        return mean
+            return mean - mean.detach().amin(0) if len(mean) else mean
+        return mean if shift is None else mean + shift
 
     def _indices(self, activity: Tensor, labels: Tensor) -> Tensor:
         """(units,) index of every unit of the pass, float32 or better."""
@@ -240,6 +250,13 @@ class SelectivityRegularizer:
         options = {"index": self.index, "layers": self._layers, "warmup_steps": self.warmup_steps, "shift": self.shift}
         options |= {"estimate": self.estimate, "generator": self.generator, "unit_dim": self._unit_dim}
         return _remade, (self._model, self.alpha, options, self.steps)
+
+
+def _finite(given: object) -> bool:
+    try:
+        return not isinstance(given, bool) and math.isfinite(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return False
 
 
 def _remade(model: nn.Module, alpha: float, options: dict[str, Any], steps: int) -> SelectivityRegularizer:

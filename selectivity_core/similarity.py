@@ -59,9 +59,17 @@ def prepare(activity: Tensor | np.ndarray, *, eps: float = 1e-10, name: str = "a
 
 
 def _matrix(activity: Tensor | np.ndarray, name: str) -> np.ndarray:
-    if isinstance(activity, Tensor):
-        activity = activity.detach().double().cpu().numpy()
-    values = np.asarray(activity, dtype=np.float64)
+    try:
+        if isinstance(activity, Tensor):
+            given = activity.detach().cpu()
+            activity = (given if given.is_complex() else given.double()).numpy()
+        values = np.asarray(activity)
+        if np.iscomplexobj(values):
+            raise TypeError("complex")
+        values = values.astype(np.float64, copy=False)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        kind = type(activity).__name__
+        raise ActivityError(f"{name}: a {kind} given; real numbers (samples, units) are needed") from error
     if values.ndim != 2 or min(values.shape) < 1 or len(values) < 2:
         raise ActivityError(f"{name}: shape {values.shape} given; (samples, units) with 2 samples or more is needed")
     if not np.isfinite(values).all():
@@ -97,8 +105,9 @@ def pwcca_distance(
         the distance, in [0, 1]. Directions come from `a` unless `b` keeps fewer units, so it is not symmetric.
 
     Raises:
-        ActivityError: shapes that do not fit, non-finite activity, a side on which nothing varies, unknown weighting;
-            with weighting "paper", fewer samples than units that vary on the side that gives the weights.
+        ActivityError: shapes that do not fit, complex or non-finite activity, a side on which nothing varies, an
+            unknown weighting; with weighting "paper", fewer samples than units that vary on the side that gives the
+            weights.
 
     Warns:
         UserWarning: fewer than 10 samples a unit, where correlations are high by chance alone.

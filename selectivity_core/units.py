@@ -6,6 +6,7 @@ seam in their activation modules (`torch.nn.ReLU` and its like), found by `unit_
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -30,13 +31,15 @@ def spatial_mean(output: Tensor, unit_dim: int | None = None) -> Tensor:
         (samples, units), float32 or better.
 
     Raises:
-        ActivityError: fewer than two dimensions, three without `unit_dim` (tokens have their units last, series in
-            dimension 1), or no position to average over.
+        ActivityError: complex numbers, fewer than two dimensions, three without `unit_dim` (tokens have their units
+            last, series in dimension 1), or no position to average over.
     """
     shape = tuple(output.shape)
     if output.ndim < 2:
         raise ActivityError(f"activity: shape {shape} given; (samples, units, ...) is needed")
     dtype = torch.promote_types(output.dtype, torch.float32)
+    if dtype.is_complex:
+        raise ActivityError(f"activity: {output.dtype} given; real numbers are needed")
     if output.ndim == 2:
         return output.to(dtype, copy=True)
     if unit_dim is None and output.ndim == 3:
@@ -84,19 +87,26 @@ class _RectifiedMean(torch.autograd.Function):
                 f"units: shape {tuple(x.shape)} given; (samples, units) or (samples, units, H, W) is needed"
             )
         y = F.relu(x) if slope == 0 else F.leaky_relu(x, slope)
-        ctx.save_for_backward(y)
+        ctx.save_for_backward(y if slope == 0 else x)  # as torch does: a later operation may work on y in place
         ctx.slope = slope
         return y, spatial_mean(y)
 
     @staticmethod
     def backward(ctx: Any, grad_map: Tensor, grad_mean: Tensor) -> tuple[Tensor, None]:
-        (y,) = ctx.saved_tensors
-        positions = y[0, 0].numel() if y.ndim > 2 else 1
-        grad = _add_to_positions(grad_map, (grad_mean / positions).to(y.dtype))
+        try:
+            (saved,) = ctx.saved_tensors
+        except RuntimeError as error:
+            if "inplace operation" not in str(error):
+                raise
+            raise ActivityError(
+                "units: a later operation changed their output in place, of which no gradient can be had; "
+                "use inplace=False there"
+            ) from error
+        positions = max(1, math.prod(saved.shape[2:]))
+        grad = _add_to_positions(grad_map, (grad_mean / positions).to(saved.dtype))
         if ctx.slope == 0:
-            return torch.ops.aten.threshold_backward(grad, y, 0), None
-        # A positive slope keeps the sign, so the output says where the input was positive.
-        return torch.ops.aten.leaky_relu_backward(grad, y, ctx.slope, True), None
+            return torch.ops.aten.threshold_backward(grad, saved, 0), None
+        return torch.ops.aten.leaky_relu_backward(grad, saved, ctx.slope, False), None
 
 
 def parse_activation(text: str) -> float:
@@ -134,7 +144,12 @@ class Units(nn.Module):
         """The non-linearity of x (samples, units, ...), same shape."""
         if not self.taps:
             return F.relu(x) if self.slope == 0 else F.leaky_relu(x, self.slope)
-        y, mean = _RectifiedMean.apply(x, self.slope)
+        if not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(x):
+            # torch.func takes no node of ours.
+            y = F.relu(x) if self.slope == 0 else F.leaky_relu(x, self.slope)
+            mean = spatial_mean(y)
+        else:
+            y, mean = _RectifiedMean.apply(x, self.slope)
         for tap in self.taps:
             tap(mean)
         return y
@@ -166,17 +181,23 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
         name -> module.
 
     Raises:
-        UnitError: a name that the model lacks, or no activation module at all.
+        UnitError: a name that the model lacks, two names of one module, or no activation module at all; a model that
+            is no `nn.Module`, or layers of a ScriptModule.
     """
-    modules = dict(model.named_modules())
+    if not isinstance(model, nn.Module):
+        raise UnitError(f"model: a {type(model).__name__} given; a torch.nn.Module is needed")
+    scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
     if not isinstance(layers, str):
-        if not layers:
-            raise UnitError("layers: an empty list given; name at least one module")
-        return {name: modules[split_name(name, modules)[0]] for name in layers}
+        return _listed(model, layers, scripted)
+    if scripted:
+        raise UnitError(
+            f"model: {scripted[0] or type(model).__name__!r} is a ScriptModule, whose layers run where no hook "
+            "reaches; use the model that it was made from, or name layers outside it"
+        )
     found: dict[str, nn.Module] = {}
-    for name, module in modules.items():
+    for name, module in model.named_modules():
         inner = any(name.startswith(f"{outer}.") for outer in found)  # an activation inside another
-        if not inner and (isinstance(module, Units) or is_activation(module)):
+        if not inner and not of_weights(name) and (isinstance(module, Units) or is_activation(module)):
             found[name] = module
     if not found:
         raise UnitError(
@@ -188,6 +209,32 @@ def unit_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> dict[s
     if layers not in chosen:
         raise UnitError(f'layers: {layers!r} given; "all", "first3", "last3" or a list of module names is allowed')
     return {name: found[name] for name in chosen[layers]}
+
+
+def _listed(model: nn.Module, layers: Sequence[str], scripted: Sequence[str]) -> dict[str, nn.Module]:
+    if not isinstance(layers, Iterable) or isinstance(layers, nn.Module):
+        raise UnitError(f'layers: {layers!r:.80} given; "all", "first3", "last3" or a list of module names is allowed')
+    modules, names = modules_of(model), list(layers)
+    if not names:
+        raise UnitError("layers: an empty list given; name at least one module")
+    places = {name: split_name(name, modules)[0] for name in names}
+    known = dict[int, str]()
+    for name, place in places.items():
+        if any(place.startswith(f"{outer}." if outer else "") for outer in scripted):
+            raise UnitError(f"layer {name!r}: it is part of a ScriptModule, whose layers run where no hook reaches")
+        if (other := known.setdefault(id(modules[place]), place)) != place:
+            raise UnitError(f"layers: {other!r} and {place!r} are one module; name it once")
+    return {name: modules[place] for name, place in places.items()}
+
+
+def of_weights(name: str) -> bool:
+    """Whether a module of this name makes weights (a parametrisation), and no activity."""
+    return "parametrizations" in name.split(".")
+
+
+def modules_of(model: nn.Module) -> dict[str, nn.Module]:
+    """name -> module, with every name of a module that has several."""
+    return dict(model.named_modules(remove_duplicate=False))
 
 
 def split_name(name: str, modules: Mapping[str, nn.Module]) -> tuple[str, int | None]:

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from .activations import is_activation
-from .axes import POSITIONS, UNITS, UNKNOWN, Axes
+from .axes import PICKED, POSITIONS, ROWS, UNITS, UNKNOWN, Axes
 from .errors import ActivityError, PartialUnits, UnitError
-from .units import Units, shortened, spatial_mean, split_name, unit_layers
+from .units import Units, modules_of, of_weights, shortened, spatial_mean, split_name, unit_layers
 
 UnitDim = int | Mapping[str, int] | None
 T = TypeVar("T")
@@ -50,6 +50,18 @@ def for_call(given: Mapping[str, T], layer: str, number: int) -> T | None:
     return given.get(f"{layer}:{number}", given.get(layer))
 
 
+def uncompiled(function: Callable[..., T]) -> Callable[..., T]:
+    """The function, run as it is where a compiled model calls it."""
+    try:  # a reason is shown under fullgraph=True; torch below 2.7 takes none
+        return torch.compiler.disable(function, reason="selectivity_core reads layers uncompiled; leave fullgraph off")
+    except TypeError:
+        return torch.compiler.disable(function)
+
+
+class _ScriptedHook(UnitError, AttributeError):
+    """An `AttributeError`, so that a hook has no name for anyone who can do without."""
+
+
 class Hook:
     """Calls a method of its owner while that lives. A copied or pickled model carries one without an owner."""
 
@@ -57,7 +69,7 @@ class Hook:
         self._method = None if method is None else weakref.WeakMethod(method)
         self._first = first
         # A compiled model calls it as it is, rather than having it traced.
-        self._run = torch.compiler.disable(self._call) if compiled else self._call
+        self._run = uncompiled(self._call) if compiled else self._call
 
     def __call__(self, *given: Any) -> Any:
         """As a hook of a module, whose copies it leaves at their first pass."""
@@ -73,6 +85,14 @@ class Hook:
                     for kept in (name, f"{name}_with_kwargs", f"{name}_always_called"):
                         getattr(given[0], kept, {}).pop(key, None)
         return None
+
+    @property
+    def __name__(self) -> str:
+        """Asked for by `torch.jit.script`, which would go on to compile it."""
+        raise _ScriptedHook(
+            "torch.jit.script: the model has hooks of this package, which cannot be compiled; take them away first, as "
+            "with remove() (a copy of the model loses them in its first pass)"
+        )
 
     @property
     def gone(self) -> bool:
@@ -100,15 +120,17 @@ class Watch:
 
     Attributes:
         changes: whether outputs are replaced.
+        per_sample: whether activity is read sample by sample.
         layers: name -> module.
         skipped: activations that were not found or left out, in words; after the first pass.
     """
 
     changes = False
+    per_sample = False
 
     def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim = None) -> None:
         self.model, self.layers, self.skipped = model, unit_layers(model, layers), list[str]()
-        modules = dict(model.named_modules())
+        modules = modules_of(model)
         self.unit_dim = _checked_dim(unit_dim, modules)
         self._asked: dict[str, set[int] | None] = {}
         for name in self.layers:
@@ -122,7 +144,7 @@ class Watch:
         self._following = not known
         self._axes, self._entered = Axes(), False
         self._numbers = Counter[str]()
-        self._depth = 0
+        self._depth, self._gradients = 0, False
         self._frame: Any = None
         self._handles = list[Any]()
 
@@ -192,19 +214,20 @@ class Watch:
         self._eager.__exit__(*error)
 
     def _enter(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
-        if set_aside():
+        if self._set_aside():
             return
         if self._depth and self._interrupted():
             self._depth = 0
         self._depth += 1
         if self._depth == 1:
+            self._gradients = torch.is_grad_enabled() or in_checkpoint(blind=True)
             self._frame = _call_of(self.model)
             self._numbers.clear()
             self.began()
             self._axes.begin([*args, *kwargs.values()])
 
     def _leave(self, _module: nn.Module, _args: object, output: object) -> None:
-        if set_aside() or not self._depth:
+        if self._set_aside() or not self._depth:
             return
         self._depth -= 1
         if not self._depth:
@@ -225,7 +248,7 @@ class Watch:
         return True
 
     def _used(self, layer: str, module: nn.Module, args: tuple, output: Any) -> Any:
-        if set_aside():
+        if self._set_aside():
             return None
         number = self._numbers[layer]
         if not self.is_asked(layer):
@@ -234,9 +257,30 @@ class Watch:
         given = output[0] if many else output
         if not isinstance(given, Tensor):
             raise UnitError(f"layer {layer!r}: its output is a {type(given).__name__}; a tensor is needed")
+        if given.is_nested:
+            raise UnitError(f"layer {layer!r}: its output is a nested tensor; one with (samples, units, ...) is needed")
+        self.check_call(layer, given)
         with nullcontext() if self.changes else torch._C.DisableTorchFunction():  # nobody need follow how it is read
             changed = self.see(Call(layer, number, module, given, self._dim(layer, number, module, args, given)))
         return (changed, *output[1:]) if many and changed is not None else changed
+
+    def check_call(self, layer: str, output: Tensor) -> None:
+        """Refuses calls of a layer that cannot be seen for what they are.
+
+        Raises:
+            ActivityError: under `torch.vmap`; or of a layer that is changed and computed once more for its gradient.
+        """
+        if not self.changes and _batched(output):
+            raise ActivityError(f"layer {layer!r}: it ran under torch.vmap, which hides samples; run the model without")
+        if self.changes and (self._gradients if self._depth else torch.is_grad_enabled()) and in_checkpoint():
+            raise ActivityError(
+                f"layer {layer!r}: it is changed in a checkpoint, which computes it once more without the change for "
+                "its gradient; switch activation checkpointing off, or run the model under torch.no_grad()"
+            )
+
+    def _set_aside(self) -> bool:
+        """Whether the code runs within a backward pass, which computes layers again, or only to be traced."""
+        return torch._C._current_graph_task_id() != -1 or (torch.jit.is_tracing() and not self.changes)
 
     def check_used(self) -> None:
         """Refuses layers that the latest pass has not used.
@@ -266,11 +310,16 @@ class Watch:
         if axes is None and is_activation(module) and isinstance(source, Tensor) and source.shape == output.shape:
             axes = self._axes.of(source)  # it was computed where nobody can follow
             self._axes.note(output, axes)
-        elsewhere = UNITS + POSITIONS if output.ndim == 2 else UNITS + POSITIONS + UNKNOWN
+        elsewhere = UNITS + POSITIONS + PICKED + (UNKNOWN if output.ndim > 2 else "")
         if given is None and axes is not None and axes[0] in elsewhere:
             raise UnitError(
-                f"layer {layer!r}: the samples of its output {tuple(output.shape)} are not known to be in dimension 0; "
-                "name a layer where they are (unit_dim= says that they are)"
+                f"layer {layer!r}: the samples of its output {tuple(output.shape)} are not known to be in dimension 0, "
+                "in their order; name a layer where they are (unit_dim= says that they are)"
+            )
+        if given is None and axes is not None and axes[0] == ROWS and self.per_sample:
+            raise UnitError(
+                f"layer {layer!r}: its output {tuple(output.shape)} has the positions of all samples in dimension 0; "
+                "name a layer before they are put there, or after"
             )
         if output.ndim == 2 or isinstance(module, Units):
             return 1
@@ -294,6 +343,8 @@ class Watch:
         found = {id(part) for module in unit_layers(self.model).values() for part in module.modules()}
         missed = Counter[str]()
         for call in self._axes.calls:
+            if of_weights(names.get(id(call.module), "")):
+                continue
             if id(call.module) not in found and not call.place.is_among(tensors_of(output)):
                 missed[f"{call.function} in {names.get(id(call.module)) or type(self.model).__name__}"] += 1
         self._axes.calls.clear()
@@ -311,9 +362,28 @@ class Watch:
             )
 
 
-def set_aside() -> bool:
-    """Whether the code runs within a backward pass, which computes layers again, or only to be traced."""
-    return torch._C._current_graph_task_id() != -1 or torch.jit.is_tracing()
+def in_checkpoint(*, blind: bool = False) -> bool:
+    """Whether the code runs in an activation checkpoint, or in one that has no gradients (use_reentrant=True)."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_qualname
+        if name.startswith("CheckpointFunction.") or (name == "checkpoint" and not blind and _is_torchs(frame)):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _batched(tensor: Tensor) -> bool:
+    functions = torch._C._functorch
+    while functions.is_functorch_wrapped_tensor(tensor):
+        if functions.is_batchedtensor(tensor):
+            return True
+        tensor = functions.get_unwrapped(tensor)
+    return False
+
+
+def _is_torchs(frame: Any) -> bool:
+    return frame.f_globals.get("__name__") == "torch.utils.checkpoint"
 
 
 def tensors_of(output: object, depth: int = 4) -> list[Tensor]:
@@ -348,6 +418,8 @@ def _checked_dim(given: UnitDim, modules: Mapping[str, nn.Module]) -> UnitDim:
 
 
 class _Recorder(Watch):
+    per_sample = True
+
     def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim, maps: bool) -> None:
         super().__init__(model, layers, unit_dim)
         self.maps, self.found = maps, dict[str, Tensor]()
@@ -385,8 +457,9 @@ def record(
         name -> activity; filled by each pass, detached.
 
     Raises:
-        UnitError: a layer that the model lacks, or no layer at all; in a pass, units whose dimension cannot be told.
-        ActivityError: in a pass, outputs of fewer than two dimensions.
+        UnitError: a layer that the model lacks, or no layer at all; a ScriptModule; in a pass, units whose dimension
+            cannot be told, samples that are not all in dimension 0 in their order, outputs that are no plain tensor.
+        ActivityError: in a pass, outputs of fewer than two dimensions or of complex numbers; a pass under torch.vmap.
 
     Warns:
         PartialUnits: after the first pass, activations that no activation module holds.

@@ -119,14 +119,14 @@ def cumulative_ablation(
 
     Raises:
         UnitError: layers, orderings or values that do not fit, before any pass; for a network from elsewhere, whose
-            layers' sizes are not known, after a pass of one image. Units whose dimension cannot be told.
-        ActivityError: images or labels that do not fit.
+            layers' sizes are not known, after a pass of two images. Units whose dimension cannot be told.
+        ActivityError: images or labels that do not fit, or an output that is not (samples, classes).
     """
     import pandas as pd
 
     pixels, targets = checked_pairs(model, images, labels)
     with evaluating(model):
-        numbers = numbering(model, layers, value, pixels[:1], unit_dim)
+        numbers = numbering(model, layers, value, pixels[:2], unit_dim)
         orders = checked_orderings(orderings, len(numbers))
         counts = _counts(evaluator(model, numbers), pixels, targets, orders)
     steps = np.arange(len(numbers) + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import TypeGuard, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from ..units import unit_layers
 from .inputs import Numbering, run, split
 from .masked import Block
 
+M = TypeVar("M", bound=nn.Module)
 # Element by element and the same for every unit, so that any selection of units may be passed through.
 POINTWISE = (Units, *(kind for kind in TORCH if kind is not nn.PReLU))
 
@@ -82,12 +84,12 @@ def read_links(model: nn.Module, names: Sequence[str]) -> tuple[list[Stage], lis
     """
     before, rest = split(model, names)
     places = [id(stage) for stage in before + rest]
-    if not rest or not isinstance(rest[0], POINTWISE) or len(set(places)) != len(places):
+    if not rest or not _plainly(rest[0], *POINTWISE) or len(set(places)) != len(places):
         return None
     found: list[tuple[nn.Module, Link]] = []
     source, between = rest[0], list[Stage]()
     for stage in rest[1:]:
-        if not isinstance(stage, POINTWISE):
+        if not _plainly(stage, *POINTWISE):
             between.append(stage)
             continue
         link = _link(between, stage)
@@ -109,16 +111,16 @@ def read_links(model: nn.Module, names: Sequence[str]) -> tuple[list[Stage], lis
 
 def _link(stages: list[Stage], activation: nn.Module | None) -> Link | None:
     """The link that some stages make; None where they are not [mean,] one linear map[, batch norm]."""
-    kept = [s for s in stages if not isinstance(s, nn.Identity | nn.Dropout)]
+    kept = [s for s in stages if not _plainly(s, nn.Identity, nn.Dropout)]
     pooled = bool(kept) and kept[0] is mean_over_positions
     kept = kept[1:] if pooled else kept
     if not 1 <= len(kept) <= 2:
         return None
     linear, norm = kept[0], kept[1] if len(kept) == 2 else None
-    if isinstance(linear, nn.Conv2d):
+    if _plainly(linear, nn.Conv2d):
         if pooled or linear.groups != 1 or linear.padding_mode != "zeros":
             return None
-    elif not isinstance(linear, nn.Linear):
+    elif not _plainly(linear, nn.Linear):
         return None
     if norm is not None and not _frozen(norm):
         return None
@@ -127,8 +129,15 @@ def _link(stages: list[Stage], activation: nn.Module | None) -> Link | None:
     return Link(tuple(stages), weight, bias, convolution, pooled, activation)
 
 
+def _plainly(stage: Stage, *kinds: type[M]) -> TypeGuard[M]:
+    """Whether a stage is of one of some kinds and computes what that does, as a subclass need not."""
+    return any(isinstance(stage, kind) and type(stage).forward is kind.forward for kind in kinds) and (
+        "forward" not in vars(stage)
+    )
+
+
 def _frozen(norm: Stage) -> bool:
-    return isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) and norm.running_mean is not None
+    return _plainly(norm, nn.BatchNorm1d, nn.BatchNorm2d) and norm.running_mean is not None
 
 
 def _folded(linear: nn.Conv2d | nn.Linear, norm: nn.BatchNorm1d | nn.BatchNorm2d | None) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from ..progress import bar
 from ..watching import UnitDim
 from .curves import evaluator
 from .inputs import Value, checked_pairs, numbering
-from .masked import BATCH, plainly_right, right
+from .masked import BATCH, plainly_right, right, settled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,13 +50,13 @@ def unit_importance(
 
     Raises:
         UnitError: layers or values that do not fit, or units whose dimension cannot be told.
-        ActivityError: images or labels that do not fit.
+        ActivityError: images or labels that do not fit, or an output that is not (samples, classes).
     """
     import pandas as pd
 
     pixels, targets = checked_pairs(model, images, labels)
     with evaluating(model):
-        numbers = numbering(model, layers, value, pixels[:1], unit_dim)
+        numbers = numbering(model, layers, value, pixels[:2], unit_dim)
         way = evaluator(model, numbers)
         intact = torch.zeros(2, 1, dtype=torch.float64)
         found = torch.zeros(2, len(numbers), dtype=torch.float64)
@@ -68,7 +68,8 @@ def unit_importance(
                 hits = plainly_right(logits, wanted).sum(1).double()
                 intact += torch.stack([hits, _losses(logits, wanted)]).cpu()
                 unit = 0
-                for block in way.singles():
+                for some_masks in way.singles():
+                    block = settled(some_masks, way.plain)
                     hits = right(block, wanted, way.plain).sum(1).double()
                     place = slice(unit, unit + len(hits))
                     found[:, place] += torch.stack([hits, _losses(block.logits, wanted)]).cpu()

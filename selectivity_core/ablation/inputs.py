@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as hooks_of_all
 
 from ..errors import ActivityError, UnitError
 from ..indices import IGNORED, checked_labels
 from ..models.network import Stage, UnitNetwork
 from ..perturbation import PerUnit, layer_size, per_unit
 from ..seeds import generator
-from ..units import unit_layers
+from ..units import modules_of, unit_layers
 from ..watching import Call, Hook, UnitDim, Watch, for_call, split_name
 
 
@@ -24,7 +25,11 @@ def stages_of(model: nn.Module) -> list[Stage]:
     Networks of this package say their stages, `nn.Sequential` is its children. A model that anyone watches or changes
     by hooks stays whole, so that they see whole passes only.
     """
-    if any(_watched(module) for module in model.modules()):
+    if (
+        hooks_of_all._global_forward_hooks
+        or hooks_of_all._global_forward_pre_hooks
+        or any(map(_watched, model.modules()))
+    ):
         return [model]
     if isinstance(model, UnitNetwork) and type(model).forward is UnitNetwork.forward:
         return [part for stage in model.stages() for part in _children(stage)]
@@ -45,7 +50,7 @@ def _children(stage: Stage) -> list[Stage]:
 
 def split(model: nn.Module, names: Collection[str]) -> tuple[list[Stage], list[Stage]]:
     """The stages before the first of some layers, and those from it on; for single uses of a layer the whole model."""
-    modules = dict(model.named_modules())
+    modules = modules_of(model)
     if any(split_name(name, modules)[1] is not None for name in names):
         return [], [model]
     stages, layers = stages_of(model), [modules[name] for name in names]
@@ -181,7 +186,7 @@ def numbering(
         found = seen.named(seen.found, as_asked=True)
     constants = None
     if given is not None:
-        modules, constants = dict(model.named_modules()), {}
+        modules, constants = modules_of(model), {}
         for layer, (size, _) in found.items():
             module, number = split_name(layer, modules)
             values = for_call(given, module, number or 0)

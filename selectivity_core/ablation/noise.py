@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..arithmetic import evaluating
-from ..errors import UnitError
+from ..errors import ActivityError, UnitError
 from ..measuring import unit_deviations
 from ..perturbation import PerUnit, unit_noise
 from ..progress import bar
@@ -74,7 +74,7 @@ def noise_curve(
         std = unit_deviations(model, pixels, asked, unit_dim=unit_dim)
         asked = list(std)
     with evaluating(model):
-        numbers = numbering(model, asked, std, pixels[:1], unit_dim, name="std")
+        numbers = numbering(model, asked, std, pixels[:2], unit_dim, name="std")
     deviations = numbers.constants
     assert deviations is not None
     counts = torch.zeros(draws, len(sizes), dtype=torch.int64)
@@ -89,6 +89,8 @@ def noise_curve(
                         model, scale, deviations, generator(seed, "unit noise", draw, k), unit_dim=numbers.dims
                     ):
                         logits = run(rest, entering)
+                    if not isinstance(logits, Tensor):
+                        raise ActivityError(f"model: output {type(logits).__name__}; (samples, classes) is needed")
                     counts[draw, place] += plainly_right(logits[None], wanted).sum().cpu()
                     shown.update()
     return pd.DataFrame(

@@ -27,7 +27,7 @@ from ..parameters import read_notebook
 from . import ROOT, scripts
 from .execution import LIBRARIES, STAMP
 
-COPIED = ("_config.yml", "_toc.yml", "book", "benchmarks/measured")
+COPIED = ("_config.yml", "_toc.yml", "book", "benchmarks/measured", "results/models.csv")
 _NOT_COPIED = shutil.ignore_patterns("package*.json")
 SET_UP = {"parameters", "injected-parameters", "hide-input"}  # tags of cells that pages show below the first figure
 _FIGURE = re.compile(r"<(img|svg|figure|canvas)\b|^image/", re.MULTILINE)
@@ -59,6 +59,7 @@ def stage(executed: Path, folder: Path) -> str:
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=_NOT_COPIED)
         elif source.exists():
+            make_folder((folder / name).parent)
             shutil.copy(source, folder / name)
     scripts.copy_to(folder / "book" / "_static" / "vendor")
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
