@@ -211,9 +211,8 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
             "Ours with its 95 % interval; a purple bar where the paper gives a number. Green: same sign, and size "
             "where the paper gives one. Diamonds: same sign, other size. Red: the opposite. Grey: open."
         )
-        show(
-            forest(verdicts), "claims", caption, f"Claims of the page. {alt}.", save=save, tables={"verdicts": verdicts}
-        )
+        words, name = f"Claims of the page. {alt}.", f"claims-{verdicts['figure'].iloc[0]}"  # each page its own files
+        show(forest(verdicts), name, caption, words, save=save, tables={"verdicts": verdicts})
     columns = ["claim", "statement", "paper_says", "status", "where", "n", "estimate", "low", "high", "training"]
     names = {"paper_says": "the paper", "low": "95 % from", "high": "to", "why": "not judged, because"}
     open_ones = verdicts[verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]

@@ -210,6 +210,20 @@ def test_on_a_rendered_page(browser, folder, data, served):
         assert browser.problems() == []
 
 
+@pytest.mark.book
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["00_findings", "05_figure_4"])
+def test_on_the_books_own_pages(browser, site, served, name, width):
+    page = site / "notebooks" / f"{name}.html"
+    assert page.stat().st_size < 1_500_000
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    data = json.loads(soup.select_one(".alpha-explorer script[type='application/json']").string)
+    for address in (f"{served(site)}/notebooks/{name}.html", page.as_uri()):
+        browser.open(address, width=width)
+        moves(browser, data)
+        assert browser.problems() == []
+
+
 def test_in_jupyterlab(browser, folder, data):
     pytest.importorskip("jupyterlab")
     with running(folder, "jupyter-lab", "--no-browser", "--allow-root", "--IdentityProvider.token=") as address:
