@@ -17,14 +17,15 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from chromium import Browser
-from nbformat.sign import NotebookNotary
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
+from tiny_notebooks import write_notebook
 
 from selectivity_core import ledger
 from selectivity_core.book import explorer as module
+from selectivity_core.book.build.figure import make_figure
 from selectivity_core.book.explorer import explorer
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -36,7 +37,7 @@ PAGE = (
     '<meta name="color-scheme" content="light dark"><title>α</title><link rel="icon" href="data:,"></head>'
     "<body><main><h1>α</h1>{}</main></body></html>"
 )
-SOURCE = 'from IPython.display import HTML\n\nHTML(open("explorer.html").read())'
+SOURCE = "from IPython.display import HTML\n\nHTML(open({!r}).read())"
 ALPHA, UNIT = "input[aria-label='α']", ".rank input"
 SWEEP, CLOUD, BARS, PATH = range(4)
 
@@ -61,21 +62,22 @@ def file(made: str, tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def folder(made: str, tmp_path_factory) -> Path:
-    """A book of one notebook, executed and trusted, with Jupyter's own files beside it."""
+    """A book of one notebook that `make figure` ran, with its page and Jupyter's own files beside it."""
     folder = tmp_path_factory.mktemp("hosts")
     shutil.copy(ROOT / "_config.yml", folder)
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: book/explorer\n")
     shutil.copytree(ROOT / "book" / "_static", folder / "book" / "_static", ignore=shutil.ignore_patterns("vendor"))
     shutil.copy(ROOT / "book" / "references.bib", folder / "book")
     (folder / "book" / "index.md").write_text("# Start\n")
-    (folder / "book" / "explorer.html").write_text(made, encoding="utf-8")
-    shown = nbformat.v4.new_output("execute_result", {"text/html": made, "text/plain": "-"}, execution_count=1)
-    code = nbformat.v4.new_code_cell(SOURCE, execution_count=1, outputs=[shown])
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = nbformat.v4.new_notebook(metadata=kernel, cells=[nbformat.v4.new_markdown_cell("# Move α"), code])
-    nbformat.write(notebook, folder / "book" / "explorer.ipynb")
-    (folder / "jupyter").mkdir()
-    NotebookNotary(data_dir=str(folder / "jupyter")).sign(notebook)
+    (folder / "explorer.txt").write_text(made, encoding="utf-8")
+    notebook = write_notebook(folder / "explorer.ipynb", SOURCE.format(str(folder / "explorer.txt")))
+    source = nbformat.read(notebook, 4)
+    source.cells.insert(0, nbformat.v4.new_markdown_cell("# Move α"))
+    nbformat.write(source, notebook)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(folder).items():
+            patch.setenv(name, value)
+        make_figure(str(notebook), {}, folder / "book" / "explorer.ipynb")
     return folder
 
 
@@ -193,6 +195,12 @@ def moves(browser: Browser, data: dict) -> None:
 
 def test_as_a_file(browser, file, data):
     browser.open(file)
+    moves(browser, data)
+    assert browser.problems() == []
+
+
+def test_on_the_page_beside_an_executed_copy(browser, folder, data):
+    browser.open((folder / "book" / "explorer.html").as_uri())
     moves(browser, data)
     assert browser.problems() == []
 
