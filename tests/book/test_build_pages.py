@@ -10,6 +10,7 @@ from selectivity_core.book.build import figure, pages
 from selectivity_core.book.build.execution import STAMP, prepare
 from selectivity_core.book.build.figure import as_html, make_figure, named
 from selectivity_core.book.build.pages import page, stage
+from selectivity_core.errors import BookError
 
 MADE = {
     "parameters": {"alphas": [1.0], "profile": "digits"},
@@ -106,6 +107,15 @@ def test_a_figure_lies_beside_its_page_and_is_trusted(tmp_path, monkeypatch):
     assert figure.NotebookNotary().check_signature(nbformat.read(copy, 4))
     text = beside.read_text()
     assert "<b>2</b>" in text and "<script" not in text and "http" not in text.split("</head>")[1]
+
+
+def test_where_npm_is_missing_formulas_stand_as_tex(monkeypatch, capsys):
+    def missing():
+        raise BookError("npm was not found")
+
+    monkeypatch.setattr(figure.scripts, "installed", missing)
+    assert "$x^2$" in as_html(executed(new_markdown_cell("$x^2$")), "a")
+    assert "as TeX: npm was not found" in capsys.readouterr().err
 
 
 @pytest.mark.book
