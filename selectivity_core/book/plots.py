@@ -166,6 +166,9 @@ LOOK = {
 }  # fmt: skip
 
 
+BADGES = "selectivity-badges"  # the class of the verdicts that a page shows below its title
+
+
 def verdict_look(status: str) -> tuple[str, str]:
     """Marker and colour of a verdict."""
     return LOOK.get(status, ("o", "#1a7f37"))
@@ -202,6 +205,20 @@ def forest(verdicts: pd.DataFrame) -> Figure:
     return fig
 
 
+def badges(verdicts: pd.DataFrame, anchor: str) -> HTML:
+    """The verdicts on a page's claims, each with its colour and how often it was given, as links to their picture."""
+    counts = verdicts["status"].value_counts()
+    return HTML(
+        f'<p class="{BADGES}">'
+        + " ".join(
+            f'<a href="#{escape(anchor)}" style="border-left: 0.6em solid {verdict_look(status)[1]}; '
+            f'padding: 0 0.5em; text-decoration: none">{escape(status)}{f" × {count}" if count > 1 else ""}</a>'
+            for status, count in counts.items()
+        )
+        + "</p>"
+    )
+
+
 def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
     """The claims of a page: a picture of ours beside the paper's, and a short table."""
     judged = verdicts[~verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
@@ -212,6 +229,7 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
             "where the paper gives one. Diamonds: same sign, other size. Red: the opposite. Grey: open."
         )
         words, name = f"Claims of the page. {alt}.", f"claims-{verdicts['figure'].iloc[0]}"  # each page its own files
+        display(badges(judged, name))
         show(forest(verdicts), name, caption, words, save=save, tables={"verdicts": verdicts})
     columns = ["claim", "statement", "paper_says", "status", "where", "n", "estimate", "low", "high", "training"]
     names = {"paper_says": "the paper", "low": "95 % from", "high": "to", "why": "not judged, because"}
