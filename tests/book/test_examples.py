@@ -47,6 +47,7 @@ def runs(name, text):
     return [s for f in figures for s in grid(values.get("profile", "digits"), f, **ask, **values.get("overrides", {}))]
 
 
+COLAB = next(re.search(r'^parameters = "(.*)"$', line)[1] for page, line in lines() if line.startswith("parameters = "))
 MADE = sorted({(p, *found.groups()) for p, line in lines() for found in MAKE.finditer(line)}, key=str)
 MADE += sorted({(p, *found.groups()) for p, line in lines() for found in PAPERMILL.finditer(line)})
 SAID = sorted({(p, found[1].strip()) for p, line in lines() for found in COMMAND.finditer(line)})
@@ -59,7 +60,7 @@ def test_a_figures_example_is_allowed(page, name, text):
 
 @pytest.mark.parametrize(("page", "command"), SAID)
 def test_a_command_is_read(page, command):
-    words = [word.strip('"') for word in shlex.split(command.replace("{parameters}", "alphas: [0]"))][1:]
+    words = [word.strip('"') for word in shlex.split(command.replace("{parameters}", COLAB))][1:]
     options = _parser().parse_args(words)
     if words[0] == "figure":
         assert runs(options.notebook, options.parameters)
