@@ -137,7 +137,9 @@ def page(notebook: NotebookNode, name: str) -> NotebookNode:
 
 def _shown(outputs: list[NotebookNode], name: str) -> NotebookNode:
     """A cell that shows outputs and no code."""
-    return nbformat.v4.new_code_cell(outputs=outputs, id=f"{name}-shown"[-64:], metadata={"tags": ["remove-input"]})
+    source = "# shown above its code"  # MyST-NB leaves cells without a source out
+    name = f"{name}-shown"[-64:]
+    return nbformat.v4.new_code_cell(source, outputs=outputs, id=name, metadata={"tags": ["remove-input"]})
 
 
 def _taken_badges(notebook: NotebookNode) -> list[NotebookNode]:
