@@ -169,15 +169,15 @@ def moves(browser: Browser, data: dict) -> None:
         ActionChains(browser.driver).send_keys(key).perform()
         assert state(browser) == expected_state(data, k)
         assert number(slider.get_attribute("aria-valuetext").removeprefix("α = ")) == alphas[k]
-    half = slider.size["width"] / 2 - 12
+    half, k = slider.size["width"] / 2 - 12, (len(alphas) - 1) // 4
+    place = half * (2 * k / (len(alphas) - 1) - 1)  # of the k-th α, from the slider's middle
     drag = ActionChains(browser.driver, duration=50).move_to_element_with_offset(slider, half, 0).click_and_hold()
-    drag.move_to_element_with_offset(slider, -half, 0).move_to_element_with_offset(
-        slider, -half / 2, 0
-    ).release().perform()
-    assert state(browser) == expected_state(data, (len(alphas) - 1) // 4)
+    drag.move_to_element_with_offset(slider, -half, 0)
+    drag.move_to_element_with_offset(slider, place, 0).release().perform()
+    assert state(browser) == expected_state(data, k)
 
     Select(part(browser, "select")).select_by_index(6)  # "all" comes first
-    k, layer = (len(alphas) - 1) // 4, data["layers"][5]
+    layer = data["layers"][5]
     browser.driver.execute_script("arguments[0].focus()", part(browser, UNIT))
     ActionChains(browser.driver).send_keys(Keys.HOME, Keys.ARROW_RIGHT).perform()
     second = sorted(range(len(layer["si"][k])), key=lambda unit: layer["si"][k][unit])[1]
