@@ -83,7 +83,7 @@ def test_a_figure_page_begins_with_its_figure(site, browser, served):
     """Verdicts below the title, the figure above all code, parameters folded, the analysis in sight."""
     browser.open(f"{served(site)}/notebooks/05_figure_4.html")
     order = browser.driver.execute_script(
-        "return [...document.querySelectorAll('h1, .selectivity-badges, #figure-4, .cell_input')].map((part) => "
+        "return [...document.querySelectorAll('article h1, .selectivity-badges, #figure-4, .cell_input')].map((part) => "
         "part.id || part.className || part.tagName)"
     )
     assert [name.split()[0] for name in order[:4]] == ["H1", "selectivity-badges", "figure-4", "cell_input"]
