@@ -14,6 +14,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import nbformat
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from chromium import Browser
@@ -241,6 +242,31 @@ def test_in_jupyterlab(browser, folder, data):
         idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
         browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, idle), 120)
         moves(browser, data)
+
+
+def test_a_figures_notebook_is_edited_and_run_in_jupyterlab(browser, folder, monkeypatch):
+    """Parameters as one writes Python, without types or comments; the explorer comes, and the files asked for."""
+    pytest.importorskip("jupyterlab")
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(ROOT / "results"))
+    notebook = nbformat.read(ROOT / "notebooks" / "05_figure_4.ipynb", 4)
+    (cell,) = (c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    names = 'profile, save, overrides, seeds, on_missing = "digits", "saved", {}, 2, "skip"'
+    cell.source = f"alphas = [k - 1 for k in range(3)]\n{names}"
+    nbformat.write(notebook, folder / "book" / "edited.ipynb")
+    with running(folder, "jupyter-lab", "--no-browser", "--allow-root", "--IdentityProvider.token=") as address:
+        browser.wait(answers(f"{address}/lab"), 120)
+        browser.open(f"{address}/lab/tree/edited.ipynb?reset")
+        idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
+        browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, idle), 120)
+        (menu,) = (m for m in browser.driver.find_elements(By.CSS_SELECTOR, ".lm-MenuBar-item") if m.text == "Run")
+        menu.click()
+        run_all = "[data-command='runmenu:run-all']"
+        browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, run_all))[0].click()
+        browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, ".alpha-explorer .controls"), 240)
+    saved = folder / "book" / "saved"
+    runs = pd.read_csv(saved / "figure-4-runs.csv")
+    assert (sorted(set(runs["alpha"])), sorted(set(runs["seed"]))) == ([-1, 0, 1], [0, 1])
+    assert {"figure-4.pdf", "figure-4.png"} <= {p.name for p in saved.iterdir()}
 
 
 def test_in_voila(browser, folder, data):

@@ -83,8 +83,8 @@ def test_a_figure_page_begins_with_its_figure(site, browser, served):
     """Verdicts below the title, the figure above all code, parameters folded, the analysis in sight."""
     browser.open(f"{served(site)}/notebooks/05_figure_4.html")
     order = browser.driver.execute_script(
-        "return [...document.querySelectorAll('article h1, .selectivity-badges, #figure-4, .cell_input')].map((part) => "
-        "part.id || part.className || part.tagName)"
+        "const parts = document.querySelectorAll('article h1, .selectivity-badges, #figure-4, .cell_input');"
+        "return [...parts].map((part) => part.id || part.className || part.tagName)"
     )
     assert [name.split()[0] for name in order[:4]] == ["H1", "selectivity-badges", "figure-4", "cell_input"]
     inputs = browser.driver.find_elements(By.CSS_SELECTOR, ".cell_input")
