@@ -118,7 +118,7 @@ function render({ model, el }) {
       [fixed(si, 3), ` mean selectivity index${told}`],
     ];
   };
-  const unitName = () => `Unit ${state.unit.unit} of ${layerName(state.unit.layer)}`;
+  const unitName = () => `Unit ${model.every * state.unit.unit} of ${layerName(state.unit.layer)}`;
   const unitWords = () => `${unitName()}: selectivity index ${fixed(index(state.unit), 3)} at α = ${label(state.at)}`;
 
   // Controls and panels, made once. JupyterLab takes the arrow keys of what does not have the attribute.
@@ -138,6 +138,7 @@ function render({ model, el }) {
   const [sweep, bars, path] = ["pick", "", "pick"].map((kind) => panel(kind));
   const cloud = panel("pick", html("div", { class: "rank" }, "least selective", rank, "most selective"));
   const dots = cloud.picture.appendChild(svg("g", {})); // kept from one drawing to the next, so that units glide
+  const share = model.every > 1 ? ` Of each layer one unit in ${model.every} is drawn.` : "";
   const gaps = model.left_out.length ? ` No units of this seed at α = ${model.left_out.map(minus).join(", ")}.` : "";
   sweep.title.append("Accuracy against selectivity");
   cloud.title.append(html("span", {}, "Units of"), select);
@@ -154,7 +155,7 @@ function render({ model, el }) {
     `${model.network} on ${model.data}, ${count(model.epochs, "epoch")}. Accuracy and mean index are means over ` +
     `networks of different seeds; differences in accuracy pair the networks of a seed. Units are those of seed ` +
     `${model.seed}, whose networks start from the same weights at every α, so that a unit can be followed; their ` +
-    `measures have three significant digits.${gaps}`;
+    `measures have three significant digits.${share}${gaps}`;
   const scale = html("div", { class: "ends" }, ...ends.map(([sign, text]) => html("b", { class: sign }, text)));
   el.replaceChildren(
     html("div", { class: "controls" }, scale, slider, ruler),

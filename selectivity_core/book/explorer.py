@@ -30,17 +30,19 @@ from .contrasts import label
 from .papers.claims import reported, reported_change
 
 LARGEST = 1_500_000  # bytes of one explorer
+MOST = 160_000  # class means in it, some seven bytes each
 COLORS = {-1: "#3b7dd8", 0: "#808080", 1: "#d9503f"}  # by the sign of α; those of explorer.css
 Paper = Mapping[str, Mapping[float, float]]
 
 
-def explorer(tables: Tables, *, model: str = "resnet20", seed: int = 0, paper: Paper | None = None) -> HTML:
+def explorer(tables: Tables, *, model: str = "resnet20", seed: int | None = None, paper: Paper | None = None) -> HTML:
     """An interactive figure: accuracy against selectivity, every unit of a layer, and one unit, as α moves.
 
     Args:
         tables: runs at several α, 0 among them, with their units and class means.
         model: one of their networks.
-        seed: of the networks whose units are shown; accuracies and mean indices are over all seeds.
+        seed: of the networks whose units are shown, by default the lowest that has them at α = 0; accuracies and mean
+            indices are over all seeds.
         paper: what the paper reports: under "index" the mean selectivity index by α, under "change" the difference in
             accuracy from α = 0 by α. By default what the register of claims has for this network and its data.
 
@@ -61,20 +63,25 @@ def explorer(tables: Tables, *, model: str = "resnet20", seed: int = 0, paper: P
     return HTML(page)
 
 
-def explorer_data(tables: Tables, *, model: str, seed: int, paper: Paper | None = None) -> dict[str, Any]:
+def explorer_data(tables: Tables, *, model: str, seed: int | None = None, paper: Paper | None = None) -> dict[str, Any]:
     """What the script draws, measures of units to three significant digits; see `explorer` for arguments and errors.
 
     Returns:
         `alphas`, ascending; `networks`, an entry an α (see `_networks`); `layers`, each with `si` and `mean` by α and
-        unit and `responses` by α, unit and class; `paper`; `left_out`, α without units of this seed; and words.
+        unit and `responses` by α, unit and class; `every`, n where only every n-th unit of a layer is there, so that
+        the class means are not more than `MOST`; `paper`; `left_out`, α without units of this seed; and words.
     """
     runs = _sweep(tables.runs, model)
-    own = runs[runs["seed"] == seed].sort_values("alpha")
-    own = own[own["run"].isin(tables.units["run"]) & own["run"].isin(tables.responses["run"])]
-    if not (own["alpha"] == 0).any():
-        raise BookError(f"seed: {seed} given; {model} has no units with class means at α = 0 of that seed")
+    measured = runs[runs["run"].isin(tables.units["run"]) & runs["run"].isin(tables.responses["run"])]
+    seeds = sorted(measured.loc[measured["alpha"] == 0, "seed"])
+    if not seeds or seed not in (None, *seeds):
+        raise BookError(f"seed: {seed} given; {model} has units with class means at α = 0 of the seeds {seeds}")
+    seed = int(seeds[0] if seed is None else seed)
+    own = measured[measured["seed"] == seed].sort_values("alpha")
     alphas, dataset = own["alpha"].tolist(), own["dataset"].iloc[0]
     units, responses = (frame[frame["run"].isin(own["run"])] for frame in (tables.units, tables.responses))
+    every = -(-len(responses) // MOST)
+    units, responses = (frame[frame["unit"] % every == 0] for frame in (units, responses))
     labels = sorted(set(responses["class"]))
     layers = []
     for depth, name in enumerate(dict.fromkeys(units["layer"]), 1):
@@ -85,7 +92,7 @@ def explorer_data(tables: Tables, *, model: str, seed: int, paper: Paper | None 
         paper = {"index": reported(model, dataset, "si_units"), "change": reported_change(model, dataset)}
     return {
         "network": MODEL_NAMES[model], "data": DATASETS[dataset].title, "epochs": int(own["epochs"].iloc[0]),
-        "seed": seed, "alphas": alphas, "left_out": sorted(set(runs["alpha"]) - set(alphas)),
+        "seed": seed, "every": every, "alphas": alphas, "left_out": sorted(set(runs["alpha"]) - set(alphas)),
         "networks": [_networks(runs[runs["alpha"] == alpha], runs[runs["alpha"] == 0]) for alpha in alphas],
         "classes": [class_names(dataset)[label] for label in labels], "layers": layers,
         "paper": {kind: sorted(values.items()) for kind, values in paper.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,6 +13,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from ..data.catalogue import DATASETS
+from ..errors import ParameterError
 from ..models import MODEL_NAMES
 from ..runs.analyses import ANALYSES, bound_tasks
 from ..runs.archive import ledger
@@ -124,7 +126,7 @@ def gather(
     seeds: int | Sequence[int] = 0,
     overrides: dict[str, Any] | None = None,
     on_missing: OnMissing = "train",
-    max_hours: float | None = MAX_HOURS,
+    max_hours: float | None = None,
 ) -> FigureRuns:
     """The runs of a figure: from the local store, then the ledger, then trained (or skipped, or refused).
 
@@ -135,7 +137,7 @@ def gather(
         seeds: a count or a list; where 0 or empty the profile's own and all further ones of the ledger.
         overrides: other values for fields of the specs.
         on_missing: "train", "skip" or "raise".
-        max_hours: of work that may be trained; see `sweep`.
+        max_hours: of work that may be trained, see `sweep`; by default those of `allowed_hours`.
 
     Raises:
         SpecError: a value that is not allowed.
@@ -146,7 +148,8 @@ def gather(
     ask: dict[str, Any] = {"alphas": alphas or None, **check_overrides(overrides or {})}
     own = grid(profile, figure, seeds=seeds or None, **ask)
     specs = own if seeds else [*own, *archived_like(own, kept)]
-    tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=max_hours)
+    hours = allowed_hours() if max_hours is None else max_hours
+    tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=hours)
     found = FigureRuns(entry, profile, tuple(specs), tables)
     there = set(found.runs["run"])
     limit = replace(scale.bound, alphas=tuple(alphas)) if scale.bound and alphas else scale.bound
@@ -160,6 +163,19 @@ def gather(
         if tasks:
             setattr(tables, table, derive(tasks, store, ledger=kept, on_missing=on_missing))
     return found
+
+
+def allowed_hours() -> float:
+    """Hours of work that a notebook trains: SELECTIVITY_MAX_HOURS, which `selectivity figure --yes` sets, else a few.
+
+    Raises:
+        ParameterError: the variable is no number.
+    """
+    given = os.environ.get("SELECTIVITY_MAX_HOURS", "")
+    try:
+        return float(given or MAX_HOURS)
+    except ValueError:
+        raise ParameterError(f"SELECTIVITY_MAX_HOURS: {given!r} given; a number of hours is needed, or inf") from None
 
 
 def tasks_for(figure: Figure, specs: Sequence[RunSpec], limit: Bound | None) -> list[Task]:

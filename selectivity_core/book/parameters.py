@@ -33,6 +33,7 @@ SHARED = {
     "seeds": "int | list[int]",
     "overrides": "dict[str, Any]",
     "on_missing": "Literal['train', 'skip', 'raise']",
+    "save": "str",
 }
 _STRICT = ConfigDict(strict=True)
 _INJECTED = "# Parameters\n"  # how the cell begins that papermill adds
@@ -187,6 +188,8 @@ def _check_shared(name: str, value: Any) -> None:
             seed_list(value)
         case "overrides", _:
             check_overrides(value)
+        case "save", str() if value and (there := Path(value).expanduser()).exists() and not there.is_dir():
+            raise SpecError(f"save: {value!r} given, which is a file; a folder is needed, there already or new")
 
 
 def _check_together(values: Mapping[str, Any]) -> None:

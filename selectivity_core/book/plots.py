@@ -167,6 +167,9 @@ LOOK = {
 }  # fmt: skip
 
 
+BADGES = "selectivity-badges"  # the class of the verdicts that a page shows below its title
+
+
 def verdict_look(status: str) -> tuple[str, str]:
     """Marker and colour of a verdict."""
     return LOOK.get(status, ("o", "#1a7f37"))
@@ -224,6 +227,20 @@ def _rows(ax: Axes, own: pd.DataFrame) -> None:
     ax.grid(visible=False, axis="y")
 
 
+def badges(verdicts: pd.DataFrame, anchor: str) -> HTML:
+    """The verdicts on a page's claims, each with its colour and how often it was given, as links to their picture."""
+    counts = verdicts["status"].value_counts()
+    return HTML(
+        f'<p class="{BADGES}">'
+        + " ".join(
+            f'<a href="#{escape(anchor)}" style="border-left: 0.6em solid {verdict_look(status)[1]}; '
+            f'padding: 0 0.5em; text-decoration: none">{escape(status)}{f" × {count}" if count > 1 else ""}</a>'
+            for status, count in counts.items()
+        )
+        + "</p>"
+    )
+
+
 def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
     """The claims of a page: a picture of ours beside the paper's, and a short table."""
     judged = verdicts[~verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
@@ -233,9 +250,9 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
             "Ours with its 95 % interval; a purple bar where the paper gives a number. Green: same sign, and size "
             "where the paper gives one. Diamonds: same sign, other size. Red: the opposite. Grey: open."
         )
-        show(
-            forest(verdicts), "claims", caption, f"Claims of the page. {alt}.", save=save, tables={"verdicts": verdicts}
-        )
+        words, name = f"Claims of the page. {alt}.", f"claims-{verdicts['figure'].iloc[0]}"  # each page its own files
+        display(badges(judged, name))
+        show(forest(verdicts), name, caption, words, save=save, tables={"verdicts": verdicts})
     columns = ["claim", "statement", "paper_says", "status", "where", "n", "estimate", "low", "high", "training"]
     names = {"paper_says": "the paper", "low": "95 % from", "high": "to", "why": "not judged, because"}
     open_ones = verdicts[verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]

@@ -66,11 +66,12 @@ def _select(name: str, values: Iterable[str]) -> str:
 def _claim(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
     figure = find_figure(str(first["figure"]))
-    link = f'<a href="{figure.notebook}.html">Figure {figure.number}</a>'
+    link = f'<a href="{figure.notebook}.html">{escape(figure.paper)}, Figure {figure.number}</a>'
     says = f" <small>The paper: {escape(str(first['paper_says']))}.</small>" if first["paper_says"] else ""
     lines = "".join(
         f'<li data-scale="{escape(str(r.profile))}" data-verdict="{escape(str(r.status))}">'
-        f'<span style="color: {verdict_look(str(r.status))[1]}">{escape(str(r.status))}</span> '
+        f'<span style="border-left: 0.6em solid {verdict_look(str(r.status))[1]}; padding-left: 0.4em">'
+        f"{escape(str(r.status))}</span> "
         f"<small>{escape(str(r.profile))}, {escape(str(r.where))}: {_n(r.estimate)} ({_n(r.low)} to {_n(r.high)}), "
         f"n = {r.n:g}{_training(r)}</small></li>"
         for r in rows.itertuples()
@@ -82,7 +83,7 @@ def _claim(rows: pd.DataFrame) -> str:
 
 
 def _n(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+    return "–" if math.isnan(value) else f"{value:.3g}".replace("-", "−")
 
 
 def _training(row: object) -> str:
@@ -112,10 +113,11 @@ def _axis(rows: pd.DataFrame) -> str:
         if not math.isnan(row["low"]):
             ends = f'x1="{x(row["low"])}" x2="{x(row["high"])}" y1="{y}" y2="{y}"'
             parts.append(f'<line {ends} stroke="{colour}" stroke-width="2"/>')
-        place = f'transform="translate({x(row["estimate"])} {y})"'
-        parts.append(f'<path d="{SHAPES[marker]}" {place} fill="{colour}" stroke="{colour}"/>')
-    text = "; ".join(f"{r.profile} {r.estimate:.3g}, {r.status}" for r in rows.itertuples())
-    text += "" if math.isnan(paper) else f"; the paper {paper:.3g}"
+        if not math.isnan(row["estimate"]):
+            place = f'transform="translate({x(row["estimate"])} {y})"'
+            parts.append(f'<path d="{SHAPES[marker]}" {place} fill="{colour}" stroke="{colour}"/>')
+    text = "; ".join(f"{r.profile} {_n(r.estimate)}, {r.status}" for r in rows.itertuples())
+    text += "" if math.isnan(paper) else f"; the paper {_n(paper)}"
     return (
         f'<svg role="img" aria-label="{escape(text)}" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
         f"{''.join(parts)}</svg>"

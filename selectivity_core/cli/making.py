@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 from ..errors import ParameterError
-from .arguments import command, read_yaml
+from .arguments import add_yes, command, read_yaml
 
 
 def add_commands(commands: Any) -> None:
@@ -25,6 +26,7 @@ def add_commands(commands: Any) -> None:
     figure.add_argument(
         "--out", type=Path, help="executed copy (default: in figures/, named by notebook and parameters)"
     )
+    add_yes(figure)
 
 
 def _data(options: argparse.Namespace) -> None:
@@ -48,5 +50,7 @@ def _figure(options: argparse.Namespace) -> None:
         raise ParameterError(
             f"parameters: {options.parameters!r:.200} given; YAML such as 'alphas: [-1, 0, 1]' is needed"
         )
+    if options.yes:
+        os.environ["SELECTIVITY_MAX_HOURS"] = "inf"  # the notebook's process reads it
     executed, page = make_figure(options.notebook, parameters, options.out)
     print(f"{executed}\n{page}")

@@ -75,7 +75,7 @@ def test_runs_that_are_missing_can_be_left_out(places, tmp_path, monkeypatch):
         ("05_figure_4", "alpha: [1]", "alpha: no such parameter; did you mean alphas?"),
         ("05_figure_4", "profile: digit", "profile: 'digit' given; one of digits"),
         ("05_figure_4", "{profile: digits, overrides: {epochs: 0}}", "epochs: 0 given; [1, 100000] is allowed"),
-        ("05_figure_4", "overrides: {lr: 1e-4}", "in YAML write 0.0001"),
+        ("05_figure_4", "overrides: {lr: fast}", "lr: 'fast' (str) given; a number is needed"),
         ("05_figur_4", "", "did you mean 05_figure_4?"),
     ],
 )
@@ -92,6 +92,7 @@ def test_the_command_refuses_before_a_kernel_starts(name, given, message, tmp_pa
     [
         (["-y", "alpha: [1]"], "ParameterError: alpha: no such parameter; did you mean alphas?"),
         (["-p", "alphas", "[1, 2]"], "it arrived as text: pass it as YAML, -y 'alphas: [1, 2]', not with -p"),
+        (["-y", "overrides: {lr: 1e-4}"], "'1e-4' arrived as text: in YAML write 0.0001"),
         (["-y", "on_missing: maybe", "--inject-paths"], "ParameterError: on_missing: 'maybe' (str) given"),
     ],
 )

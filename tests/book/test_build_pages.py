@@ -1,6 +1,7 @@
 """What the book shows of an executed notebook, and of one run with a reader's parameters."""
 
 import nbformat
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -10,6 +11,8 @@ from selectivity_core.book.build import figure, pages
 from selectivity_core.book.build.execution import STAMP, prepare
 from selectivity_core.book.build.figure import as_html, make_figure, named
 from selectivity_core.book.build.pages import page, stage
+from selectivity_core.book.plots import badges
+from selectivity_core.errors import BookError
 
 MADE = {
     "parameters": {"alphas": [1.0], "profile": "digits"},
@@ -32,17 +35,31 @@ def code(source, *tags, **data):
 @pytest.mark.parametrize(
     "figure", [{"image/png": ""}, {"text/html": "<figure><img src=x></figure>"}, {"text/html": "<svg></svg>"}]
 )
-def test_set_up_is_folded_below_the_first_figure(figure):
+def test_the_first_figure_stands_above_its_code_and_set_up_is_folded_below_it(figure):
+    table = {"text/html": "<table>"}
     cells = [
         code("alphas = []", "parameters"), code("alphas = [1]", "injected-parameters"), code("import x", "hide-input"),
-        code("a table", "hide-input", **{"text/html": "<table>"}), code("draw", **figure),
+        code("a table", "hide-input", **table), code("in sight", **table), code("draw", **figure),
         code("draw more", "hide-input", **figure), code("import y", "hide-input"),
     ]  # fmt: skip
-    shown = page(executed(*cells), "a").cells
-    sources = ["a table", "draw", "alphas = []", "alphas = [1]", "import x", "draw more", "import y"]
-    assert [cell.source for cell in shown[1:-1]] == sources
-    visible = [cell.source for cell in shown[1:-1] if "hide-input" not in cell.metadata.get("tags", [])]
-    assert visible == ["draw"]
+    shown = page(executed(*cells), "a").cells[1:-1]
+    assert [[o.data for o in cell.outputs] for cell in shown[:3]] == [[table], [table], [figure]]
+    assert [cell.metadata["tags"] for cell in shown[:3]] == [["remove-input"], [], ["remove-input"]]
+    assert all(cell.source for cell in shown)  # MyST-NB drops a cell without a source, outputs and all
+    folded = ["alphas = []", "alphas = [1]", "import x", "a table"]
+    assert [cell.source for cell in shown[3:]] == [*folded, "draw", "draw more", "import y"]
+    assert [bool(cell.outputs) for cell in shown[3:]] == [False] * 5 + [True, False]
+    hidden = {cell.source for cell in shown if "hide-input" in cell.metadata.get("tags", [])}
+    assert hidden == {*folded, "draw more", "import y"}
+
+
+def test_verdicts_are_badges_below_the_title():
+    verdicts = pd.DataFrame({"status": ["same sign", "opposite sign", "same sign"]})
+    badge = badges(verdicts, "claims-fig4")
+    assert BeautifulSoup(badge.data, "html.parser").get_text(" | ", strip=True) == "same sign × 2 | opposite sign"
+    cells = page(executed(new_markdown_cell("text"), code("claims()", **{"text/html": badge.data})), "a").cells
+    assert "claims-fig4" in cells[1].outputs[0].data["text/html"] and cells[1].metadata["tags"] == ["remove-input"]
+    assert [cell.source for cell in cells[2:4]] == ["text", "claims()"] and cells[3].outputs == []
 
 
 def test_a_page_without_a_figure_keeps_its_order():
@@ -106,6 +123,15 @@ def test_a_figure_lies_beside_its_page_and_is_trusted(tmp_path, monkeypatch):
     assert figure.NotebookNotary().check_signature(nbformat.read(copy, 4))
     text = beside.read_text()
     assert "<b>2</b>" in text and "<script" not in text and "http" not in text.split("</head>")[1]
+
+
+def test_where_npm_is_missing_formulas_stand_as_tex(monkeypatch, capsys):
+    def missing():
+        raise BookError("npm was not found")
+
+    monkeypatch.setattr(figure.scripts, "installed", missing)
+    assert "$x^2$" in as_html(executed(new_markdown_cell("$x^2$")), "a")
+    assert "as TeX: npm was not found" in capsys.readouterr().err
 
 
 @pytest.mark.book

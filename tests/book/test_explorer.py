@@ -56,7 +56,7 @@ def tables(runs=RUNS, without_units=(), **fields) -> Tables:
 
 
 def data(found: Tables, **ask) -> dict:
-    return explorer_data(found, **{"model": "resnet20", "seed": 0} | ask)
+    return explorer_data(found, **{"model": "resnet20"} | ask)
 
 
 def page(found) -> BeautifulSoup:
@@ -85,6 +85,19 @@ def test_units_have_three_significant_digits_by_alpha_unit_and_class():
     assert stage["si"][1] == [0.78]  # (0.5 − 0.061728) / (0.5 + 0.061728) = 0.78022
 
 
+def test_the_units_are_those_of_the_lowest_seed_that_has_them_at_0():
+    assert (data(tables())["seed"], data(tables(), seed=1)["alphas"]) == (0, [0.0, 2.0])
+    found = data(tables(without_units=[(0.0, 0)]))
+    assert (found["seed"], found["alphas"], found["left_out"]) == (1, [0.0, 2.0], [-1.0])
+
+
+def test_of_too_many_units_every_nth_is_drawn(monkeypatch):
+    assert data(tables())["every"] == 1
+    monkeypatch.setattr(module, "MOST", 20)  # there are 3 α, 3 units and 3 classes
+    found = data(tables())
+    assert (found["every"], [len(layer["si"][0]) for layer in found["layers"]]) == (2, [1, 1])
+
+
 def test_runs_of_other_recipes_are_not_mixed_in():
     short = tables({(0.0, 0): (0.1, 0.1), (5.0, 0): (0.1, 0.1)}, epochs=30, milestones=(20,))
     dprime = tables({(1.0, 0): (0.1, 0.1)}, index="dprime")
@@ -95,7 +108,7 @@ def test_runs_of_other_recipes_are_not_mixed_in():
 def test_what_cannot_be_drawn_is_refused_by_name():
     with pytest.raises(BookError, match="model: 'vgg16' given; the tables have no finished run of it at α = 0"):
         data(tables(), model="vgg16")
-    with pytest.raises(BookError, match="seed: 7 given; resnet20 has no units with class means at α = 0"):
+    with pytest.raises(BookError, match=r"seed: 7 given; resnet20 has units .* of the seeds \[0, 1\]"):
         data(tables(), seed=7)
     with pytest.raises(BookError, match="no finished run of it at α = 0"):
         data(tables({(1.0, 0): (0.5, 0.5)}))

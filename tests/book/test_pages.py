@@ -6,7 +6,7 @@ from selectivity_core.book.evidence import Evidence
 from selectivity_core.book.pages import NOT_HERE, gather, says
 from selectivity_core.book.papers.claims import all_claims
 from selectivity_core.book.verdicts import judge
-from selectivity_core.errors import MissingRunsError, SpecError
+from selectivity_core.errors import MissingRunsError, ParameterError, SpecError
 
 
 @pytest.fixture
@@ -89,3 +89,16 @@ def test_archived_like_finds_other_seeds_of_the_same_setting(archived):
     found = pages.archived_like([spec], ledger("digits"))
     assert [s.seed for s in found] == list(range(1, 8))
     assert all(s.replace(seed=0) == spec for s in found)
+
+
+def test_long_work_is_refused_unless_it_was_allowed(monkeypatch, command_line):
+    """460 runs of 200 epochs: what `selectivity figure` begins with --yes alone."""
+    from selectivity_core.book.build import figure
+
+    monkeypatch.setattr(figure, "make_figure", lambda *_: (pages.allowed_hours(), "page"))
+    monkeypatch.setenv("SELECTIVITY_MAX_HOURS", "")  # and back to what it was afterwards
+    assert command_line("figure", "05_figure_4")[:2] == (0, "4.0\npage\n")
+    assert command_line("figure", "05_figure_4", "--yes")[:2] == (0, "inf\npage\n")
+    monkeypatch.setenv("SELECTIVITY_MAX_HOURS", "a day")
+    with pytest.raises(ParameterError, match="SELECTIVITY_MAX_HOURS: 'a day' given; a number of hours"):
+        pages.allowed_hours()

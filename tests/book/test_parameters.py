@@ -23,6 +23,7 @@ overrides: dict = {}  # fields of RunSpec
 on_missing: str = "train"  # runs that are not there
 lr: float = 0.1  # a learning rate
 layer: str | None = None  # the layer shown
+save: str = ""  # a folder
 """
 
 
@@ -35,7 +36,7 @@ KNOWN = declared(notebook_of(CELL), "a")
 
 
 def test_declared():
-    assert list(KNOWN) == ["profile", "alphas", "seeds", "overrides", "on_missing", "lr", "layer"]
+    assert list(KNOWN) == ["profile", "alphas", "seeds", "overrides", "on_missing", "lr", "layer", "save"]
     assert KNOWN["alphas"] == Parameter("list[float]", [-1, 2])
     bare = declared(notebook_of("a = [2 * x for x in range(2)]\n"), "a")
     assert bare == {"a": Parameter("Any", "[2 * x for x in range(2)]")}
@@ -88,6 +89,7 @@ REFUSED = [
     ),
     ({"overrides": {"lr": np.nan}}, "overrides['lr']: nan given; a finite number is needed"),
     ({"overrides": {1: 1}}, "overrides: 1 (int) given"),
+    ({"save": __file__}, f"save: '{__file__}' given, which is a file; a folder is needed"),
 ]
 
 

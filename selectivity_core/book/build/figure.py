@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.sign import NotebookNotary
 
+from ...errors import BookError
 from ...files import replace
 from ..parameters import read_notebook
 from . import scripts
@@ -71,7 +73,10 @@ def as_html(notebook: NotebookNode, title: str) -> str:
     texts += [str(o.get("data", {}).get("text/markdown", "")) for c in notebook.cells for o in c.get("outputs", [])]
     formulas: list[str] = []
     if any("$" in text for text in texts):
-        script = scripts.installed() / "mathjax" / "es5" / "tex-svg.js"  # its letters are paths: it needs no fonts
-        formulas = [_FORMULAS, script.read_text(encoding="utf-8").replace("</script", r"<\/script")]
+        try:
+            script = scripts.installed() / "mathjax" / "es5" / "tex-svg.js"  # its letters are paths: it needs no fonts
+            formulas = [_FORMULAS, script.read_text(encoding="utf-8").replace("</script", r"<\/script")]
+        except BookError as error:  # a figure that is made is not lost for want of a script
+            print(f"formulas stand in the page as TeX: {error}", file=sys.stderr)
     resources = {"scripts": formulas, "metadata": {"name": title}}
     return str(HTMLExporter(raw_template=_TEMPLATE).from_notebook_node(notebook, resources=resources)[0])

@@ -24,6 +24,7 @@ from ...errors import BookError
 from ...files import make_folder
 from ..papers.figures import FIGURES
 from ..parameters import read_notebook
+from ..plots import BADGES
 from . import ROOT, scripts
 from .execution import LIBRARIES, STAMP
 
@@ -99,22 +100,32 @@ def render(folder: Path, out: Path) -> Path:
 def page(notebook: NotebookNode, name: str) -> NotebookNode:
     """What the book shows of an executed notebook; `notebook` is changed.
 
-    Parameters and hidden cells that show nothing are folded and stand below the first figure, the search finds figures
-    by their numbers, and the last cell says how to make the page again.
+    The first figure stands above its code, which stays visible; parameters and hidden cells down to it are folded
+    below, and what they show stays where it was. The verdicts on a page's claims stand as badges below its title, the
+    search finds figures by their numbers, and the last cell says how to make the page again.
     """
     stamp = notebook.metadata.pop(STAMP, None)
-    first = next((k for k, cell in enumerate(notebook.cells) if _shows_figure(cell)), 0)
+    badges = _taken_badges(notebook)
+    first = next((k for k, cell in enumerate(notebook.cells) if _shows_figure(cell)), -1)
     before: list[NotebookNode] = []
     below: list[NotebookNode] = []
-    for cell in notebook.cells[: first + 1]:
+    for k, cell in enumerate(notebook.cells[: first + 1]):
         tags = cell.metadata.get("tags", [])
-        is_set_up = bool(SET_UP & set(tags)) and not cell.get("outputs")
+        is_set_up = bool(SET_UP & set(tags))
+        if not is_set_up and k < first:
+            before.append(cell)
+            continue
+        if cell.outputs:
+            before.append(_shown(cell.outputs, cell.id))
+            cell.outputs = []
         if is_set_up:
             cell.metadata["tags"] = [*dict.fromkeys([*tags, "hide-input"])]
             what = "set-up" if tags == ["hide-input"] else "parameters"
             cell.metadata["mystnb"] = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
-        (below if is_set_up else before).append(cell)
+        below.append(cell)
     notebook.cells = [*before, *below, *notebook.cells[first + 1 :]]
+    if badges:
+        notebook.cells.insert(1, _shown(badges, "badges"))
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
     entries = [f"```{{index}} ! Figure {e.number}\n```" for e in FIGURES.values() if e.notebook == name]
@@ -123,6 +134,24 @@ def page(notebook: NotebookNode, name: str) -> NotebookNode:
     if stamp:
         notebook.cells.append(nbformat.v4.new_markdown_cell(_colophon(name, stamp), id="colophon"))
     return notebook
+
+
+def _shown(outputs: list[NotebookNode], name: str) -> NotebookNode:
+    """A cell that shows outputs and no code."""
+    source = "# shown above its code"  # MyST-NB leaves cells without a source out
+    name = f"{name}-shown"[-64:]
+    return nbformat.v4.new_code_cell(source, outputs=outputs, id=name, metadata={"tags": ["remove-input"]})
+
+
+def _taken_badges(notebook: NotebookNode) -> list[NotebookNode]:
+    """The outputs with badges, taken out of their cells."""
+    found = []
+    for cell in notebook.cells:
+        own = [o for o in cell.get("outputs", []) if BADGES in str(o.get("data", {}).get("text/html", ""))]
+        found += own
+        if own:
+            cell.outputs = [o for o in cell.outputs if o not in own]
+    return found
 
 
 def _shows_figure(cell: NotebookNode) -> bool:

@@ -14,17 +14,19 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import nbformat
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from chromium import Browser
-from nbformat.sign import NotebookNotary
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
+from tiny_notebooks import write_notebook
 
 from selectivity_core import ledger
 from selectivity_core.book import explorer as module
+from selectivity_core.book.build.figure import make_figure
 from selectivity_core.book.explorer import explorer
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -36,7 +38,7 @@ PAGE = (
     '<meta name="color-scheme" content="light dark"><title>α</title><link rel="icon" href="data:,"></head>'
     "<body><main><h1>α</h1>{}</main></body></html>"
 )
-SOURCE = 'from IPython.display import HTML\n\nHTML(open("explorer.html").read())'
+SOURCE = "from IPython.display import HTML\n\nHTML(open({!r}).read())"
 ALPHA, UNIT = "input[aria-label='α']", ".rank input"
 SWEEP, CLOUD, BARS, PATH = range(4)
 
@@ -61,21 +63,22 @@ def file(made: str, tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def folder(made: str, tmp_path_factory) -> Path:
-    """A book of one notebook, executed and trusted, with Jupyter's own files beside it."""
+    """A book of one notebook that `make figure` ran, with its page and Jupyter's own files beside it."""
     folder = tmp_path_factory.mktemp("hosts")
     shutil.copy(ROOT / "_config.yml", folder)
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: book/explorer\n")
     shutil.copytree(ROOT / "book" / "_static", folder / "book" / "_static", ignore=shutil.ignore_patterns("vendor"))
     shutil.copy(ROOT / "book" / "references.bib", folder / "book")
     (folder / "book" / "index.md").write_text("# Start\n")
-    (folder / "book" / "explorer.html").write_text(made, encoding="utf-8")
-    shown = nbformat.v4.new_output("execute_result", {"text/html": made, "text/plain": "-"}, execution_count=1)
-    code = nbformat.v4.new_code_cell(SOURCE, execution_count=1, outputs=[shown])
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = nbformat.v4.new_notebook(metadata=kernel, cells=[nbformat.v4.new_markdown_cell("# Move α"), code])
-    nbformat.write(notebook, folder / "book" / "explorer.ipynb")
-    (folder / "jupyter").mkdir()
-    NotebookNotary(data_dir=str(folder / "jupyter")).sign(notebook)
+    (folder / "explorer.txt").write_text(made, encoding="utf-8")
+    notebook = write_notebook(folder / "explorer.ipynb", SOURCE.format(str(folder / "explorer.txt")))
+    source = nbformat.read(notebook, 4)
+    source.cells.insert(0, nbformat.v4.new_markdown_cell("# Move α"))
+    nbformat.write(source, notebook)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(folder).items():
+            patch.setenv(name, value)
+        make_figure(str(notebook), {}, folder / "book" / "explorer.ipynb")
     return folder
 
 
@@ -167,15 +170,15 @@ def moves(browser: Browser, data: dict) -> None:
         ActionChains(browser.driver).send_keys(key).perform()
         assert state(browser) == expected_state(data, k)
         assert number(slider.get_attribute("aria-valuetext").removeprefix("α = ")) == alphas[k]
-    half = slider.size["width"] / 2 - 12
+    half, k = slider.size["width"] / 2 - 12, (len(alphas) - 1) // 4
+    place = half * (2 * k / (len(alphas) - 1) - 1)  # of the k-th α, from the slider's middle
     drag = ActionChains(browser.driver, duration=50).move_to_element_with_offset(slider, half, 0).click_and_hold()
-    drag.move_to_element_with_offset(slider, -half, 0).move_to_element_with_offset(
-        slider, -half / 2, 0
-    ).release().perform()
-    assert state(browser) == expected_state(data, (len(alphas) - 1) // 4)
+    drag.move_to_element_with_offset(slider, -half, 0)
+    drag.move_to_element_with_offset(slider, place, 0).release().perform()
+    assert state(browser) == expected_state(data, k)
 
     Select(part(browser, "select")).select_by_index(6)  # "all" comes first
-    k, layer = (len(alphas) - 1) // 4, data["layers"][5]
+    layer = data["layers"][5]
     browser.driver.execute_script("arguments[0].focus()", part(browser, UNIT))
     ActionChains(browser.driver).send_keys(Keys.HOME, Keys.ARROW_RIGHT).perform()
     second = sorted(range(len(layer["si"][k])), key=lambda unit: layer["si"][k][unit])[1]
@@ -197,6 +200,12 @@ def test_as_a_file(browser, file, data):
     assert browser.problems() == []
 
 
+def test_on_the_page_beside_an_executed_copy(browser, folder, data):
+    browser.open((folder / "book" / "explorer.html").as_uri())
+    moves(browser, data)
+    assert browser.problems() == []
+
+
 @pytest.mark.book
 def test_on_a_rendered_page(browser, folder, data, served):
     build = [str(BIN / "jupyter-book"), "build", ".", "-W", "--keep-going"]
@@ -210,6 +219,20 @@ def test_on_a_rendered_page(browser, folder, data, served):
         assert browser.problems() == []
 
 
+@pytest.mark.book
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["00_findings", "05_figure_4"])
+def test_on_the_books_own_pages(browser, site, served, name, width):
+    page = site / "notebooks" / f"{name}.html"
+    assert page.stat().st_size < 1_500_000
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    data = json.loads(soup.select_one(".alpha-explorer script[type='application/json']").string)
+    for address in (f"{served(site)}/notebooks/{name}.html", page.as_uri()):
+        browser.open(address, width=width)
+        moves(browser, data)
+        assert browser.problems() == []
+
+
 def test_in_jupyterlab(browser, folder, data):
     pytest.importorskip("jupyterlab")
     with running(folder, "jupyter-lab", "--no-browser", "--allow-root", "--IdentityProvider.token=") as address:
@@ -219,6 +242,31 @@ def test_in_jupyterlab(browser, folder, data):
         idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
         browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, idle), 120)
         moves(browser, data)
+
+
+def test_a_figures_notebook_is_edited_and_run_in_jupyterlab(browser, folder, monkeypatch):
+    """Parameters as one writes Python, without types or comments; what was asked to be saved is written."""
+    pytest.importorskip("jupyterlab")
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(ROOT / "results"))
+    notebook = nbformat.read(ROOT / "notebooks" / "05_figure_4.ipynb", 4)
+    (cell,) = (c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    names = 'profile, save, overrides, seeds, on_missing = "digits", "saved", {}, 2, "skip"'
+    cell.source = f"alphas = [k - 1 for k in range(3)]\n{names}"
+    nbformat.write(notebook, folder / "book" / "edited.ipynb")
+    with running(folder, "jupyter-lab", "--no-browser", "--allow-root", "--IdentityProvider.token=") as address:
+        browser.wait(answers(f"{address}/lab"), 120)
+        browser.open(f"{address}/lab/tree/edited.ipynb?reset")
+        idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
+        browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, idle), 120)
+        (menu,) = (m for m in browser.driver.find_elements(By.CSS_SELECTOR, ".lm-MenuBar-item") if m.text == "Run")
+        menu.click()
+        run_all = "[data-command='runmenu:run-all']"
+        browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, run_all))[0].click()
+        saved = folder / "book" / "saved"
+        browser.wait(lambda _: (saved / "figure-4-runs.csv").is_file(), 240)
+    runs = pd.read_csv(saved / "figure-4-runs.csv")
+    assert (sorted(set(runs["alpha"])), sorted(set(runs["seed"]))) == ([-1, 0, 1], [0, 1])
+    assert {"figure-4.pdf", "figure-4.png"} <= {p.name for p in saved.iterdir()}
 
 
 def test_in_voila(browser, folder, data):

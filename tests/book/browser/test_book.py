@@ -5,6 +5,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from selectivity_core.book.build.check import check
@@ -53,3 +54,38 @@ def test_the_search_finds_what_one_looks_for(site, browser, served, query, page)
     assert urlsplit(first.find_element(By.TAG_NAME, "a").get_attribute("href")).path == f"/{page}.html"
     excerpt = browser.wait(lambda _: first.find_elements(By.CSS_SELECTOR, "p.context"))[0].text
     assert len(excerpt) > 100 and "import " not in excerpt
+
+
+@pytest.mark.browser
+def test_the_scoreboard_is_short_on_a_phone_and_filters(site, browser, served):
+    browser.open(f"{served(site)}/notebooks/32_scoreboard.html", width=390, height=844)
+    assert browser.driver.execute_script("return document.documentElement.scrollHeight") <= 10 * 844
+    board = browser.driver.find_element(By.CLASS_NAME, "selectivity-scoreboard")
+    groups = board.find_elements(By.TAG_NAME, "details")
+    assert len(groups) > 5 and not any(group.get_attribute("open") for group in groups)
+    Select(board.find_element(By.CSS_SELECTOR, "select[data-filter=scale]")).select_by_visible_text("cifar10-short")
+    shown = [line for line in board.find_elements(By.TAG_NAME, "li") if line.is_displayed()]
+    assert shown and {line.get_attribute("data-scale") for line in shown} == {"cifar10-short"}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True])
+def test_pictures_follow_the_dark_mode(site, browser, served, dark):
+    """Their white ground becomes as dark as the page's."""
+    browser.open(f"{served(site)}/notebooks/05_figure_4.html", dark=dark)
+    picture = browser.driver.find_element(By.CSS_SELECTOR, "#figure-4 img")
+    assert ("invert" in picture.value_of_css_property("filter")) is dark
+    assert picture.value_of_css_property("background-color").startswith(("rgb(255, 255, 255", "rgba(255, 255, 255"))
+
+
+@pytest.mark.browser
+def test_a_figure_page_begins_with_its_figure(site, browser, served):
+    """Verdicts below the title, the figure above all code, parameters folded, the analysis in sight."""
+    browser.open(f"{served(site)}/notebooks/05_figure_4.html")
+    order = browser.driver.execute_script(
+        "const parts = document.querySelectorAll('article h1, .selectivity-badges, #figure-4, .cell_input');"
+        "return [...parts].map((part) => part.id || part.className || part.tagName)"
+    )
+    assert [name.split()[0] for name in order[:4]] == ["H1", "selectivity-badges", "figure-4", "cell_input"]
+    inputs = browser.driver.find_elements(By.CSS_SELECTOR, ".cell_input")
+    assert [part.is_displayed() for part in inputs[:3]] == [False, False, True]
