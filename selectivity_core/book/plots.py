@@ -218,8 +218,7 @@ def _rows(ax: Axes, own: pd.DataFrame) -> None:
         ax.xaxis.set_major_locator(FixedLocator([-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: label(value)))
         ax.set_xlabel("points of accuracy", fontsize=7)
-    else:
-        ax.margins(x=0.15)
+    ax.margins(x=0.1)
     ax.set_yticks(range(len(names)), names, fontsize=7)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(labelsize=7)
@@ -258,4 +257,5 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
     open_ones = verdicts[verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
     for shown in (judged[columns], open_ones[["claim", "statement", "why"]]):
         if len(shown):
-            display(shown.rename(columns=names).style.hide().format(precision=3, na_rep="–"))
+            styled = shown.rename(columns=names).style.hide().format(precision=3, na_rep="–")
+            display(styled.format("{:.0f}", na_rep="–", subset=["n"]) if "n" in shown else styled)
