@@ -78,6 +78,9 @@ def expected(kind, runs, settings, where):
         y = (wide.loc[seed, alphas] - wide.loc[seed, 0.0]).to_numpy()
         for k in range(len(x) - 1):
             if x[k] <= np.log(settings["factor"]) < x[k + 1]:
+                nearest = min(np.log(settings["factor"]) - x[k], x[k + 1] - np.log(settings["factor"]))
+                if nearest > np.log(2) / 2:  # a factor of √2
+                    break
                 found[seed] = np.interp(np.log(settings["factor"]), x[k : k + 2], y[k : k + 2])
                 break
     return pd.Series(found), 0

@@ -28,7 +28,7 @@ def _same(kind: str, margin: float, **settings: Any) -> Test:
 CLAIMS = (
     _claim("M001", "A1", (MLP, CONV), "Ablating units to their mean is more damaging than ablating them to zero.",
            _test("zero_less_mean", 1), says="mean more damaging"),
-    _claim("M002", "1", MLP, "The more labels are corrupted, the less the perceptron withstands ablation of units.",
+    _claim("M002", "1", MLP, "The more labels are corrupted, the less the MLP tolerates ablation of units.",
            _test("area_by_corruption", -1, analysis="ablation"), says="less robust"),
     _claim("M003", "1", CONV, "The more labels are corrupted, the less the convnet withstands ablation of maps.",
            _test("area_by_corruption", -1, analysis="ablation"), says="less robust"),
@@ -50,7 +50,7 @@ CLAIMS = (
            "labels.", _test("loss_by_dropout", 1), says="more epochs, worse solutions"),
     _claim("M018", "5", MLP, "Ablating as many units as dropout took away leaves training accuracy as it is.",
            _same("up_to_dropout", ACCURACY), says="minimal loss"),
-    _claim("M019", "5", MLP, "Beyond the share that dropout took away, networks on random labels lose more than "
+    _claim("M019", "5", MLP, "Beyond the fraction that dropout took away, networks on random labels lose more than "
            "those on true ones.", _test("beyond_dropout", -1), says="much faster"),
     _claim("M021", "5", CONV, "With batch norm the convnet withstands ablation better than without.",
            _test("with_less_without", 1, setting="batch_norm", first=True, second=False),
@@ -77,7 +77,7 @@ CLAIMS = (
     _claim("M031", "7", (MLP, CONV), "Selective units are no more important than others: the rank correlation is "
            "below 0.2.", _test("importance", -1, SPEARMAN, measure="si"), says="no more important"),
     _claim("M041", "5", CONV, "Batch norm adds more to what the convnet withstands than dropout adds for the "
-           "perceptron.", _test("norm_less_dropout", 1, other=MLP), says="dropout less effective"),
+           "MLP.", _test("norm_less_dropout", 1, other=MLP), says="dropout less effective"),
 )  # fmt: skip
 
 # Recalled, and never judged: rank correlation of area and test loss through training −0.728 (Figure 4), of area and
