@@ -82,6 +82,11 @@ def interval(
     ax.errorbar(x, mean, yerr=np.nan_to_num(bars), **{"fmt": "o", "capsize": 2, **style})  # type: ignore[arg-type]
 
 
+def p_value(p: float) -> str:
+    """A p value as tables show it, for `Styler.format`."""
+    return "–" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def stars(p: float) -> str:
     """The mark of a corrected p value: * 0.05, ** 0.01, *** 0.001."""
     return "" if math.isnan(p) else "*" * sum(p < limit for limit in (0.05, 0.01, 0.001))

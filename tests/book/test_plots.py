@@ -76,3 +76,7 @@ def test_the_forest_has_a_row_a_judged_claim_and_points_share_an_axis():
     assert names == ["L1  It falls.\ndigits, α = 1, n = 3", "L2  It falls.\ndigits, α = 1, n = 3"]
     assert len(axes[0].lines) == 2 + 2 + 1 + 1  # intervals, markers, the paper's bar where it gives a number, zero
     assert plots.forest(frame.iloc[1:2]).axes[0].texts
+
+
+def test_p_values_are_never_printed_as_zero():
+    assert [plots.p_value(p) for p in (0.0004, 0.001, 0.25, float("nan"))] == ["<0.001", "0.001", "0.250", "–"]
