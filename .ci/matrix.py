@@ -4,7 +4,7 @@
 
 "oldest" has the lower bound of every requirement in pyproject.toml, "newest" what the registry has newest. The wheel
 is built from the sdist. Environments are kept in a folder of the user's caches and made anew when the requirements
-change; a Python that is not at hand is said and left out.
+change. A Python that is not at hand, or whose torch cannot be fetched, is named and left out.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def requirements(row: str) -> tuple[list[str], list[str]]:
     return alone, [r for r in listed if r not in alone] + TOOLS
 
 
-def environment(row: str, base: Path) -> Path:
-    """The interpreter of a cached environment with everything but the package itself."""
+def environment(row: str, base: Path) -> Path | None:
+    """The interpreter of a cached environment with everything but the package; None where torch cannot be fetched."""
     alone, rest = requirements(row)
     key = hashlib.sha256(repr((str(base), alone, rest)).encode()).hexdigest()[:8]
     folder = CACHE / f"{row}-{PYTHONS[row]}-{key}"
@@ -67,7 +67,11 @@ def environment(row: str, base: Path) -> Path:
         shutil.rmtree(stale)
     run(base, "-m", "venv", folder)
     install = (own, *PIP, "install", "--only-binary", ":all:")
-    run(*install, "--no-deps", *alone)
+    try:
+        run(*install, "--no-deps", *alone)
+    except subprocess.CalledProcessError:
+        shutil.rmtree(folder)
+        return None
     ask = "import importlib.metadata as m; print(*(r for r in m.requires('torch') if ';' not in r), sep='\\n')"
     asked = subprocess.run([own, "-c", ask], check=True, capture_output=True, text=True).stdout.splitlines()
     run(*install, *asked, *rest)
@@ -90,9 +94,8 @@ def wheel(folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def passes(row: str, base: Path, built: Path, folder: Path, tests: list[str]) -> bool:
-    """Whether the core's tests, or some of them, pass in a row's environment."""
-    own = environment(row, base)
+def passes(own: Path, built: Path, folder: Path, tests: list[str]) -> bool:
+    """Whether the core's tests, or some of them, pass in an environment."""
     run(own, *PIP, "install", "--no-deps", "--force-reinstall", built)
     show = "import torch as t, numpy as n, selectivity_core as s; print(t.__version__, n.__version__, s)"
     run(own, "-c", show, cwd=folder)
@@ -121,8 +124,10 @@ def main(given: list[str]) -> int:
         shutil.copy(ROOT / "pyproject.toml", folder)
         for row in rows or PYTHONS:
             base = python(PYTHONS[row])
-            print(f"{row}: Python {PYTHONS[row]}", "is not at hand; left out" if base is None else "", flush=True)
-            if base is not None and not passes(row, base, built, folder, tests):
+            own = environment(row, base) if base is not None else None
+            missing = "is not at hand" if base is None else "has no torch that can be fetched"
+            print(f"{row}: Python {PYTHONS[row]}", f"{missing}; left out" if own is None else "", flush=True)
+            if own is not None and not passes(own, built, folder, tests):
                 failed.append(row)
     print(f"failed: {', '.join(failed)}" if failed else "every row passed")
     return len(failed)
