@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..ablation.curves import NORMALISATIONS, areas_under
 from ..data.catalogue import DATASETS
+from ..errors import MissingRunsError
 from ..runs.analyses import ANALYSES
 from .evidence import fitted
 
@@ -74,6 +75,21 @@ def left_out(runs: pd.DataFrame, *by: str) -> pd.DataFrame:
         }
     )  # fmt: skip
     return found.dropna().astype({"left out": int}).reset_index()
+
+
+def fitting(areas: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `areas` whose networks fit their training images.
+
+    Raises:
+        MissingRunsError: none does, so that reliance cannot be compared.
+    """
+    if not areas["fits"].any():
+        best = 100 * areas["train_accuracy_last"].max()
+        raise MissingRunsError(
+            f"no network fits its training images (the best has {best:.0f} % of them right at its last epoch); "
+            "train for more epochs to compare reliance"
+        )
+    return areas[areas["fits"]]
 
 
 def kept_within_and_beyond(curves: pd.DataFrame, share: float) -> pd.DataFrame:

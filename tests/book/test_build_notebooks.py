@@ -17,8 +17,8 @@ from selectivity_core.cli import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("02_figure_1", "05_figure_4", "23_ablation")]
-FIGURE_4 = NOTEBOOKS[1]
+NOTEBOOKS = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("01_index", "02_figure_1", "05_figure_4")]
+FIGURE_4 = NOTEBOOKS[2]
 TINY = {"epochs": 2, "milestones": [1], "train_size": 50, "width": 2}
 WANTED = {"profile": "digits", "alphas": [-1, 0, 1], "seeds": 2, "overrides": TINY}
 
