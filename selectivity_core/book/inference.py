@@ -1,18 +1,18 @@
 """Inference over networks: paired differences, their intervals and tests. The trained network is the replicate.
 
 One design serves the whole book. Runs share their seeds across α, so every effect is a paired difference, one number a
-seed. Its interval is Student's t. Its p value is that of the exact sign-flip test from `FLIPS_FROM` networks on, which
-holds where a few networks collapse and t does not, and of the t test below that, where 2ⁿ flips are too few to reach a
-level. A family of effects is corrected by the largest statistic (max-T), each seed's differences flipped together;
-effects with fewer seeds than that are a family of their own, corrected by Holm.
+seed. From `FLIPS_FROM` networks on its p value is that of the exact sign-flip test, which holds where a few networks
+collapse and t does not, and its interval is the values that this test does not reject. Below that, where 2ⁿ flips are
+too few to reach a level, both are Student's t. A family of effects is corrected by the largest statistic (max-T), each
+seed's differences flipped together; effects with fewer seeds than that are a family of their own, corrected by Holm.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,7 @@ class Estimate:
         p: two-sided, against `null`; NaN where so few networks give none.
         test: the name of the test behind `p`.
         fisher: whether intervals are formed on Fisher's z, as those of correlations are.
+        values: (n,) what the sign-flip test flips; None where another test stands behind `p`.
     """
 
     mean: float
@@ -52,16 +53,40 @@ class Estimate:
     p: float
     test: str
     fisher: bool = False
+    values: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def interval(self, coverage: float = 0.95) -> tuple[float, float]:
-        """Student's t interval; NaN for a single network."""
+        """The means that the test behind `p` does not reject at 1 − coverage; NaN for a single network.
+
+        Student's t interval where so few networks have no sign flips for that coverage.
+        """
         if math.isnan(self.se) or not self.df > 0:
             return math.nan, math.nan
-        half = float(stats.t.ppf((1 + coverage) / 2, self.df)) * self.se
-        if self.fisher:
-            z = math.atanh(_clip(self.mean))
-            return math.tanh(z - half), math.tanh(z + half)
-        return self.mean - half, self.mean + half
+        middle = math.atanh(_clip(self.mean)) if self.fisher else self.mean
+        lows, highs = self._ends
+        # A mean is rejected if it lies outside all but so few of the flips' intervals; the observed signs count as one.
+        place = math.floor((lows.size + 1) * (1 - coverage) + TIE) - 1
+        if place >= 0:
+            low, high = float(lows[place]), float(highs[-1 - place])
+        else:
+            half = float(stats.t.ppf((1 + coverage) / 2, self.df)) * self.se
+            low, high = middle - half, middle + half
+        return (math.tanh(low), math.tanh(high)) if self.fisher else (low, high)
+
+    @cached_property
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends, ascending, of the means that each flip of signs does not speak against.
+
+        Flipping a set of networks makes |Σ(d − θ)| no smaller if and only if θ lies between the mean of the flipped
+        and that of the others.
+        """
+        if self.values is None:
+            return np.empty(0), np.empty(0)
+        flipped = flips(len(self.values))[1:] < 0
+        sums, counts = flipped @ self.values, flipped.sum(1)
+        means = np.stack([sums / np.maximum(counts, 1), (self.values.sum() - sums) / (len(self.values) - counts)])
+        means[:, counts == 0] = [[-np.inf], [np.inf]]  # among random flips, the observed signs again
+        return np.sort(means.min(0)), np.sort(means.max(0))
 
     def inside(self, low: float, high: float) -> bool:
         """Equivalence by two one-sided tests at 5 %: whether the 90 % interval lies within (low, high)."""
@@ -110,7 +135,7 @@ def mean_of(values: ArrayLike, null: float = 0.0) -> Estimate:
         spread = 0.0
     se = spread / math.sqrt(n)
     if n >= FLIPS_FROM:
-        return Estimate(mean, se, n - 1, n, sign_flip(found - null), "sign flip")
+        return Estimate(mean, se, n - 1, n, sign_flip(found - null), "sign flip", values=found)
     if spread == 0:  # no spread to judge by: a sign test counts
         return Estimate(mean, se, n - 1, n, 1.0 if mean == null else 2.0 ** (1 - n), "sign test")
     return Estimate(mean, se, n - 1, n, float(2 * stats.t.sf(abs(mean - null) / se, n - 1)), "t")
@@ -130,11 +155,15 @@ def sign_flip(differences: ArrayLike) -> float:
 
 @lru_cache(maxsize=32)
 def flips(n: int) -> np.ndarray:
-    """(flips, n) signs ±1, the observed signs first: all with the first sign kept, which by symmetry are all there
-    are, or `MOST_FLIPS` random ones where there are more."""
+    """(flips, n) signs ±1, the observed signs first and the first network's sign always kept.
+
+    By symmetry these are all there are; of more than `MOST_FLIPS` so many random ones.
+    """
     if 2 ** (n - 1) <= MOST_FLIPS:
         return np.array([(1, *rest) for rest in itertools.product((1, -1), repeat=n - 1)], dtype=float)
-    return np.vstack([np.ones(n), np.random.default_rng(0).choice((1.0, -1.0), (MOST_FLIPS - 1, n))])
+    signs = np.random.default_rng(0).choice((1.0, -1.0), (MOST_FLIPS, n))
+    signs[:, 0] = signs[0] = 1.0
+    return signs
 
 
 def unpaired(first: ArrayLike, second: ArrayLike) -> Estimate:
@@ -165,7 +194,7 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 def mean_correlation(values: ArrayLike) -> Estimate:
     """The average of one correlation a network, on Fisher's z."""
     z = mean_of(np.arctanh(np.clip(present(values), -LARGEST, LARGEST)))
-    return Estimate(math.tanh(z.mean), z.se, z.df, z.n, z.p, f"{z.test} of Fisher's z", fisher=True)
+    return Estimate(math.tanh(z.mean), z.se, z.df, z.n, z.p, f"{z.test} of Fisher's z", fisher=True, values=z.values)
 
 
 def correlation_over(x: ArrayLike, y: ArrayLike) -> Estimate:

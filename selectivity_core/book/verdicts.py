@@ -165,18 +165,13 @@ def _status(claim: Claim, finding: Finding, same_data: bool, comparable: bool) -
         low, high = estimate.interval(1 - 0.1 / finding.family)
         outside = low > test.null + test.margin or high < test.null - test.margin
         return SOME_HERE if outside else INCONCLUSIVE
-    coverage = 1 - LEVEL / finding.family if finding.chosen else 1 - LEVEL
-    low, high = estimate.interval(coverage)
-    exact = math.isnan(estimate.p) or test.null != 0 or estimate.p < LEVEL
-    if (low > test.null if test.side > 0 else high < test.null) and exact and finding.met:
+    low, high = estimate.interval(1 - LEVEL / finding.family if finding.chosen else 1 - LEVEL)
+    if (low > test.null if test.side > 0 else high < test.null) and finding.met:
         if claim.value is None:
             return SAME_SIGN
         if not _size_agrees(claim, finding):
             return SIZE_DIFFERS
         return REPRODUCED if comparable and _tight(claim, finding) else SIZE_AGREES
-    # The sign-flip test can find a side where a few collapsed networks leave t's interval wide open.
-    if test.null == 0 and estimate.p < LEVEL and estimate.mean * test.side > 0 and finding.met and not finding.chosen:
-        return SAME_SIGN if claim.value is None else SIZE_AGREES if _size_agrees(claim, finding) else SIZE_DIFFERS
     low, high = estimate.interval(1 - LEVEL / finding.family)
     if high < test.null if test.side > 0 else low > test.null:
         return OPPOSITE

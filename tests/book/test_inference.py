@@ -97,6 +97,37 @@ def test_differences_are_paired_by_seed():
         differences(runs[runs["alpha"] != 0], "value")
 
 
+@pytest.mark.parametrize("n", [6, 7, 9])
+@pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
+def test_from_six_networks_on_an_interval_holds_what_the_sign_flip_does_not_reject(n, coverage):
+    values = np.random.default_rng(n).normal(0.4, 1.0, n)
+    low, high = mean_of(values).interval(coverage)
+    for end, sign in ((low, -1), (high, 1)):
+        assert mean_of(values, null=end + sign * 1e-6).p <= 1 - coverage < mean_of(values, null=end - sign * 1e-6).p
+
+
+def test_an_interval_sees_what_all_networks_agree_on():
+    values = [-0.4, -4.0, -3.9, -4.2, -60.0, -3.0, -4.0, -5.0]
+    low, high = mean_of(values).interval()
+    # 0.05 of 128 flips: the sixth lowest and highest ends
+    means = sorted(max(m, (sum(values) - k * m) / (8 - k)) for k, m in (
+        (len(chosen), sum(chosen) / len(chosen))
+        for size in range(1, 8) for chosen in itertools.combinations(values[1:], size)
+    ))  # fmt: skip
+    assert high == pytest.approx(means[-6]) and high < 0 and low < -20
+    six = mean_of(values[:6])
+    assert six.interval() == pytest.approx((-60.0, -0.4))  # a single flip of 32 is one too many
+    half = stats.t.ppf(0.995, 5) * six.se
+    assert six.interval(0.99) == pytest.approx((six.mean - half, six.mean + half))  # no flip can be spared
+    assert mean_of(values[:5]).interval()[0] == pytest.approx(stats.ttest_1samp(values[:5], 0).confidence_interval()[0])
+
+
+def test_intervals_of_many_networks_agree_with_students():
+    values = np.random.default_rng(1).normal(1.0, 2.0, 20)  # random flips, the observed signs perhaps among them
+    assert mean_of(values).interval() == pytest.approx(stats.ttest_1samp(values, 0).confidence_interval(), abs=0.15)
+    assert mean_of(np.ones(15)).interval() == (1.0, 1.0)
+
+
 def test_max_t_counts_joint_flips():
     rng = np.random.default_rng(3)
     cells = rng.normal([0.0, 0.8, 0.1], 0.5, (7, 3))
@@ -166,6 +197,8 @@ def test_correlations():
     low, high = stats.ttest_1samp(z, 0).confidence_interval()
     assert mean.interval() == pytest.approx((math.tanh(low), math.tanh(high)))
     assert inference.correlation_over([1, 2, 3], [1, 2, 3]).n == 3
+    many = inference.mean_correlation([0.5, 0.7, 0.6, 0.1, 0.8, 0.4])  # of Fisher's z: lowest and highest
+    assert many.interval() == pytest.approx((0.1, 0.8))
 
 
 def test_holm_and_rank_sum():
