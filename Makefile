@@ -13,7 +13,7 @@ ifeq ($(LEDGER),)
 unexport SELECTIVITY_LEDGER
 endif
 
-.PHONY: help env book serve test test-all faults coverage lint hooks format figure lab sweep verify claims bench models matrix clean
+.PHONY: help env book serve test test-slow test-all faults coverage lint hooks format figure lab sweep verify claims bench models matrix clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
@@ -37,8 +37,10 @@ serve: env ## open the rendered book in a browser
 test: env ## the tests that take a few minutes
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow and not browser and not book'
 
-test-all: env ## all tests: with training, kills, the cluster, the rendered book and a browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+test-slow: env ## the others: training, kills, the cluster, the rendered book and a browser
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'slow or browser or book'
+
+test-all: test test-slow ## all tests
 
 faults: env ## the tests that try a fault: writes the book's table of them; make faults KILLS=500
 	rm -f benchmarks/measured/faults.csv

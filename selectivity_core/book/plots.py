@@ -216,7 +216,7 @@ def _rows(ax: Axes, own: pd.DataFrame) -> None:
             1.01, place, str(row["status"]), color=colour, fontsize=7, va="center", transform=ax.get_yaxis_transform()
         )
         lines = textwrap.wrap(f"{row['claim']}  {row['statement']}", 66)
-        names.append("\n".join([*lines, f"{row['profile']}, {row['where']}, n = {row['n']:g}"]))
+        names.append("\n".join([*lines, f"{row['network']}, {row['profile']}, {row['where']}, n = {row['n']:g}"]))
     ax.axvline(0, color="#bbbbbb", linewidth=0.8)
     if own["unit"].iloc[0]:
         ax.set_xscale("symlog", linthresh=2)
@@ -249,7 +249,7 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
     """The claims of a page: a picture of ours beside the paper's, and a short table."""
     judged = verdicts[~verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
     if len(judged):
-        alt = "; ".join(f"{row.claim} {row.status}, {row.estimate:.3g}" for row in judged.itertuples())
+        alt = "; ".join(f"{row.claim} {row.network} {row.status}, {row.estimate:.3g}" for row in judged.itertuples())
         caption = (
             "Ours with its 95 % interval; a purple bar where the paper gives a number. Green: same sign, and size "
             "where the paper gives one. Diamonds: same sign, other size. Red: the opposite. Grey: open."
@@ -257,10 +257,22 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
         words, name = f"Claims of the page. {alt}.", f"claims-{verdicts['figure'].iloc[0]}"  # each page its own files
         display(badges(judged, name))
         show(forest(verdicts), name, caption, words, save=save, tables={"verdicts": verdicts})
-    columns = ["claim", "statement", "paper_says", "status", "where", "n", "estimate", "low", "high", "training"]
+    columns = [
+        "claim",
+        "statement",
+        "network",
+        "paper_says",
+        "status",
+        "where",
+        "n",
+        "estimate",
+        "low",
+        "high",
+        "training",
+    ]
     names = {"paper_says": "the paper", "low": "95 % from", "high": "to", "why": "not judged, because"}
     open_ones = verdicts[verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
-    for shown in (judged[columns], open_ones[["claim", "statement", "why"]]):
+    for shown in (judged[columns], open_ones[["claim", "statement", "network", "why"]]):
         if len(shown):
             styled = shown.rename(columns=names).style.hide().format(precision=3, na_rep="–")
             display(styled.format("{:.0f}", na_rep="–", subset=["n"]) if "n" in shown else styled)

@@ -72,7 +72,7 @@ def _claim(rows: pd.DataFrame) -> str:
         f'<li data-scale="{escape(str(r.profile))}" data-verdict="{escape(str(r.status))}">'
         f'<span style="border-left: 0.6em solid {verdict_look(str(r.status))[1]}; padding-left: 0.4em">'
         f"{escape(str(r.status))}</span> "
-        f"<small>{escape(str(r.profile))}, {escape(str(r.where))}: {_n(r.estimate)} ({_n(r.low)} to {_n(r.high)}), "
+        f"<small>{escape(f'{r.network}, {r.profile}, {r.where}')}: {_n(r.estimate)} ({_n(r.low)} to {_n(r.high)}), "
         f"n = {r.n:g}{_training(r)}</small></li>"
         for r in rows.itertuples()
     )
@@ -116,7 +116,7 @@ def _axis(rows: pd.DataFrame) -> str:
         if not math.isnan(row["estimate"]):
             place = f'transform="translate({x(row["estimate"])} {y})"'
             parts.append(f'<path d="{SHAPES[marker]}" {place} fill="{colour}" stroke="{colour}"/>')
-    text = "; ".join(f"{r.profile} {_n(r.estimate)}, {r.status}" for r in rows.itertuples())
+    text = "; ".join(f"{r.network}, {r.profile} {_n(r.estimate)}, {r.status}" for r in rows.itertuples())
     text += "" if math.isnan(paper) else f"; the paper {_n(paper)}"
     return (
         f'<svg role="img" aria-label="{escape(text)}" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'

@@ -49,13 +49,13 @@ AGAINST = (NONE_HERE, SOME_HERE, OPPOSITE)
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one claim at one profile.
+    """The verdict on one claim for one network at one profile.
 
     Attributes:
         claim: the paper's.
         profile: at which scale.
         status: one of `STATUSES`.
-        model: the network of `finding`; empty without one.
+        model: the network.
         finding: what decided, the weakest of what the claim needs.
         training: the same contrast of training accuracy, where the claim is about test accuracy.
         comparable: whether data, network and baseline accuracy are the paper's.
@@ -65,7 +65,7 @@ class Verdict:
     claim: Claim
     profile: str
     status: str
-    model: str = ""
+    model: str
     finding: Finding | None = None
     training: Finding | None = None
     comparable: bool = False
@@ -89,26 +89,25 @@ class Verdict:
         return test * training > 0 and abs(training) >= abs(test)
 
 
-def judge(claim: Claim, evidence: Evidence) -> Verdict:
-    """The verdict on a claim.
+def judge(claim: Claim, evidence: Evidence) -> list[Verdict]:
+    """The verdicts on a claim, one for each of its networks.
 
-    A claim about several networks, α or layers needs them all: the weakest finding decides, and one that contradicts it
-    at its family's corrected level contradicts the claim.
+    A claim about several α or layers needs them all: the weakest finding decides, and one that contradicts it at its
+    family's corrected level contradicts the claim.
     """
-    covered = find_profile(evidence.profile).models
-    blank = Verdict(claim, evidence.profile, NOT_APPLICABLE)
-    absent = [m for m in claim.models if m not in covered]
-    if absent:
-        return replace(blank, why=f"the profile has no {', '.join(MODEL_NAMES.get(m, m) for m in absent)}")
-    results: list[Verdict] = []
-    for model in claim.models:
-        try:
-            results += _judged(claim, evidence, model)
-        except MissingRunsError as error:
-            return replace(blank, status=NOT_RUN, model=model, why=str(error))
-        except _Inapplicable as error:
-            return replace(blank, model=model, why=str(error))
-    return min(results, key=lambda v: (_rank(v.status), _strength(v)))
+    return [_of_network(claim, evidence, model) for model in claim.models]
+
+
+def _of_network(claim: Claim, evidence: Evidence, model: str) -> Verdict:
+    blank = Verdict(claim, evidence.profile, NOT_APPLICABLE, model)
+    if model not in find_profile(evidence.profile).models:
+        return replace(blank, why=f"the profile has no {MODEL_NAMES.get(model, model)}")
+    try:
+        return min(_judged(claim, evidence, model), key=lambda v: (_rank(v.status), _strength(v)))
+    except MissingRunsError as error:
+        return replace(blank, status=NOT_RUN, why=str(error))
+    except _Inapplicable as error:
+        return replace(blank, why=str(error))
 
 
 class _Inapplicable(Exception):
@@ -239,13 +238,18 @@ def judge_all(profiles: Iterable[str], claims: Iterable[Claim] | None = None, **
     found = []
     for profile in profiles:
         evidence = Evidence(profile, **ask)
-        found += [judge(claim, evidence) for claim in chosen]
+        found += [verdict for claim in chosen for verdict in judge(claim, evidence)]
     return found
 
 
 def on_page(figures: Sequence[str], evidence: Evidence) -> list[Verdict]:
     """Verdicts on the claims about some figures, judged on the runs that `evidence` holds."""
-    return [judge(claim, evidence) for claim in claims_of(figures)]
+    return [
+        verdict
+        for claim in claims_of(figures)
+        for verdict in judge(claim, evidence)
+        if claim.figure_of(verdict.model) in figures
+    ]
 
 
 def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
@@ -260,9 +264,9 @@ def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
         claim, found = verdict.claim, verdict.finding
         scale = 100.0 if found is not None and found.points else 1.0
         row: dict[str, object] = {
-            "claim": claim.id, "paper": claim.paper, "figure": claim.figure_of(verdict.model or claim.models[0]),
+            "claim": claim.id, "paper": claim.paper, "figure": claim.figure_of(verdict.model),
             "profile": verdict.profile, "statement": claim.statement, "status": verdict.status,
-            "network": MODEL_NAMES.get(verdict.model, ""),
+            "network": MODEL_NAMES[verdict.model],
         }  # fmt: skip
         if found is not None:
             low, high = found.estimate.interval()

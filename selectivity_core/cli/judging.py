@@ -36,13 +36,13 @@ def _claims(options: argparse.Namespace) -> None:
     evidence, verdicts = Evidence(options.profile, on_missing="skip"), []
     with bar("judging claims", len(chosen), "claim", leave=False) as shown:
         for claim in chosen:
-            verdicts.append(judge(claim, evidence))
+            verdicts += judge(claim, evidence)
             shown.update()
     frame = table(verdicts)
     if options.csv:
         frame.to_csv(options.csv, index=False)
     for row in frame[frame["status"] == options.verdict if options.verdict else frame.index >= 0].itertuples():
-        print(f"{row.claim}  {row.figure:<9}{row.status:<36}{row.statement}")
+        print(f"{row.claim}  {row.figure:<9}{row.network:<10}{row.status:<36}{row.statement}")
         if row.paper_says:
             print(f"      the paper: {row.paper_says}")
         if row.contrast:

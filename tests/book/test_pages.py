@@ -70,7 +70,7 @@ def test_claims_are_judged_on_the_runs_that_the_page_drew(alone):
     drawn = gather("fig4", profile="digits", **ask)
     evidence = Evidence("digits", **ask)
     evidence.add(drawn)
-    found = judge(all_claims()["L048"], evidence)
+    [found] = judge(all_claims()["L048"], evidence)
     cells = drawn.runs.pivot(index="seed", columns="alpha", values="test_accuracy")
     assert (found.finding.estimate.n, found.finding.estimate.mean) == (2, pytest.approx((cells[-2] - cells[2]).mean()))
 

@@ -63,7 +63,15 @@ def test_a_figure_is_shown_with_anchor_caption_and_text_and_saved(tmp_path, monk
 
 
 def test_the_forest_has_a_row_a_judged_claim_and_points_share_an_axis():
-    row = {"claim": "L1", "statement": "It falls.", "profile": "digits", "where": "α = 1", "n": 3.0, "unit": "points"}
+    row = {
+        "claim": "L1",
+        "statement": "It falls.",
+        "profile": "digits",
+        "network": "ResNet18",
+        "where": "α = 1",
+        "n": 3.0,
+        "unit": "points",
+    }
     row |= {"status": "same sign, size differs", "estimate": -2.0, "low": -3.0, "high": -1.0, "paper_value": -5.0}
     other = {"claim": "L2", "status": "opposite sign", "paper_value": float("nan")}
     ratio = other | {"claim": "L3", "unit": "", "status": "inconclusive"}
@@ -73,7 +81,7 @@ def test_the_forest_has_a_row_a_judged_claim_and_points_share_an_axis():
         ["same sign, size differs", "opposite sign"], ["inconclusive"],
     ]  # fmt: skip
     names = [name.get_text() for name in axes[0].get_yticklabels()]
-    assert names == ["L1  It falls.\ndigits, α = 1, n = 3", "L2  It falls.\ndigits, α = 1, n = 3"]
+    assert names == [f"{claim}  It falls.\nResNet18, digits, α = 1, n = 3" for claim in ("L1", "L2")]
     assert len(axes[0].lines) == 2 + 2 + 1 + 1  # intervals, markers, the paper's bar where it gives a number, zero
     assert plots.forest(frame.iloc[1:2]).axes[0].texts
 

@@ -8,10 +8,15 @@ from selectivity_core.book import verdicts
 from selectivity_core.book.contrasts import trend
 from selectivity_core.book.pages import FigureRuns
 from selectivity_core.book.papers.claims import all_claims
-from selectivity_core.book.verdicts import judge
 from selectivity_core.tables import Tables
 
 CLAIMS = all_claims()
+
+
+def judge(claim, evidence):
+    """The verdict on a claim about one network."""
+    [verdict] = verdicts.judge(claim, evidence)
+    return verdict
 
 
 def signs(low, high, **more):
@@ -98,9 +103,17 @@ def test_claims_on_the_same_contrast_count_once():
     assert (counts["claims"].sum(), counts["contrasts"].sum()) == (2, 1)
 
 
-def test_every_network_must_be_there_and_hold():
-    assert judge(CLAIMS["L029"], evidence_of(profile="cifar10-short")).status == verdicts.NOT_APPLICABLE
-    assert "ResNet18" in judge(CLAIMS["L029"], evidence_of(profile="cifar10-short")).why
+def test_a_claim_on_several_networks_is_judged_on_each():
+    alphas = {(0.0, "test_accuracy"): [0.9] * 4, (1.0, "test_accuracy"): around(0.8, 0.001, 4)}
+    runs = made_up("figA6", {**alphas, (2.0, "test_accuracy"): around(0.7, 0.001, 4)}, model="resnet20")
+    found = {v.model: v for v in verdicts.judge(CLAIMS["L005"], evidence_of(runs, profile="cifar10-short"))}
+    assert {model: v.status for model, v in found.items()} == {
+        "resnet18": verdicts.NOT_APPLICABLE, "resnet20": verdicts.SAME_SIGN, "vgg16": verdicts.NOT_RUN,
+        "resnet50": verdicts.NOT_APPLICABLE,
+    }  # fmt: skip
+    assert found["resnet18"].why == "the profile has no ResNet18"
+    table = verdicts.table(found.values())
+    assert table["network"].tolist() == ["ResNet18", "ResNet20", "VGG16", "ResNet50"]
 
 
 def test_values_on_other_data_are_not_compared():

@@ -53,8 +53,8 @@ CLAIMS = (
           same("cost_at_reduction", ACCURACY, factor=2.5), says="2.5-fold at no cost"),
     claim("L004", "figA2", R20, "Where ResNet20's index is cut 20-fold, accuracy is lower than at α = 0.",
           test("cost_at_reduction", -1, factor=20.0), says="about 2 points", value=Value(-0.02, ACCURACY)),
-    claim("L005", "fig3", (R18, R20, VGG, R50), "The more selectivity is raised, the lower is test accuracy, in every "
-          "network.", test("trend", -1, **POSITIVE), says="significant", figures=RAISE),
+    claim("L005", "fig3", (R18, R20, VGG, R50), "The more selectivity is raised, the lower is test accuracy.",
+          test("trend", -1, **POSITIVE), says="significant", figures=RAISE),
     claim("L006", "figA1", R18, "ResNet18's mean index falls at every step from one α ≤ 0 to the next lower one.",
           test("monotone", 1, **NEGATIVE), says="monotone"),
     claim("L007", "fig1", R18, "Every α from −2.5 to −0.1 raises ResNet18's test accuracy.",
@@ -104,7 +104,7 @@ CLAIMS = (
           value=Value(0.13, INDEX * SI_VGG)),
     claim("L028", "figA34", R50, "Some α < 0 raises ResNet50's test accuracy: the best one does.",
           test("best", 1, **NEGATIVE), says="improves"),
-    claim("L029", "fig1", (R18, R20, VGG, R50), "In every network the mean index can be cut 3-fold at a cost of less "
+    claim("L029", "fig1", (R18, R20, VGG, R50), "The mean index can be cut 3-fold at a cost of less "
           "than a point of accuracy.", test("cost_at_reduction", 1, -0.01, factor=3.0),
           says="at least 3-fold for about 1 point or less", figures=LOWER),
     claim("L030", "figA2", R20, "Cutting ResNet20's index 20-fold lowers test accuracy.",
