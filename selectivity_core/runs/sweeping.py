@@ -199,6 +199,9 @@ def _train_missing(specs: list[RunSpec], store: RunStore, title: str | None, **h
     shown = bar(title or "", len(specs), "run", disable=title is None, smoothing=0, bar_format=form)
 
     def report(spec: RunSpec, share: float) -> None:
+        if not shares:  # workers load torch first, which says nothing of the rate
+            shown.start_t = shown.last_print_t = time.time()
+            shown.initial = share
         shown.set_postfix_str(f"{len(finished)} of {len(specs)} finished", refresh=False)
         shown.update(min(share - shares.get(spec.id, 0.0), len(specs) - shown.n))
         shares[spec.id] = share

@@ -1,13 +1,18 @@
+import io
 import pickle
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import tqdm.std
 from sweep_workers import count_trainings, same
 
 from selectivity_core import RunStore, profile, run, sweep, train
 from selectivity_core.errors import MissingRunsError, ParameterError, SelectivityError, StoreError
+from selectivity_core.runs import sweeping
 from selectivity_core.runs.archive import export, ledger
+from selectivity_core.runs.executing import Outcome
 from selectivity_core.runs.sweeping import runs_are
 from selectivity_core.tables import COLUMNS, NAMES
 
@@ -108,6 +113,33 @@ def test_a_damaged_run_is_reported_not_replaced(tmp_path, tiny):
     (store.folder(tiny) / "units.csv").write_text("x")
     with pytest.raises(StoreError, match=r"units\.csv: differs from its manifest"):
         sweep([tiny], store, progress=False).units  # noqa: B018
+
+
+def test_the_time_left_does_not_count_the_start_of_workers(tmp_path, tiny, monkeypatch):
+    """Runs report a tenth of themselves every second, after a start of 100 s."""
+    clock, seen = [1000.0], []
+
+    def training(specs, _store, *, report, **_):
+        clock[0] += 100
+        for spec in specs:
+            for share in range(1, 11):
+                clock[0] += 1
+                report(spec, share / 10)
+                seen.append(bars[0].format_dict)
+            yield Outcome(spec)
+
+    def kept(*args, **options):
+        bars.append(tqdm.std.tqdm(total=options.get("total", args[1]), file=io.StringIO(), smoothing=0))
+        bars[0]._time = lambda: clock[0]
+        return bars[0]
+
+    bars = []
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    monkeypatch.setattr(sweeping, "bar", kept)
+    monkeypatch.setattr(sweeping, "train_all", training)
+    sweeping._train_missing([tiny, tiny.replace(seed=1)], RunStore(tmp_path), "training")
+    rates = [(f["n"] - f["initial"]) / f["elapsed"] for f in seen if f["elapsed"]]
+    assert seen[0]["elapsed"] == 0 and rates == pytest.approx([0.1] * 19)
 
 
 def test_progress_says_first_how_long_it_will_take(tmp_path, tiny, capsys, monkeypatch):
