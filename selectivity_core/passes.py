@@ -63,6 +63,7 @@ class Pass:
         gradients: it was made with gradients.
         explicit: it was the body of a `with`.
         whole: every layer ran in a call of the model, so that its logits are known.
+        spent: its term was given.
         blind: what was computed without gradients in a checkpoint.
     """
 
@@ -71,7 +72,7 @@ class Pass:
     entries: list[Entry] = field(default_factory=list)
     explicit: bool = False
     whole: bool = True
-    used: bool = False
+    spent: bool = False
     blind: str | None = None
     trace: weakref.ref[Trace] | None = None
     place: int = 0  # in the order of passes
@@ -178,9 +179,9 @@ class Passes(Watch):
             UnitError: one that met no units.
         """
         if self.body and self.current is not None:
-            return self.checked(self.current)
+            return self.ensure_complete(self.current)
         if not torch.is_grad_enabled():
-            return self.unused(self.newest())
+            return self.ensure_unspent(self.newest())
         for training in (True, False):
             outside, known = self._outside_traces.get(training, ("", None))
             if known is not None and (trace := known()) is not None and not trace.backward:
@@ -193,10 +194,10 @@ class Passes(Watch):
                     f"{EXPLICITLY}, and take the term of that pass"
                 )
             if alive or (some and training == self.model.training):
-                return self.checked(alive[0] if alive else some[-1])
+                return self.ensure_complete(alive[0] if alive else some[-1])
         if self.waiting:
-            return self.checked(self.waiting[-1])
-        self.unused(self.newest())
+            return self.ensure_complete(self.waiting[-1])
+        self.ensure_unspent(self.newest())
         raise ActivityError(f"regulariser: the latest pass was made without gradients; {EXPLICITLY}, with gradients")
 
     def newest(self) -> Pass:
@@ -206,7 +207,7 @@ class Passes(Watch):
             ActivityError, UnitError: as for `chosen`.
         """
         if self.body and self.current is not None:
-            return self.checked(self.current)
+            return self.ensure_complete(self.current)
         if self._outside is not None and (self.latest is None or self._outside[1] > self.latest.place):
             raise self._was_outside(self._outside[0])
         if self.latest is None:
@@ -214,11 +215,11 @@ class Passes(Watch):
                 "regulariser: no units were seen; run the model first (a model compiled before the regulariser was "
                 "made has to be compiled again)"
             )
-        return self.checked(self.latest)
+        return self.ensure_complete(self.latest)
 
     def spend(self, found: Pass) -> None:
         """Its term was given."""
-        found.used = True
+        found.spent = True
         self.waiting = [p for p in self.waiting if p is not found]
 
     def forget(self) -> None:
@@ -235,7 +236,7 @@ class Passes(Watch):
     def _keep(self, found: Pass) -> None:
         self._place += 1
         found.place, self.latest = self._place, found
-        if found.gradients and not found.used:
+        if found.gradients and not found.spent:
             kept = [p for p in self.waiting if p.alive or p.training != found.training]
             self.waiting = [*kept[-3:], found]  # more than two are as ambiguous as two
 
@@ -285,8 +286,8 @@ class Passes(Watch):
             self.leave_out(dropped)
         found.entries = kept
 
-    def checked(self, found: Pass) -> Pass:
-        """The pass, if it has what a term is made of.
+    def ensure_complete(self, found: Pass) -> Pass:
+        """The same pass, which has all that a term is made of.
 
         Raises:
             ActivityError, UnitError: as for `chosen`.
@@ -317,13 +318,13 @@ class Passes(Watch):
                 "make a new one after changing them"
             )
 
-    def unused(self, found: Pass) -> Pass:
-        """The pass, if its term was not given yet.
+    def ensure_unspent(self, found: Pass) -> Pass:
+        """The same pass, whose term was not given yet.
 
         Raises:
             ActivityError: it was.
         """
-        if found.used:
+        if found.spent:
             raise ActivityError(
                 "regulariser: the term of the latest pass was given already; run the model again (`measure` gives the "
                 "index as often as it is asked for; a model compiled before the regulariser was made is not seen)"

@@ -19,7 +19,7 @@ from .data import Dataset, batch, split
 from .errors import SpecError
 from .machine import choose_device
 from .measuring import Score, score, test_pass
-from .models import UnitNetwork, build_model
+from .models import UnitNetwork, network_of
 from .regularizer import SelectivityRegularizer
 from .seeds import derive, generator
 from .spec import RunSpec
@@ -79,15 +79,6 @@ class Best:
             self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
 
-def build(spec: RunSpec, dataset: Dataset) -> UnitNetwork:
-    """The network that a spec describes, for a data set's images, drawn from torch's global generator."""
-    return build_model(
-        spec.model, channels=dataset.channels, image_size=dataset.image_size, classes=len(dataset.classes),
-        width=spec.width, activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout,
-        min_map=spec.min_map,
-    )  # fmt: skip
-
-
 class Checkpointing(Protocol):
     """Keeps a run's state between steps; see `runs.checkpoints.Checkpoints`."""
 
@@ -114,7 +105,7 @@ class Trainer:
         self.train_index, self.train_labels = parts.train.to(self.device), parts.train_labels.to(self.device)
         self.validation = parts.validation.to(self.device)
         torch.manual_seed(derive(spec.seed, "init"))
-        self.model = build(spec, dataset).placed(self.device)
+        self.model = network_of(spec).placed(self.device)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay,
             nesterov=spec.nesterov, fused=True,
@@ -229,8 +220,7 @@ class Trainer:
     def _scale(self) -> float:
         assert self.regularizer is not None
         first = self.spec.window[0] if self.spec.window else 0
-        self.regularizer.steps = (self.epoch - first) * self.steps_per_epoch + self.step
-        return self.regularizer.scale
+        return self.regularizer.scale_at((self.epoch - first) * self.steps_per_epoch + self.step)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything a resumed run needs: tensors, and what JSON can hold.

@@ -17,7 +17,7 @@ from ..errors import ParameterError
 from ..models import MODEL_NAMES
 from ..runs.analyses import ANALYSES, bound_tasks
 from ..runs.archive import ledger
-from ..runs.derived import FOLDER, Task, derive, ledger_results
+from ..runs.derived import Task, derive, ledger_results, result_path
 from ..runs.profiles import PLAIN, PROFILES, Bound, check_overrides, find_profile
 from ..runs.reads import record as record_read
 from ..runs.store import RunStore, default_store
@@ -158,7 +158,7 @@ def gather(
     possible = tasks_for(entry, [s for s in specs if s.id in there], every)
     for table in {task.analysis.table for task in possible}:
         listed = ledger_results(table, kept)
-        at_hand = [t for t in possible if t.analysis.table == table and (t.name in listed or _stored(t, store))]
+        at_hand = [t for t in possible if t.analysis.table == table and (t.name in listed or _kept_in(store, t))]
         tasks = list(dict.fromkeys([*(t for t in wanted if t.analysis.table == table), *at_hand]))
         if tasks:
             setattr(tables, table, derive(tasks, store, ledger=kept, on_missing=on_missing))
@@ -212,8 +212,8 @@ def _archived(models: tuple[str, ...], _count: int) -> tuple[RunSpec, ...]:
     return tuple(spec_of(row) for row in runs[runs["model"].isin(models)].to_dict("records")) if len(runs) else ()
 
 
-def _stored(task: Task, store: RunStore) -> bool:
-    path = store.path / FOLDER / task.analysis.table / f"{task.key}.csv.gz"
+def _kept_in(store: RunStore, task: Task) -> bool:
+    path = result_path(task, store)
     record_read(path)  # so that a page notices when there is one
     return path.is_file()
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..data import DATASETS
-from ..models import MODEL_NAMES, build_model
+from ..models import MODEL_NAMES, network_of
 from ..spec import RunSpec, field_names, spec_of
 
 if TYPE_CHECKING:
@@ -146,25 +146,21 @@ def estimated_bytes(spec: RunSpec) -> float:
 
 
 def _network(spec: RunSpec) -> tuple[int, int, int]:
-    shape = DATASETS[spec.dataset]
-    return _counts(
-        spec.model, channels=shape.image[2], image_size=shape.image[0], classes=shape.classes, width=spec.width,
-        activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout, min_map=spec.min_map,
-    )  # fmt: skip
+    """Multiply-adds for one image, numbers that the weights hold, and units; of a network that is never allocated."""
+    return _counts(spec.replace(alpha=0.0, seed=0))
 
 
 @lru_cache(maxsize=256)
-def _counts(model: str, **options: Any) -> tuple[int, int, int]:
-    """Multiply-adds for one image, numbers that the weights hold, and units; of a network that is never allocated."""
+def _counts(spec: RunSpec) -> tuple[int, int, int]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from ..watching import record
 
-    size = options["image_size"]
+    height, width, channels = DATASETS[spec.dataset].image
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        network = build_model(model, **options).eval()
-        image = torch.empty(1, options["channels"], size, size)
+        network = network_of(spec).eval()
+        image = torch.empty(1, channels, height, width)
     with torch.no_grad(), FlopCounterMode(display=False) as counter, record(network) as seen:
         network(image)
     units = sum(activity.shape[1] for activity in seen.values())
