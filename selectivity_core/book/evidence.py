@@ -8,9 +8,8 @@ import pandas as pd
 
 from ..data.catalogue import DATASETS
 from ..errors import MissingRunsError
-from ..spec import VARIED
 from ..tables import RUN_FIGURES
-from .pages import FigureRuns, gather
+from .pages import VARIED, FigureRuns, gather
 from .units import over_units
 
 FITTED = 0.95  # training accuracy, on the labels trained with, from which on a network has fitted its training images

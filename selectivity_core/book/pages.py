@@ -22,12 +22,17 @@ from ..runs.profiles import PLAIN, PROFILES, Bound, check_overrides, find_profil
 from ..runs.reads import record as record_read
 from ..runs.store import RunStore, default_store
 from ..runs.sweeping import MAX_HOURS, OnMissing, sweep
-from ..spec import VARIED, RunSpec, spec_of
+from ..spec import RunSpec, spec_of
 from ..tables import Tables
 from .papers.claims import PAPER_ACCURACY, PAPER_DATA
 from .papers.figures import LEAVITT_MORCOS, Figure, find_figure, grid
 from .representations import pair_tasks
 
+# Fields in which the runs of one figure can differ beside α and seed.
+VARIED = (
+    "activation", "estimate", "label_corruption", "dropout", "batch_norm", "epochs", "lr", "batch_size", "width",
+    "weight_decay",
+)  # fmt: skip
 # Of networks whose full-scale recipe is known.
 PAPER_WIDTH = {spec.model: spec.width for scale in PROFILES.values() if not scale.scaled_down for spec in scale.base}
 NOT_HERE = "selectivity-not-here"  # the mark of a sentence that the runs at hand do not bear out

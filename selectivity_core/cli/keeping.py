@@ -116,7 +116,8 @@ def _retrained(options: argparse.Namespace, folder: Path | None) -> list[str]:
     from ..errors import MissingRunsError
     from ..runs.archive import ledger
     from ..runs.profiles import find_profile
-    from ..runs.verification import retrain, sample
+    from ..runs.sweeping import describe
+    from ..runs.verification import LIMIT, agreement_table, retrain, sample
 
     find_profile(options.profile)
     if folder is None:
@@ -127,9 +128,10 @@ def _retrained(options: argparse.Namespace, folder: Path | None) -> list[str]:
     specs = sample(kept, options.retrain, draw)
     print(f"training {len(specs)} of {len(kept.runs)} runs of {options.profile} anew (--draw {draw})")
     found = retrain(specs, kept, data=options.data)
-    print("\n".join(map(str, found)))
+    print(agreement_table(found).to_string(index=False, float_format="{:.2f}".format, na_rep="no spread"))
     print(f"{sum(a.same for a in found)} of {len(found)} agree bit for bit, {sum(a.agrees for a in found)} agree")
-    return [str(a) for a in found if not a.agrees]
+    wanted = {True: "every bit is expected to agree", False: f"at most {LIMIT:g} standard deviations are allowed"}
+    return [f"{describe(a.spec)}: {a.measure} differs; {wanted[a.expected]}" for a in found if not a.agrees]
 
 
 def _export(options: argparse.Namespace) -> None:
