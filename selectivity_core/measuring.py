@@ -28,6 +28,7 @@ from .indices import (
     checked_labels,
     class_means,
     class_statistics,
+    dead_units,
     discriminability_of,
     index_of_means,
     information_of_bins,
@@ -282,7 +283,7 @@ def measured_units(
         if shuffled:
             null = torch.stack([measures(activity, s, binned) for s in shuffled]).mean(0)
         means = class_means(activity, labels)[2]
-        dead = ~layer.ever.cpu()
+        dead = dead_units(activity)
         frame: dict[str, Any] = {"layer": [name] * count, "unit": range(count)}
         frame["mean"], frame["sd"] = activity.double().mean(0), activity.double().std(0, correction=0)
         frame |= dict(zip(MEASURES, true, strict=True)) | dict(zip(SHUFFLED, null, strict=True))
@@ -448,7 +449,7 @@ def _indices(activity: Tensor, labels: Tensor, classes: Tensor, index: Tensor) -
     stats = ClassStatistics(classes, counts, means, variances)
     found = dict(zip(MEASURES, measures(activity, labels, bin_activity(activity), stats), strict=True))
     found["si"] = torch.where(activity.amin(0) < 0, torch.nan, found["si"])
-    dead = (activity == 0).all(0)
+    dead = dead_units(activity)
     preferred = torch.where(dead, -1, classes[stats.highest()])
     columns = {"mean": values.mean(0), "sd": values.std(0, correction=0), **found, "preferred_class": preferred}
     return pd.DataFrame({name: column.numpy() for name, column in (columns | {"dead": dead}).items()})

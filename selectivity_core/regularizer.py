@@ -1,4 +1,4 @@
-"""The loss term −α·μ: one knob that lowers (α < 0) or raises (α > 0) class selectivity in every hidden unit."""
+"""The loss term −α·μ_SI: one knob that lowers (α < 0) or raises (α > 0) class selectivity in every hidden unit."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ ESTIMATES = ("batch", "unbiased", "shuffled")
 
 
 class SelectivityRegularizer:
-    """Reads the units of a model in each forward pass and gives −α times their mean index on that batch.
+    """Reads the units of a model in each forward pass and gives −α·μ_SI of that batch.
 
-    loss = cross-entropy + reg(labels), with reg(y) = −α · mean over layers of mean over units of the index
-    (Leavitt & Morcos, Eqs. 2 and 3; with d′, Eqs. 5 and 6). The mean over units is taken within a layer first, so
-    that wide layers do not dominate. A module that a pass uses k times counts as k layers. The logits are never
-    included.
+    loss = cross-entropy + reg(labels), with reg(y) = −α·μ_SI and μ_SI the mean over layers of the mean over units of
+    the index (Leavitt & Morcos, Eqs. 2 and 3; with d′, Eqs. 5 and 6). The mean over units is taken within a layer
+    first, so that wide layers do not dominate. A module that a pass uses k times counts as k layers. The logits are
+    never included.
 
     The term belongs to the forward pass that the loss is made of. Said explicitly, that is the body of a `with`::
 
@@ -147,7 +147,7 @@ class SelectivityRegularizer:
         return self._mean_index(self._passes.newest(), labels)
 
     def __call__(self, labels: Tensor) -> Tensor:
-        """−α times the index of the pass that the loss is made of, once for each pass.
+        """−α·μ_SI of the pass that the loss is made of, once for each pass.
 
         Counts a step of the warm-up when the model is in training mode.
 

@@ -1,4 +1,4 @@
-"""The training loop of both papers: stochastic gradient descent on cross-entropy − α·μ, and what it leaves behind."""
+"""The training loop of both papers: stochastic gradient descent on cross-entropy − α·μ_SI, and what it leaves."""
 
 from __future__ import annotations
 

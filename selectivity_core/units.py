@@ -282,25 +282,17 @@ def active_share(output: Tensor) -> Tensor:
 
 
 class LayerActivity:
-    """One layer's activity, gathered batch by batch as a forward hook.
-
-    Attributes:
-        ever: (units,) whether a unit's output was ever other than zero, at any sample and position.
-    """
+    """One layer's activity, gathered batch by batch as a forward hook."""
 
     def __init__(self) -> None:
         self._means: list[Tensor] = []
         self._shares: list[Tensor] = []
-        self.ever = torch.zeros((), dtype=torch.bool)
 
-    def __call__(self, module: nn.Module, _inputs: object, output: Tensor) -> None:
+    def __call__(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
         """Takes a batch's output (samples, units) or (samples, units, H, W)."""
         for some in output.split(IMAGES_AT_ONCE):
-            share = active_share(some)
             self._means.append(spatial_mean(some))
-            self._shares.append(share)
-            active = share if never_negative(module) else spatial_mean(some.sign().abs())
-            self.ever = self.ever.to(active.device) | (active > 0).any(0)
+            self._shares.append(active_share(some))
 
     def means(self) -> Tensor:
         """(samples, units) spatial means of all batches so far, on the CPU."""

@@ -52,7 +52,7 @@ def fit(
     epochs: int = 10,
     seed: int = 0,
 ) -> None:
-    """Trains a network on cross-entropy − α·μ, in place.
+    """Trains a network on cross-entropy − α·μ_SI, in place.
 
     The tutorial pages show this source: it is the loop that a reader would write.
 
