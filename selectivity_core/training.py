@@ -21,7 +21,7 @@ from .machine import choose_device
 from .measuring import Score, score, test_pass
 from .models import UnitNetwork, network_of
 from .regularizer import SelectivityRegularizer
-from .seeds import derive, generator
+from .seeds import generator, seed_for
 from .spec import RunSpec
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ class Trainer:
         parts = split(dataset, spec.seed, spec.train_size, spec.label_corruption)
         self.train_index, self.train_labels = parts.train.to(self.device), parts.train_labels.to(self.device)
         self.validation = parts.validation.to(self.device)
-        torch.manual_seed(derive(spec.seed, "init"))
-        self.model = network_of(spec).placed(self.device)
+        torch.manual_seed(seed_for(spec.seed, "init"))
+        self.model = network_of(spec).with_channels_last(self.device)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay,
             nesterov=spec.nesterov, fused=True,
@@ -186,17 +186,17 @@ class Trainer:
         self.sums.zero_()
 
     def _train_step(self, chosen: Tensor) -> None:
-        spec, place = self.spec, (self.epoch, self.step)
-        augment = generator(spec.seed, "augmentation", *place) if spec.augment else None
+        spec, moment = self.spec, (self.epoch, self.step)
+        augment = generator(spec.seed, "augmentation", *moment) if spec.augment else None
         images, labels = batch(self.dataset, self.train_index[chosen], augment), self.train_labels[chosen]
         if spec.dropout:
-            torch.manual_seed(derive(spec.seed, "dropout", *place))
+            torch.manual_seed(seed_for(spec.seed, "dropout", *moment))
         regularizer, extra = self.regularizer, None
         if regularizer is None and self.step == self.steps_per_epoch - 1:
             # Where α does not act the batch's index is only looked at, once an epoch.
             regularizer = extra = SelectivityRegularizer(self.model, 0.0, layers=spec.layers)
         if regularizer is not None and spec.estimate != "batch":
-            regularizer.generator = generator(spec.seed, "estimate", *place)
+            regularizer.generator = generator(spec.seed, "estimate", *moment)
         with arithmetic(self.device, spec.precision):
             logits = self.model(images)
             loss = F.cross_entropy(logits, labels)
@@ -205,7 +205,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(*place)
+            group["lr"] = self.learning_rate(*moment)
         self.optimizer.step()
         with torch.no_grad():
             self.sums[0] += loss.double() * len(labels)

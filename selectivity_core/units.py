@@ -217,14 +217,14 @@ def _listed(model: nn.Module, layers: Sequence[str], scripted: Sequence[str]) ->
     modules, names = modules_of(model), list(layers)
     if not names:
         raise UnitError("layers: an empty list given; name at least one module")
-    places = {name: split_name(name, modules)[0] for name in names}
+    of_name = {name: split_name(name, modules)[0] for name in names}
     known = dict[int, str]()
-    for name, place in places.items():
-        if any(place.startswith(f"{outer}." if outer else "") for outer in scripted):
+    for name, layer in of_name.items():
+        if any(layer.startswith(f"{outer}." if outer else "") for outer in scripted):
             raise UnitError(f"layer {name!r}: it is part of a ScriptModule, whose layers run where no hook reaches")
-        if (other := known.setdefault(id(modules[place]), place)) != place:
-            raise UnitError(f"layers: {other!r} and {place!r} are one module; name it once")
-    return {name: modules[place] for name, place in places.items()}
+        if (other := known.setdefault(id(modules[layer]), layer)) != layer:
+            raise UnitError(f"layers: {other!r} and {layer!r} are one module; name it once")
+    return {name: modules[layer] for name, layer in of_name.items()}
 
 
 def of_weights(name: str) -> bool:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..data.catalogue import DATASETS
 from ..errors import MissingRunsError
-from ..tables import RUN_FIGURES
+from ..tables import RUN_NUMBERS
 from .pages import VARIED, FigureRuns, gather
 from .units import over_units
 
@@ -96,7 +96,7 @@ class Evidence:
         return rows
 
     def _measured(self, figure: str, model: str, measure: str, runs: pd.DataFrame) -> pd.DataFrame:
-        if measure in RUN_FIGURES:
+        if measure in RUN_NUMBERS:
             return runs[["run"]].assign(value=runs[measure].astype(float))
         if measure in ("sparse", "busy"):
             active = (units := self.table("units", figure, model))["active_samples"]

@@ -19,7 +19,7 @@ from ..runs.analyses import ANALYSES, bound_tasks
 from ..runs.archive import ledger
 from ..runs.derived import Task, derive, ledger_results, result_path
 from ..runs.profiles import PLAIN, PROFILES, Bound, check_overrides, find_profile
-from ..runs.reads import record as record_read
+from ..runs.reads import note_read
 from ..runs.store import RunStore, default_store
 from ..runs.sweeping import MAX_HOURS, OnMissing, sweep
 from ..spec import RunSpec, spec_of
@@ -219,7 +219,7 @@ def _archived(models: tuple[str, ...], _count: int) -> tuple[RunSpec, ...]:
 
 def _kept_in(store: RunStore, task: Task) -> bool:
     path = result_path(task, store)
-    record_read(path)  # so that a page notices when there is one
+    note_read(path)  # so that a page notices when there is one
     return path.is_file()
 
 

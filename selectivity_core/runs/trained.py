@@ -24,7 +24,7 @@ from .archive import ledger, ledger_folder
 from .manifests import is_current
 from .profiles import profile_of
 from .store import RunStore, default_store
-from .sweeping import OnMissing, describe, sweep
+from .sweeping import OnMissing, run_label, sweep
 from .weights import kept_weights
 
 Images = Literal["train", "validation", "test"]
@@ -46,7 +46,7 @@ def _with_weights(spec: RunSpec, weights: dict[str, Tensor]) -> UnitNetwork:
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise StoreError(f"run {spec.id}: its weights do not fit its network") from error
-    return model.placed().eval()
+    return model.with_channels_last().eval()
 
 
 def trained_network(
@@ -79,7 +79,7 @@ def trained_network(
         spec = run if isinstance(run, RunSpec) else _spec_in(folder, run)
         found = kept_weights(folder / profile_of(spec), spec)
     if found is None:
-        name = run if isinstance(run, str) else describe(run)
+        name = run if isinstance(run, str) else run_label(run)
         raise MissingRunsError(f"{name}: its weights are neither in {store.path} nor in the ledger, {folder or 'none'}")
     return _with_weights(spec, found)
 
@@ -234,6 +234,6 @@ def load_network(
     elif not store.holds(spec, dataset.digest):
         if on_missing == "skip":
             return None
-        raise MissingRunsError(f'{describe(spec)}: its weights are not in {store.path}; on_missing="train" trains it')
+        raise MissingRunsError(f'{run_label(spec)}: its weights are not in {store.path}; on_missing="train" trains it')
     device = device or choose_device()
-    return LoadedNetwork(spec, network(spec, store).placed(device), dataset.to(device))
+    return LoadedNetwork(spec, network(spec, store).with_channels_last(device), dataset.to(device))

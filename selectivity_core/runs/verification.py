@@ -16,7 +16,7 @@ from ..files import standing
 from ..machine import choose_device, provenance
 from ..seeds import generator
 from ..spec import SCHEMA, RunSpec, field_names, spec_of
-from ..tables import COLUMNS, RUN_FIGURES, Tables
+from ..tables import COLUMNS, RUN_NUMBERS, Tables
 from .archive import DIGITS, PER_UNIT, in_digits, profiles_in, read_profile, strays
 from .manifests import check_run, read_folder, read_run
 from .profiles import profile_of
@@ -108,7 +108,7 @@ def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None =
 
 def _compared(spec: RunSpec, fresh: Tables, kept: Tables) -> Agreement:
     new, old = (tables.runs[tables.runs["run"] == spec.id].iloc[0] for tables in (fresh, kept))
-    figures = [*RUN_FIGURES, "status", "diverged_step"]
+    figures = [*RUN_NUMBERS, "status", "diverged_step"]
     odd = [name for name in TABLES[1:] if not _same_rows(name, spec.id, fresh, kept)]
     equal = not odd and all(same(new[c], old[c]) for c in figures)
     here = provenance(choose_device().type)

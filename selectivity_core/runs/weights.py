@@ -16,7 +16,7 @@ from ..files import read_in, sha256
 from ..models import network_of
 from ..spec import RunSpec
 from .archive import WEIGHTS
-from .reads import record as record_read
+from .reads import note_read
 from .validation import RUN_ID, is_litter, printable
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def kept_problems(profile: Path, specs: Mapping[str, RunSpec]) -> list[str]:
 
 
 def _read(profile: Path, name: str) -> bytes | None:
-    record_read(profile / WEIGHTS / name)
+    note_read(profile / WEIGHTS / name)
     try:
         return read_in(profile, f"{WEIGHTS}/{name}")
     except (OSError, ValueError) as error:

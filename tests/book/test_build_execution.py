@@ -98,7 +98,7 @@ def test_the_build_runs_what_is_stale(job, tmp_path, monkeypatch, capsys):
 def test_execute(tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     source = (
-        "import os\nfrom selectivity_core.runs import reads\nreads.record(alphas and 'table')\n"
+        "import os\nfrom selectivity_core.runs import reads\nreads.note_read(alphas and 'table')\n"
         "print(alphas, os.getcwd(), *map(os.environ.get, ['OMP_NUM_THREADS', 'MPLBACKEND']))"
     )
     notebook = write_notebook(tmp_path / "{x}" / "a.ipynb", CHECK, source)  # braces are placeholders to papermill
