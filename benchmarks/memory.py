@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from selectivity_core.models.network import Stage, UnitNetwork, Units, mean_over_positions
+from selectivity_core.models.network import Part, UnitNetwork, Units, mean_over_positions
 
 IMAGES, UNITS, SIZE = 3_000, 128, 4
 
@@ -28,7 +28,7 @@ class Column(UnitNetwork):
         self.fc = nn.Linear(UNITS, 10)
         self.unit_filters = {f"units.{k}": f"convolutions.{k}" for k in range(layers)}
 
-    def stages(self) -> list[Stage]:
+    def parts(self) -> list[Part]:
         """Each layer, then the classifier."""
         pairs = zip(self.convolutions, self.units, strict=True)
         layers = [lambda x, c=convolution, u=units: u(c(x)) for convolution, units in pairs]

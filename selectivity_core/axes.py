@@ -64,7 +64,7 @@ SIZES = (2, 3, 5, 7, 11, 13, 17, 19)
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class Memory:
     """The memory of a tensor, by which it is known again in another shape: what it is a view of, and which part."""
 
     root: weakref.ref[Tensor]
@@ -72,8 +72,8 @@ class Place:
     offset: int
 
     @classmethod
-    def of(cls, tensor: Tensor) -> Place:
-        """Where a tensor is."""
+    def of(cls, tensor: Tensor) -> Memory:
+        """That of a tensor."""
         return cls(weakref.ref(_root(tensor)), tensor.numel(), int(tensor.storage_offset()))
 
     def is_among(self, tensors: Iterable[Tensor]) -> bool:
@@ -92,7 +92,7 @@ class FunctionCall:
 
     function: str
     module: nn.Module | None
-    place: Place
+    memory: Memory
 
 
 class Axes(TorchFunctionMode):
@@ -146,16 +146,16 @@ class Axes(TorchFunctionMode):
         return found
 
     def _note_all(self, name: str, func: Any, args: Any, kwargs: Any, outputs: list[Tensor]) -> None:
-        for place, output in enumerate(outputs):
+        for index, output in enumerate(outputs):
             try:
-                axes = self._follow(name, func, args, kwargs, output, place)
+                axes = self._follow(name, func, args, kwargs, output, index)
             except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError):
                 axes = None  # called in a way that the rule does not know
             self.note(output, axes)
         if self.collected and name in ACTIVATIONS and len(outputs) == 1:
-            self.calls.append(FunctionCall(name, _calling_module(), Place.of(outputs[0])))
+            self.calls.append(FunctionCall(name, _calling_module(), Memory.of(outputs[0])))
 
-    def _follow(self, name: str, func: Any, args: Any, kwargs: Any, output: Tensor, place: int) -> str | None:
+    def _follow(self, name: str, func: Any, args: Any, kwargs: Any, output: Tensor, index: int) -> str | None:
         tensors = _tensors((*args, *kwargs.values()))
         if not tensors:
             return None
@@ -170,8 +170,8 @@ class Axes(TorchFunctionMode):
             return self._lead(first) + UNITS
         if name == "embedding":
             tokens = first if not first.is_floating_point() else tensors[1]
-            places = tokens.ndim == 1 and self.of(tokens) is None  # such as those of all positions
-            return (POSITIONS if places else self._lead(tokens, size)) + UNITS
+            positions = tokens.ndim == 1 and self.of(tokens) is None  # such as those of all positions
+            return (POSITIONS if positions else self._lead(tokens, size)) + UNITS
         if name in PRODUCTS:
             a, b = tensors[-2:]
             if b.ndim > 2:
@@ -190,11 +190,11 @@ class Axes(TorchFunctionMode):
             alone = batch == POSITIONS and batch_first and len(first) == 1  # a single sample without its dimension
             samples = batch if batch == PICKED or alone else SAMPLES
             # Final states have layers first.
-            return samples + POSITIONS + UNITS if batch_first and not place else POSITIONS + samples + UNITS
-        if name == "multi_head_attention_forward" and first.ndim == 3 and not place:
+            return samples + POSITIONS + UNITS if batch_first and not index else POSITIONS + samples + UNITS
+        if name == "multi_head_attention_forward" and first.ndim == 3 and not index:
             return POSITIONS + SAMPLES + UNITS  # tokens first, whatever the module's `batch_first`
         if name in PROBED and len(_tensors(args)) == 1:
-            return self._probed(func, args, kwargs, place)
+            return self._probed(func, args, kwargs, index)
         if name in MOVING and _moves_samples(name, args, kwargs, first.ndim):
             return PICKED + (self.of(first) or UNKNOWN * first.ndim)[1:]
         if name in SAME or name in ("max", "min"):
@@ -245,7 +245,7 @@ class Axes(TorchFunctionMode):
                 found[-k] = letter if found[-k] is None else UNKNOWN
         return "".join(letter or BROADCAST for letter in found) if some else None
 
-    def _probed(self, func: Any, args: Any, kwargs: Any, place: int) -> str | None:
+    def _probed(self, func: Any, args: Any, kwargs: Any, index: int) -> str | None:
         first = next(a for a in (*args, *kwargs.values()) if isinstance(a, Tensor))
         known = self.of(first)
         if known is None:
@@ -253,7 +253,7 @@ class Axes(TorchFunctionMode):
         probe = torch.empty(SIZES[: first.ndim], device="meta")
         given = [probe if a is first else a for a in args]
         result = func(*given, **{name: probe if a is first else a for name, a in kwargs.items()})
-        sizes = _tensors([result])[place].shape
+        sizes = _tensors([result])[index].shape
         return "".join(POSITIONS if n == 1 else known[SIZES.index(n)] for n in sizes)
 
     def _item(self, tensor: Tensor, index: object) -> str | None:
@@ -301,8 +301,8 @@ class Axes(TorchFunctionMode):
 
 def _moves_samples(name: str, args: Any, kwargs: Any, ndim: int) -> bool:
     """Whether a function puts what is in the first dimension in another order."""
-    place, default = MOVING[name]
-    given: Any = kwargs.get("dim", kwargs.get("dims", args[place:] or default))
+    position, default = MOVING[name]
+    given: Any = kwargs.get("dim", kwargs.get("dims", args[position:] or default))
     given = given[:1] if name != "flip" and isinstance(given, tuple) and given is not kwargs.get("dims") else given
     while isinstance(given, tuple | list) and len(given) == 1:
         given = given[0]

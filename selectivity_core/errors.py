@@ -44,14 +44,6 @@ class MissingRunsError(SelectivityError):
     """Runs that a caller needs and neither the store nor the ledger has."""
 
 
-class NotebookError(SelectivityError):
-    """A notebook that failed while it was executed."""
-
-
-class BookError(SelectivityError):
-    """A rendered book that is not what it should be."""
-
-
 class ActivityError(SelectivityError, ValueError):
     """Activity or labels that a measure is not defined for."""
 

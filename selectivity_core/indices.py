@@ -228,6 +228,11 @@ def share_between(stats: ClassStatistics) -> Tensor:
     return torch.where(total > 0, between / torch.where(total > 0, total, torch.ones_like(total)), 0.0)
 
 
+def dead_units(activity: Tensor) -> Tensor:
+    """(units,) whether a unit is dead: its activity (samples, units) is 0 for every sample."""
+    return (activity == 0).all(0)
+
+
 def preferred_class(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> Tensor:
     """The label with the largest mean activity, per unit; the lowest label on a tie, −1 for a dead unit.
 
@@ -243,7 +248,7 @@ def preferred_class(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) 
     """
     values, targets = checked(activity, labels)
     stats = class_statistics(values, targets)
-    return torch.where((values == 0).all(0), -1, stats.classes[stats.highest()]).cpu()
+    return torch.where(dead_units(values), -1, stats.classes[stats.highest()]).cpu()
 
 
 class ClassMeans:
@@ -272,7 +277,7 @@ class ClassMeans:
         return index_of_means(self.means(), eps).cpu()
 
     def preferred_class(self) -> Tensor:
-        """(units,) label with the largest mean; −1 where every class mean is 0."""
+        """(units,) label with the largest mean; −1 where every class mean is 0, as for a dead unit."""
         present = (self.counts > 0).nonzero()[:, 0]
         means = self.means()
         return torch.where((means == 0).all(0), -1, present[means.argmax(0)]).cpu()

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .ablation.inputs import checked_images, run
+from .ablation.inputs import checked_images
 from .ablation.masked import BATCH
 from .arithmetic import evaluating
 from .columns import MEMORY, Columns
@@ -28,6 +28,7 @@ from .indices import (
     checked_labels,
     class_means,
     class_statistics,
+    dead_units,
     discriminability_of,
     index_of_means,
     information_of_bins,
@@ -136,7 +137,7 @@ def _moments(
     shown = bar("unit statistics", len(pixels), "image", delay=2)
     with evaluating(model), _Moments(model, layers, unit_dim) as seen, shown:
         for some in batches:
-            run([model], some)
+            model(some.clone())  # its first module may work in place
             shown.update(len(some))
     for (layer, number), passes in seen.passes.items():
         if passes < len(batches):
@@ -164,17 +165,17 @@ def score(
     precision: str,
     each: Callable[[slice], None] | None = None,
 ) -> Score:
-    """Accuracy and cross-entropy of a model on uint8 images; `each` is called after every batch with its place."""
+    """Accuracy and cross-entropy of a model on uint8 images; `each` is called after every batch with its rows."""
     correct = torch.zeros((), dtype=torch.float64, device=images.device)
     loss = torch.zeros_like(correct)
     with evaluating(model, precision):
         for start in range(0, len(images), EVALUATION_BATCH):
-            place = slice(start, min(start + EVALUATION_BATCH, len(images)))
-            logits = model(normalise(images[place], dataset)).float()
-            correct += (logits.argmax(1) == labels[place]).sum()
-            loss += F.cross_entropy(logits, labels[place], reduction="sum")
+            rows = slice(start, min(start + EVALUATION_BATCH, len(images)))
+            logits = model(normalise(images[rows], dataset)).float()
+            correct += (logits.argmax(1) == labels[rows]).sum()
+            loss += F.cross_entropy(logits, labels[rows], reduction="sum")
             if each is not None:
-                each(place)
+                each(rows)
     return Score(float(correct) / len(images), float(loss) / len(images))
 
 
@@ -210,12 +211,12 @@ def test_pass(model: UnitNetwork, dataset: Dataset, precision: str) -> TestPass:
     lowest: dict[str, Tensor] = {}
     with record(model) as seen:
 
-        def gather(place: slice) -> None:
+        def gather(rows: slice) -> None:
             for name, activity in seen.items():
                 if name not in means:
                     means[name] = ClassMeans(activity.shape[1], len(dataset.classes), activity.device)
                     lowest[name] = activity.amin(0)
-                means[name].update(activity, dataset.test_labels[place])
+                means[name].update(activity, dataset.test_labels[rows])
                 lowest[name] = torch.minimum(lowest[name], activity.amin(0))
 
         result = score(model, dataset, dataset.test_images, dataset.test_labels, precision, gather)
@@ -282,7 +283,7 @@ def measured_units(
         if shuffled:
             null = torch.stack([measures(activity, s, binned) for s in shuffled]).mean(0)
         means = class_means(activity, labels)[2]
-        dead = ~layer.ever.cpu()
+        dead = dead_units(activity)
         frame: dict[str, Any] = {"layer": [name] * count, "unit": range(count)}
         frame["mean"], frame["sd"] = activity.double().mean(0), activity.double().std(0, correction=0)
         frame |= dict(zip(MEASURES, true, strict=True)) | dict(zip(SHUFFLED, null, strict=True))
@@ -372,18 +373,18 @@ def _gathered(
     labels, sizes = [], dict[str, int]()
     total = length_hint(batches) or None
     home = next(model.parameters(), torch.zeros(())).device
-    place = home if device is None else torch.device(device)
-    if place.type == "meta":
+    wanted = home if device is None else torch.device(device)
+    if wanted.type == "meta":
         raise ActivityError("device: meta given, where activity has no values")
-    if place != home:
-        model.to(place)
+    if wanted != home:
+        model.to(wanted)
     try:
         seeing = record(model, layers, unit_dim=unit_dim)
         with evaluating(model), seeing as seen, bar("unit table", total, "batch") as shown:
             for batch in batches:
                 if not isinstance(batch, tuple | list) or len(batch) != 2:
                     raise ActivityError(f"batches: a {type(batch).__name__} given; pairs (inputs, labels) are needed")
-                _pass(model, batch[0], place)
+                _pass(model, batch[0], wanted)
                 _check_used(seen, layers)
                 activity, targets = _of_batch(seen, batch[1])
                 found = {name: values.shape[1] for name, values in activity.items()}
@@ -394,7 +395,7 @@ def _gathered(
                 labels.append(targets.cpu())
                 shown.update()
     finally:
-        if place != home:
+        if wanted != home:
             model.to(home)
     if not sum(len(some) for some in labels):
         raise ActivityError("batches: no samples given; at least one is needed")
@@ -436,7 +437,7 @@ def _of_batch(seen: dict[str, Tensor], labels: Tensor | np.ndarray) -> tuple[dic
 
 
 def _indices(activity: Tensor, labels: Tensor, classes: Tensor, index: Tensor) -> pd.DataFrame:
-    """Columns of `unit_table` for activity (samples, units) and labels with their classes and places among these."""
+    """Columns of `unit_table` for activity (samples, units) and labels with their classes and indices among these."""
     import pandas as pd
 
     values = activity.double()
@@ -448,7 +449,7 @@ def _indices(activity: Tensor, labels: Tensor, classes: Tensor, index: Tensor) -
     stats = ClassStatistics(classes, counts, means, variances)
     found = dict(zip(MEASURES, measures(activity, labels, bin_activity(activity), stats), strict=True))
     found["si"] = torch.where(activity.amin(0) < 0, torch.nan, found["si"])
-    dead = (activity == 0).all(0)
+    dead = dead_units(activity)
     preferred = torch.where(dead, -1, classes[stats.highest()])
     columns = {"mean": values.mean(0), "sd": values.std(0, correction=0), **found, "preferred_class": preferred}
     return pd.DataFrame({name: column.numpy() for name, column in (columns | {"dead": dead}).items()})

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .axes import Axes, Place
+from .axes import Axes, Memory
 from .errors import ActivityError, UnitError
 from .units import Units, spatial_mean, unit_layers
 from .watching import Call, Hook, UnitDim, Watch, in_checkpoint, tensors_of, uncompiled
@@ -46,12 +46,12 @@ class Trace:
 
 @dataclass
 class Entry:
-    """One use of a layer: its name, the module, spatial means (samples, units), and where its output is."""
+    """One use of a layer: its name, the module, spatial means (samples, units), and the memory of its output."""
 
     layer: str
     module: nn.Module
     mean: Tensor
-    place: Place | None = None
+    memory: Memory | None = None
 
 
 @dataclass(eq=False)
@@ -63,6 +63,7 @@ class Pass:
         gradients: it was made with gradients.
         explicit: it was the body of a `with`.
         whole: every layer ran in a call of the model, so that its logits are known.
+        spent: its term was given.
         blind: what was computed without gradients in a checkpoint.
     """
 
@@ -71,10 +72,10 @@ class Pass:
     entries: list[Entry] = field(default_factory=list)
     explicit: bool = False
     whole: bool = True
-    used: bool = False
+    spent: bool = False
     blind: str | None = None
     trace: weakref.ref[Trace] | None = None
-    place: int = 0  # in the order of passes
+    order: int = 0  # among passes
 
     @property
     def alive(self) -> bool:
@@ -103,7 +104,7 @@ class Passes(Watch):
         self.waiting: list[Pass] = []
         self.latest: Pass | None = None
         self._ignoring = self._said = False
-        self._place = 0
+        self._order = 0
         self._outside: tuple[str, int] | None = None  # the latest layer that ran outside a pass, and when
         self._outside_traces: dict[bool, tuple[str, weakref.ref[Trace] | None]] = {}  # by training mode
         self.attach(compiled=True)
@@ -168,7 +169,7 @@ class Passes(Watch):
 
     def see(self, call: Call) -> None:
         """A layer was used."""
-        self._add(Entry(call.layer, call.module, spatial_mean(call.output, call.dim), Place.of(call.output)))
+        self._add(Entry(call.layer, call.module, spatial_mean(call.output, call.dim), Memory.of(call.output)))
 
     def chosen(self) -> Pass:
         """The pass that a term of the loss belongs to.
@@ -178,9 +179,9 @@ class Passes(Watch):
             UnitError: one that met no units.
         """
         if self.body and self.current is not None:
-            return self.checked(self.current)
+            return self.ensure_complete(self.current)
         if not torch.is_grad_enabled():
-            return self.unused(self.newest())
+            return self.ensure_unspent(self.newest())
         for training in (True, False):
             outside, known = self._outside_traces.get(training, ("", None))
             if known is not None and (trace := known()) is not None and not trace.backward:
@@ -193,10 +194,10 @@ class Passes(Watch):
                     f"{EXPLICITLY}, and take the term of that pass"
                 )
             if alive or (some and training == self.model.training):
-                return self.checked(alive[0] if alive else some[-1])
+                return self.ensure_complete(alive[0] if alive else some[-1])
         if self.waiting:
-            return self.checked(self.waiting[-1])
-        self.unused(self.newest())
+            return self.ensure_complete(self.waiting[-1])
+        self.ensure_unspent(self.newest())
         raise ActivityError(f"regulariser: the latest pass was made without gradients; {EXPLICITLY}, with gradients")
 
     def newest(self) -> Pass:
@@ -206,19 +207,19 @@ class Passes(Watch):
             ActivityError, UnitError: as for `chosen`.
         """
         if self.body and self.current is not None:
-            return self.checked(self.current)
-        if self._outside is not None and (self.latest is None or self._outside[1] > self.latest.place):
+            return self.ensure_complete(self.current)
+        if self._outside is not None and (self.latest is None or self._outside[1] > self.latest.order):
             raise self._was_outside(self._outside[0])
         if self.latest is None:
             raise UnitError(
                 "regulariser: no units were seen; run the model first (a model compiled before the regulariser was "
                 "made has to be compiled again)"
             )
-        return self.checked(self.latest)
+        return self.ensure_complete(self.latest)
 
     def spend(self, found: Pass) -> None:
         """Its term was given."""
-        found.used = True
+        found.spent = True
         self.waiting = [p for p in self.waiting if p is not found]
 
     def forget(self) -> None:
@@ -233,9 +234,9 @@ class Passes(Watch):
         return Pass(gradients and self.model.training, gradients, blind=type(self.model).__name__ if blind else None)
 
     def _keep(self, found: Pass) -> None:
-        self._place += 1
-        found.place, self.latest = self._place, found
-        if found.gradients and not found.used:
+        self._order += 1
+        found.order, self.latest = self._order, found
+        if found.gradients and not found.spent:
             kept = [p for p in self.waiting if p.alive or p.training != found.training]
             self.waiting = [*kept[-3:], found]  # more than two are as ambiguous as two
 
@@ -259,7 +260,7 @@ class Passes(Watch):
 
     def _output(self, module: nn.Module, _args: object, output: Tensor) -> None:
         if self.current is not None and self.current.entries and self.current.entries[-1].module is module:
-            self.current.entries[-1].place = Place.of(output)
+            self.current.entries[-1].memory = Memory.of(output)
 
     def _shown(self, layer: str, module: nn.Module, output: Any) -> bool:
         """Whether a use of a layer is part of a pass; takes down those outside one."""
@@ -269,15 +270,15 @@ class Passes(Watch):
             raise UnitError("regulariser: DataParallel splits batches over threads; use DistributedDataParallel")
         if self.current is not None:
             return True
-        self._place += 1
-        self._outside = layer, self._place
+        self._order += 1
+        self._outside = layer, self._order
         if torch.is_grad_enabled():
             self._outside_traces[self.model.training] = layer, Trace.of(tensors_of(output))
         return False
 
     def _drop_logits(self, found: Pass, outputs: list[Tensor]) -> None:
         """An activation whose output is what the model returns stands on the logits: it is left out."""
-        kept = [e for e in found.entries if e.place is None or not e.place.is_among(outputs)]
+        kept = [e for e in found.entries if e.memory is None or not e.memory.is_among(outputs)]
         if len(kept) < len(found.entries) and len(outputs) > 1 and not self._said:
             self._said = True
             dropped = [f"{e.layer!r}, which the model returns" for e in found.entries if e not in kept]
@@ -285,8 +286,8 @@ class Passes(Watch):
             self.leave_out(dropped)
         found.entries = kept
 
-    def checked(self, found: Pass) -> Pass:
-        """The pass, if it has what a term is made of.
+    def ensure_complete(self, found: Pass) -> Pass:
+        """The same pass, which has all that a term is made of.
 
         Raises:
             ActivityError, UnitError: as for `chosen`.
@@ -317,13 +318,13 @@ class Passes(Watch):
                 "make a new one after changing them"
             )
 
-    def unused(self, found: Pass) -> Pass:
-        """The pass, if its term was not given yet.
+    def ensure_unspent(self, found: Pass) -> Pass:
+        """The same pass, whose term was not given yet.
 
         Raises:
             ActivityError: it was.
         """
-        if found.used:
+        if found.spent:
             raise ActivityError(
                 "regulariser: the term of the latest pass was given already; run the model again (`measure` gives the "
                 "index as often as it is asked for; a model compiled before the regulariser was made is not seen)"

@@ -1,4 +1,4 @@
-"""The loss term −α·μ: one knob that lowers (α < 0) or raises (α > 0) class selectivity in every hidden unit."""
+"""The loss term −α·μ_SI: one knob that lowers (α < 0) or raises (α > 0) class selectivity in every hidden unit."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ ESTIMATES = ("batch", "unbiased", "shuffled")
 
 
 class SelectivityRegularizer:
-    """Reads the units of a model in each forward pass and gives −α times their mean index on that batch.
+    """Reads the units of a model in each forward pass and gives −α·μ_SI of that batch.
 
-    loss = cross-entropy + reg(labels), with reg(y) = −α · mean over layers of mean over units of the index
-    (Leavitt & Morcos, Eqs. 2 and 3; with d′, Eqs. 5 and 6). The mean over units is taken within a layer first, so
-    that wide layers do not dominate. A module that a pass uses k times counts as k layers. The logits are never
-    included.
+    loss = cross-entropy + reg(labels), with reg(y) = −α·μ_SI and μ_SI the mean over layers of the mean over units of
+    the index (Leavitt & Morcos, Eqs. 2 and 3; with d′, Eqs. 5 and 6). The mean over units is taken within a layer
+    first, so that wide layers do not dominate. A module that a pass uses k times counts as k layers. The logits are
+    never included.
 
     The term belongs to the forward pass that the loss is made of. Said explicitly, that is the body of a `with`::
 
@@ -123,7 +123,11 @@ class SelectivityRegularizer:
     @property
     def scale(self) -> float:
         """α at the coming step, less than its full size during the warm-up."""
-        return self.alpha * min(1.0, self.steps / self.warmup_steps) if self.warmup_steps else self.alpha
+        return self.scale_at(self.steps)
+
+    def scale_at(self, step: int) -> float:
+        """α at a training step, counted from 0; for a loop that counts its own steps, as one that resumes does."""
+        return self.alpha * min(1.0, step / self.warmup_steps) if self.warmup_steps else self.alpha
 
     def measure(self, labels: Tensor) -> Tensor:
         """The index of the latest pass, in whatever mode: mean over layers of mean over units, with gradients.
@@ -143,7 +147,7 @@ class SelectivityRegularizer:
         return self._mean_index(self._passes.newest(), labels)
 
     def __call__(self, labels: Tensor) -> Tensor:
-        """−α times the index of the pass that the loss is made of, once for each pass.
+        """−α·μ_SI of the pass that the loss is made of, once for each pass.
 
         Counts a step of the warm-up when the model is in training mode.
 
@@ -170,14 +174,14 @@ class SelectivityRegularizer:
     def _term(self, found: Pass, labels: Tensor) -> Tensor:
         if torch.is_grad_enabled() and not found.gradients:
             raise ActivityError("regulariser: this pass was made without gradients; its term has none to give")
-        loss = -self.scale * self._mean_index(self._passes.unused(found), labels)
+        loss = -self.scale * self._mean_index(self._passes.ensure_unspent(found), labels)
         self._passes.spend(found)
         if self._model.training:
             self.steps += 1
         return loss
 
     def _mean_index(self, found: Pass, labels: Tensor) -> Tensor:
-        entries = self._passes.checked(found).entries
+        entries = self._passes.ensure_complete(found).entries
         device, samples = entries[0].mean.device, len(entries[0].mean)
         if (other := next((e for e in entries if len(e.mean) != samples), None)) is not None:
             raise ActivityError(
@@ -227,7 +231,11 @@ class SelectivityRegularizer:
         return torch.randperm(samples, generator=self.generator)
 
     def _unbiased(self, activity: Tensor, labels: Tensor) -> Tensor:
-        """SI with the preferred class chosen on one half of the batch and the means taken on the other."""
+        """SI with the preferred class chosen on one half of the batch and the means taken on the other.
+
+        `book.estimation.batch_indices` computes it of thousands of batches in one call, without gradients; a test
+        holds both to the same values.
+        """
         if self.index != "si":
             raise SpecError('estimate: "unbiased" is defined for index "si" only')
         order = self._permutation(len(labels)).to(labels.device)

@@ -172,11 +172,11 @@ def best_fit(fits: list[Fit]) -> Fit:
 
 
 Values = Tensor | np.ndarray
-Side = tuple[Tensor, Tensor]  # activity (samples, units) and labels (samples,)
+LabelledActivity = tuple[Tensor, Tensor]  # activity (samples, units) and labels (samples,)
 
 
 RANDOM_PROJECTIONS = 10
-COLUMNS = ("kind", "start", "steps", "first", "validation", "value", "chosen")
+FIT_COLUMNS = ("kind", "start", "steps", "first", "validation", "value", "chosen")
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,9 @@ def max_off_axis_selectivity(
         ActivityError: by argument: shapes that do not fit, non-finite values, no units, fewer than two classes,
             numbers of units that differ, or steps and lr out of range.
     """
-    (values, targets), (test_values, test_targets) = _sides(val_activity, val_labels, test_activity, test_labels)
+    (values, targets), (test_values, test_targets) = _both_labelled(
+        val_activity, val_labels, test_activity, test_labels
+    )
     _check_numbers(steps, lr)
     best = best_fit(fit_projections(values, targets, steps=steps, lr=lr, seed=seed))
     return projected_index(test_values, test_targets, best.projection)
@@ -280,7 +282,7 @@ def off_axis_scores(
     Raises:
         ActivityError: as for `max_off_axis_selectivity`.
     """
-    val, test = _sides(val_activity, val_labels, test_activity, test_labels)
+    val, test = _both_labelled(val_activity, val_labels, test_activity, test_labels)
     _check_numbers(steps, lr)
     from pandas import DataFrame
 
@@ -304,7 +306,7 @@ def off_axis_scores(
         for fit in fits:
             value = projected_index(*scored, fit.projection).mean().item()
             rows.append((kind, fit.start, fit.steps, fit.first, fit.reached, value, fit is best))
-    return OffAxisScores(units, DataFrame(rows, columns=list(COLUMNS)))
+    return OffAxisScores(units, DataFrame(rows, columns=list(FIT_COLUMNS)))
 
 
 def _plain_index(activity: Tensor, labels: Tensor) -> Tensor:
@@ -317,7 +319,7 @@ def _dealt(activity: Tensor, labels: Tensor, seed: int, place: int) -> tuple[Ten
     return activity, labels[torch.randperm(len(labels), generator=generator(seed, "deal", place))]
 
 
-def _side(activity: Values, labels: Values, name: str) -> Side:
+def _labelled(activity: Values, labels: Values, name: str) -> LabelledActivity:
     try:
         values, targets = checked(activity, labels)
     except ActivityError as error:  # its message begins with "activity" or "labels"
@@ -329,8 +331,10 @@ def _side(activity: Values, labels: Values, name: str) -> Side:
     return values.detach().cpu(), targets.cpu()
 
 
-def _sides(val_activity: Values, val_labels: Values, test_activity: Values, test_labels: Values) -> tuple[Side, Side]:
-    val, test = _side(val_activity, val_labels, "val"), _side(test_activity, test_labels, "test")
+def _both_labelled(
+    val_activity: Values, val_labels: Values, test_activity: Values, test_labels: Values
+) -> tuple[LabelledActivity, LabelledActivity]:
+    val, test = _labelled(val_activity, val_labels, "val"), _labelled(test_activity, test_labels, "test")
     if val[0].shape[1] != test[0].shape[1]:
         raise ActivityError(f"test_activity: {test[0].shape[1]} units given; val_activity has {val[0].shape[1]}")
     return val, test

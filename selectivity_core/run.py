@@ -15,7 +15,7 @@ from .machine import choose_device, provenance
 from .measuring import layer_table, measured_units
 from .progress import bar
 from .spec import RunSpec
-from .tables import COLUMNS, RUN_FIGURES, Tables
+from .tables import COLUMNS, RUN_NUMBERS, Tables
 from .training import RESULT_VERSION, Checkpointing, Diverged, Trainer, isolated
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Che
 def _diverged_row(error: Diverged) -> dict[str, Any]:
     return {
         "status": "diverged", "diverged_epoch": error.epoch, "diverged_step": error.step,
-        **dict.fromkeys(RUN_FIGURES, math.nan),
+        **dict.fromkeys(RUN_NUMBERS, math.nan),
     }  # fmt: skip
 
 
@@ -131,8 +131,8 @@ def _complete_row(trainer: Trainer) -> dict[str, Any]:
     best = next(r for r in trainer.history if r["epoch"] == trainer.best.epoch)
     last = trainer.history[-1]
     row: dict[str, Any] = {"status": "complete", "diverged_epoch": math.nan, "diverged_step": math.nan}
-    row |= dict.fromkeys(RUN_FIGURES, math.nan) | {"best_epoch": best["epoch"]}
-    row |= {k: best[k] for k in RUN_FIGURES if k in best}
+    row |= dict.fromkeys(RUN_NUMBERS, math.nan) | {"best_epoch": best["epoch"]}
+    row |= {k: best[k] for k in RUN_NUMBERS if k in best}
     row |= {f"{k}_last": last[k] for k in ("test_accuracy", "test_loss", "si_units", "si_layers")}
     row["t95"] = time_to_95(trainer.history, len(trainer.dataset.classes))
     row["parameters"] = sum(p.numel() for p in trainer.model.parameters())

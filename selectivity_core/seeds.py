@@ -11,12 +11,12 @@ import hashlib
 import torch
 
 
-def derive(seed: int, purpose: str, *place: int) -> int:
-    """A 63-bit seed for a purpose ("init", "split", "order", …) and a place in the run (epoch, step)."""
-    text = ":".join([str(seed), purpose, *map(str, place)])
+def seed_for(seed: int, purpose: str, *indices: int) -> int:
+    """A 63-bit seed for a purpose ("init", "split", "order", …) and a moment of it (epoch, step)."""
+    text = ":".join([str(seed), purpose, *map(str, indices)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def generator(seed: int, purpose: str, *place: int) -> torch.Generator:
-    """A CPU generator for a purpose and a place; the same on every machine with one torch version."""
-    return torch.Generator().manual_seed(derive(seed, purpose, *place))
+def generator(seed: int, purpose: str, *indices: int) -> torch.Generator:
+    """A CPU generator for a purpose and a moment of it; the same on every machine with one torch version."""
+    return torch.Generator().manual_seed(seed_for(seed, purpose, *indices))

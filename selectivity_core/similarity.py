@@ -15,7 +15,7 @@ SAMPLES_A_UNIT = 10
 
 
 @dataclass(frozen=True)
-class Side:
+class Representation:
     """All that the distance needs to know of one representation.
 
     Attributes:
@@ -33,7 +33,7 @@ class Side:
     scale: float
 
 
-def prepare(activity: Tensor | np.ndarray, *, eps: float = 1e-10, name: str = "activity") -> Side:
+def represented(activity: Tensor | np.ndarray, *, eps: float = 1e-10, name: str = "activity") -> Representation:
     """One side of the distance, worked out once however many others it is compared with.
 
     Args:
@@ -55,7 +55,7 @@ def prepare(activity: Tensor | np.ndarray, *, eps: float = 1e-10, name: str = "a
     if not kept.all():
         centred, mean, covariance = centred[:, kept], mean[kept], covariance[np.ix_(kept, kept)]
     root = _inverse_root(covariance / scale + eps * np.eye(len(mean)))
-    return Side(centred, mean, covariance, root, scale)
+    return Representation(centred, mean, covariance, root, scale)
 
 
 def _matrix(activity: Tensor | np.ndarray, name: str) -> np.ndarray:
@@ -114,12 +114,12 @@ def pwcca_distance(
     """
     if weighting not in WEIGHTINGS:
         raise ActivityError(f"weighting: {weighting!r} given; one of {', '.join(WEIGHTINGS)} is allowed")
-    sides = prepare(a, eps=eps, name="a"), prepare(b, eps=eps, name="b")
+    sides = represented(a, eps=eps, name="a"), represented(b, eps=eps, name="b")
     correlations, directions = _canonical(*sides, names="a, b")
     return _distance(*sides, correlations, *directions, weighting)
 
 
-def both_orders(a: Side, b: Side) -> dict[tuple[str, bool], float]:
+def both_orders(a: Representation, b: Representation) -> dict[tuple[str, bool], float]:
     """The distance in both forms and both argument orders.
 
     Each order has a decomposition of its own: the paper's form depends on the signs of the directions, which a
@@ -138,7 +138,7 @@ def both_orders(a: Side, b: Side) -> dict[tuple[str, bool], float]:
     return found
 
 
-def _canonical(a: Side, b: Side, names: str) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _canonical(a: Representation, b: Representation, names: str) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Canonical correlations, and each side's directions in its whitened units."""
     samples = len(a.kept)
     if samples != len(b.kept):
@@ -154,35 +154,37 @@ def _canonical(a: Side, b: Side, names: str) -> tuple[np.ndarray, tuple[np.ndarr
     return np.clip(s, 0, 1), (u, vt.T)
 
 
-def _distance(a: Side, b: Side, correlations: np.ndarray, left: np.ndarray, right: np.ndarray, weighting: str) -> float:
-    """1 − Σ w·s with weights from the first side, or from the second where that keeps fewer units."""
-    side, directions = (a, left) if len(a.mean) <= len(b.mean) else (b, right)
-    weights = (_textbook_weights if weighting == "textbook" else _paper_weights)(side, directions)
+def _distance(
+    a: Representation, b: Representation, correlations: np.ndarray, left: np.ndarray, right: np.ndarray, weighting: str
+) -> float:
+    """1 − Σ w·s with weights from the first argument, or from the second where that keeps fewer units."""
+    given, directions = (a, left) if len(a.mean) <= len(b.mean) else (b, right)
+    weights = (_textbook_weights if weighting == "textbook" else _paper_weights)(given, directions)
     return float(1 - weights @ correlations / weights.sum())
 
 
-def _paper_weights(side: Side, directions: np.ndarray) -> np.ndarray:
+def _paper_weights(given: Representation, directions: np.ndarray) -> np.ndarray:
     """Σ over units of |Pᵀ·A|, P an orthonormal basis of D = Uᵀ(A − mean) + mean, A not centred.
 
     With D·Dᵀ = L·Lᵀ the basis is P = Dᵀ·L⁻ᵀ, so that PᵀAᵀ = L⁻¹·(D·Aᵀ): both products follow from the moments. Where
     units depend on each other linearly there is no such L, and the basis is formed from the samples, as the paper's
     implementation always does.
     """
-    samples = len(side.kept)
-    if samples < len(side.mean):
+    samples = len(given.kept)
+    if samples < len(given.mean):
         raise ActivityError(
-            f'weighting: "paper" needs as many samples as units; {samples} given for {len(side.mean)} units that vary'
+            f'weighting: "paper" needs as many samples as units; {samples} given for {len(given.mean)} units that vary'
         )
-    outer = samples * np.outer(side.mean, side.mean)
-    scatter = (samples - 1) * side.covariance
+    outer = samples * np.outer(given.mean, given.mean)
+    scatter = (samples - 1) * given.covariance
     try:
         lower = np.linalg.cholesky(directions.T @ scatter @ directions + outer)
     except np.linalg.LinAlgError:
-        basis, _ = np.linalg.qr(side.kept @ directions + side.mean)
-        return np.abs(basis.T @ (side.kept + side.mean)).sum(1)
+        basis, _ = np.linalg.qr(given.kept @ directions + given.mean)
+        return np.abs(basis.T @ (given.kept + given.mean)).sum(1)
     return np.abs(np.linalg.solve(lower, directions.T @ scatter + outer)).sum(1)
 
 
-def _textbook_weights(side: Side, directions: np.ndarray) -> np.ndarray:
+def _textbook_weights(given: Representation, directions: np.ndarray) -> np.ndarray:
     """Σ over units of |H·Aᵀ| with the canonical variates H = Uᵀ·S^(−½)·(A − mean) and A centred, up to a factor."""
-    return np.abs(directions.T @ side.root @ side.covariance).sum(1)
+    return np.abs(directions.T @ given.root @ given.covariance).sum(1)

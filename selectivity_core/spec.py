@@ -40,12 +40,6 @@ RANGES: dict[str, tuple[float, float, bool, bool]] = {
 # without the field, so that no finished run changes its id; the values here never change.
 LATER: dict[str, Any] = {"schedule": "steps", "window": None, "nesterov": False, "min_map": 1}
 
-# Fields in which the runs of one figure can differ beside α and seed.
-VARIED = (
-    "activation", "estimate", "label_corruption", "dropout", "batch_norm", "epochs", "lr", "batch_size", "width",
-    "weight_decay",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class RunSpec:

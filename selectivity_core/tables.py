@@ -17,7 +17,7 @@ SHUFFLED = tuple(f"{m}_shuffled" for m in MEASURES)
 UNIT_EXTRAS = ("active_samples", "active_positions", "dead", "switches", "weight_l1", "preferred")
 
 # What a run's row holds besides spec, status and provenance; all NaN where it diverged.
-RUN_FIGURES = (
+RUN_NUMBERS = (
     "best_epoch", "test_accuracy", "test_loss", "validation_accuracy", "validation_loss", "train_accuracy",
     "train_loss", "si_units", "si_layers", "test_accuracy_last", "test_loss_last", "train_accuracy_last",
     "train_loss_last", "si_units_last", "si_layers_last", "t95", "parameters",
@@ -29,7 +29,7 @@ PROVENANCE = ("version", "result_version", "commit", "torch", "device", "process
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "runs": (
-        "run", *field_names(), "status", "diverged_epoch", "diverged_step", *RUN_FIGURES, *VOLATILE,
+        "run", *field_names(), "status", "diverged_epoch", "diverged_step", *RUN_NUMBERS, *VOLATILE,
         *(VOLATILE_PREFIX + name for name in PROVENANCE),
     ),
     "history": (

@@ -1,4 +1,4 @@
-"""The training loop of both papers: stochastic gradient descent on cross-entropy − α·μ, and what it leaves behind."""
+"""The training loop of both papers: stochastic gradient descent on cross-entropy − α·μ_SI, and what it leaves."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .data import Dataset, batch, split
 from .errors import SpecError
 from .machine import choose_device
 from .measuring import Score, score, test_pass
-from .models import UnitNetwork, build_model
+from .models import UnitNetwork, network_of
 from .regularizer import SelectivityRegularizer
-from .seeds import derive, generator
+from .seeds import generator, seed_for
 from .spec import RunSpec
 
 if TYPE_CHECKING:
@@ -79,15 +79,6 @@ class Best:
             self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
 
-def build(spec: RunSpec, dataset: Dataset) -> UnitNetwork:
-    """The network that a spec describes, for a data set's images, drawn from torch's global generator."""
-    return build_model(
-        spec.model, channels=dataset.channels, image_size=dataset.image_size, classes=len(dataset.classes),
-        width=spec.width, activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout,
-        min_map=spec.min_map,
-    )  # fmt: skip
-
-
 class Checkpointing(Protocol):
     """Keeps a run's state between steps; see `runs.checkpoints.Checkpoints`."""
 
@@ -113,8 +104,8 @@ class Trainer:
         parts = split(dataset, spec.seed, spec.train_size, spec.label_corruption)
         self.train_index, self.train_labels = parts.train.to(self.device), parts.train_labels.to(self.device)
         self.validation = parts.validation.to(self.device)
-        torch.manual_seed(derive(spec.seed, "init"))
-        self.model = build(spec, dataset).placed(self.device)
+        torch.manual_seed(seed_for(spec.seed, "init"))
+        self.model = network_of(spec).with_channels_last(self.device)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay,
             nesterov=spec.nesterov, fused=True,
@@ -195,17 +186,17 @@ class Trainer:
         self.sums.zero_()
 
     def _train_step(self, chosen: Tensor) -> None:
-        spec, place = self.spec, (self.epoch, self.step)
-        augment = generator(spec.seed, "augmentation", *place) if spec.augment else None
+        spec, moment = self.spec, (self.epoch, self.step)
+        augment = generator(spec.seed, "augmentation", *moment) if spec.augment else None
         images, labels = batch(self.dataset, self.train_index[chosen], augment), self.train_labels[chosen]
         if spec.dropout:
-            torch.manual_seed(derive(spec.seed, "dropout", *place))
+            torch.manual_seed(seed_for(spec.seed, "dropout", *moment))
         regularizer, extra = self.regularizer, None
         if regularizer is None and self.step == self.steps_per_epoch - 1:
             # Where α does not act the batch's index is only looked at, once an epoch.
             regularizer = extra = SelectivityRegularizer(self.model, 0.0, layers=spec.layers)
         if regularizer is not None and spec.estimate != "batch":
-            regularizer.generator = generator(spec.seed, "estimate", *place)
+            regularizer.generator = generator(spec.seed, "estimate", *moment)
         with arithmetic(self.device, spec.precision):
             logits = self.model(images)
             loss = F.cross_entropy(logits, labels)
@@ -214,7 +205,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(*place)
+            group["lr"] = self.learning_rate(*moment)
         self.optimizer.step()
         with torch.no_grad():
             self.sums[0] += loss.double() * len(labels)
@@ -229,8 +220,7 @@ class Trainer:
     def _scale(self) -> float:
         assert self.regularizer is not None
         first = self.spec.window[0] if self.spec.window else 0
-        self.regularizer.steps = (self.epoch - first) * self.steps_per_epoch + self.step
-        return self.regularizer.scale
+        return self.regularizer.scale_at((self.epoch - first) * self.steps_per_epoch + self.step)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything a resumed run needs: tensors, and what JSON can hold.

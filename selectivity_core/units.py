@@ -217,14 +217,14 @@ def _listed(model: nn.Module, layers: Sequence[str], scripted: Sequence[str]) ->
     modules, names = modules_of(model), list(layers)
     if not names:
         raise UnitError("layers: an empty list given; name at least one module")
-    places = {name: split_name(name, modules)[0] for name in names}
+    of_name = {name: split_name(name, modules)[0] for name in names}
     known = dict[int, str]()
-    for name, place in places.items():
-        if any(place.startswith(f"{outer}." if outer else "") for outer in scripted):
+    for name, layer in of_name.items():
+        if any(layer.startswith(f"{outer}." if outer else "") for outer in scripted):
             raise UnitError(f"layer {name!r}: it is part of a ScriptModule, whose layers run where no hook reaches")
-        if (other := known.setdefault(id(modules[place]), place)) != place:
-            raise UnitError(f"layers: {other!r} and {place!r} are one module; name it once")
-    return {name: modules[place] for name, place in places.items()}
+        if (other := known.setdefault(id(modules[layer]), layer)) != layer:
+            raise UnitError(f"layers: {other!r} and {layer!r} are one module; name it once")
+    return {name: modules[layer] for name, layer in of_name.items()}
 
 
 def of_weights(name: str) -> bool:
@@ -282,25 +282,17 @@ def active_share(output: Tensor) -> Tensor:
 
 
 class LayerActivity:
-    """One layer's activity, gathered batch by batch as a forward hook.
-
-    Attributes:
-        ever: (units,) whether a unit's output was ever other than zero, at any sample and position.
-    """
+    """One layer's activity, gathered batch by batch as a forward hook."""
 
     def __init__(self) -> None:
         self._means: list[Tensor] = []
         self._shares: list[Tensor] = []
-        self.ever = torch.zeros((), dtype=torch.bool)
 
-    def __call__(self, module: nn.Module, _inputs: object, output: Tensor) -> None:
+    def __call__(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
         """Takes a batch's output (samples, units) or (samples, units, H, W)."""
         for some in output.split(IMAGES_AT_ONCE):
-            share = active_share(some)
             self._means.append(spatial_mean(some))
-            self._shares.append(share)
-            active = share if never_negative(module) else spatial_mean(some.sign().abs())
-            self.ever = self.ever.to(active.device) | (active > 0).any(0)
+            self._shares.append(active_share(some))
 
     def means(self) -> Tensor:
         """(samples, units) spatial means of all batches so far, on the CPU."""

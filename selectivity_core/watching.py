@@ -345,7 +345,7 @@ class Watch:
         for call in self._axes.calls:
             if of_weights(names.get(id(call.module), "")):
                 continue
-            if id(call.module) not in found and not call.place.is_among(tensors_of(output)):
+            if id(call.module) not in found and not call.memory.is_among(tensors_of(output)):
                 missed[f"{call.function} in {names.get(id(call.module)) or type(self.model).__name__}"] += 1
         self._axes.calls.clear()
         self.leave_out([f"{name} ({n} times)" if n > 1 else name for name, n in missed.items()])

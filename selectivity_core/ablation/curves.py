@@ -10,17 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from ..arithmetic import evaluating
-from ..errors import ParameterError
+from ..errors import ParameterError, UnitError
 from ..progress import bar
+from ..seeds import generator
 from ..watching import UnitDim
 from .fast import ChainEvaluator
-from .inputs import Numbering, Value, checked_orderings, checked_pairs, numbering
+from .inputs import checked_pairs
 from .masked import BATCH, Evaluator, MaskedEvaluator, right
+from .numbering import Numbering, Value, number_units
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("ordering", "step", "fraction", "accuracy")
+CURVE_COLUMNS = ("ordering", "step", "fraction", "accuracy")
 NORMALISATIONS = ("initial", "none", "chance")
 
 
@@ -69,12 +71,12 @@ def _normalised(accuracy: np.ndarray, normalise: str, chance: float | None) -> n
 
 
 def _check(curve: pd.DataFrame) -> None:
-    missing = [name for name in COLUMNS if name not in curve]
+    missing = [name for name in CURVE_COLUMNS if name not in curve]
     if missing:
-        raise ParameterError(f"curve: no column {missing[0]!r}; {', '.join(COLUMNS)} are needed")
+        raise ParameterError(f"curve: no column {missing[0]!r}; {', '.join(CURVE_COLUMNS)} are needed")
     if curve.empty:
         raise ParameterError("curve: no rows; a curve from cumulative_ablation is needed")
-    if curve[list(COLUMNS)].isna().any(axis=None):
+    if curve[list(CURVE_COLUMNS)].isna().any(axis=None):
         raise ParameterError("curve: missing values; every row needs a number in each column")
     if curve.duplicated(["ordering", "step"]).any():
         twice = curve[curve.duplicated(["ordering", "step"])].iloc[0]
@@ -126,7 +128,7 @@ def cumulative_ablation(
 
     pixels, targets = checked_pairs(model, images, labels)
     with evaluating(model):
-        numbers = numbering(model, layers, value, pixels[:2], unit_dim)
+        numbers = number_units(model, layers, value, pixels[:2], unit_dim)
         orders = checked_orderings(orderings, len(numbers))
         counts = _counts(evaluator(model, numbers), pixels, targets, orders)
     steps = np.arange(len(numbers) + 1)
@@ -160,3 +162,49 @@ def _counts(way: Evaluator, images: Tensor, labels: Tensor, orders: Tensor) -> T
                     step += len(found)
                     shown.update(len(found))
     return counts
+
+
+def checked_orderings(given: int | Sequence[Sequence[int]] | np.ndarray | Tensor, units: int) -> Tensor:
+    """(orderings, units) int64, each row every number from 0 to units − 1 once.
+
+    Args:
+        given: a count of random orderings, the same ones whenever they are asked for (the first few of more), or the
+            orderings themselves. A row that leaves units out is refused: a curve ends where no unit is left.
+        units: how many there are.
+
+    Raises:
+        UnitError: anything else, named.
+    """
+    if isinstance(given, int | np.integer) and not isinstance(given, bool):
+        if given < 1:
+            raise UnitError(f"orderings: {given} given; a count of 1 or more is needed")
+        drawn = [torch.randperm(units, generator=generator(0, "ablation", k)) for k in range(int(given))]
+        return torch.stack(drawn)
+    rows = [torch.as_tensor(np.asarray(row)) for row in _rows(given)]
+    for k, row in enumerate(rows):
+        _check_ordering(k, row, units)
+    return torch.stack([row.long() for row in rows])
+
+
+def _rows(given: object) -> list:
+    if isinstance(given, Tensor):
+        given = given.detach().cpu().numpy()
+    if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str) or not len(given):
+        raise UnitError(f"orderings: {given!r} given; a count, or rows of unit numbers, is needed")
+    if isinstance(given, np.ndarray) and given.ndim != 2:
+        raise UnitError(f"orderings: shape {given.shape} given; (orderings, units) is needed")
+    return list(given)
+
+
+def _check_ordering(k: int, row: Tensor, units: int) -> None:
+    name = f"orderings: row {k}"
+    if row.ndim != 1 or row.is_floating_point() or row.dtype == torch.bool or row.is_complex():
+        raise UnitError(f"{name} is not a list of whole numbers")
+    wrong = row[(row < 0) | (row >= units)]
+    if len(wrong):
+        raise UnitError(f"{name} has unit {int(wrong[0])}; 0 to {units - 1} is allowed")
+    if len(row) != units:
+        raise UnitError(f"{name} has {len(row)} units; every row needs each of the {units} once")
+    counts = torch.bincount(row.long(), minlength=units)
+    if counts.max() > 1:
+        raise UnitError(f"{name} has unit {int(counts.argmax())} {int(counts.max())} times; once is allowed")

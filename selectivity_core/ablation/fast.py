@@ -12,10 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..activations import TORCH
-from ..models.network import Stage, Units, mean_over_positions
+from ..models.network import Part, Units, mean_over_positions
 from ..units import unit_layers
-from .inputs import Numbering, run, split
-from .masked import Block
+from .masked import MaskedLogits
+from .numbering import Numbering
+from .parts import parts_around, run
 
 M = TypeVar("M", bound=nn.Module)
 # Element by element and the same for every unit, so that any selection of units may be passed through.
@@ -27,7 +28,7 @@ class Link:
     """From one layer's activity to the next one's input, or to the logits.
 
     Attributes:
-        stages: as the network runs them.
+        parts: as the network runs them.
         weight: (outputs, units) or (outputs, units, kernel, kernel), with batch norm's factor in it.
         bias: (outputs,), with batch norm's in it.
         convolution: whose geometry `weight` has; None where it is a matrix.
@@ -35,7 +36,7 @@ class Link:
         activation: of the layer that the link leads to; None before the logits.
     """
 
-    stages: tuple[Stage, ...]
+    parts: tuple[Part, ...]
     weight: Tensor
     bias: Tensor
     convolution: nn.Conv2d | None
@@ -44,7 +45,7 @@ class Link:
 
     def plain(self, activity: Tensor) -> Tensor:
         """The next layer's input, bit for bit as the network computes it."""
-        return run(self.stages, activity)
+        return run(self.parts, activity)
 
     def apply(self, activity: Tensor, units: Tensor, outputs: Tensor) -> Tensor:
         """What some units add to some outputs, without the bias.
@@ -71,7 +72,7 @@ class Link:
         return given if self.activation is None else self.activation(given)
 
 
-def read_links(model: nn.Module, names: Sequence[str]) -> tuple[list[Stage], list[tuple[nn.Module, Link]]] | None:
+def read_links(model: nn.Module, names: Sequence[str]) -> tuple[list[Part], list[tuple[nn.Module, Link]]] | None:
     """A network as links from its first ablated layer on, where it is such a chain.
 
     Args:
@@ -79,24 +80,24 @@ def read_links(model: nn.Module, names: Sequence[str]) -> tuple[list[Stage], lis
         names: of the layers to be ablated.
 
     Returns:
-        the stages up to the first ablated layer, that included, and each layer from there with the link that follows
+        the parts up to the first ablated layer, that included, and each layer from there with the link that follows
         it. None where something else stands between: a shortcut, a pool, a module used twice, hooks of others.
     """
-    before, rest = split(model, names)
-    places = [id(stage) for stage in before + rest]
-    if not rest or not _plainly(rest[0], *POINTWISE) or len(set(places)) != len(places):
+    before, rest = parts_around(model, names)
+    ids = [id(part) for part in before + rest]
+    if not rest or not _plainly(rest[0], *POINTWISE) or len(set(ids)) != len(ids):
         return None
     found: list[tuple[nn.Module, Link]] = []
-    source, between = rest[0], list[Stage]()
-    for stage in rest[1:]:
-        if not _plainly(stage, *POINTWISE):
-            between.append(stage)
+    source, between = rest[0], list[Part]()
+    for part in rest[1:]:
+        if not _plainly(part, *POINTWISE):
+            between.append(part)
             continue
-        link = _link(between, stage)
+        link = _link(between, part)
         if link is None:
             return None
         found.append((source, link))
-        source, between = stage, []
+        source, between = part, []
     last = _link(between, None)
     if last is None or last.convolution is not None:
         return None
@@ -109,9 +110,9 @@ def read_links(model: nn.Module, names: Sequence[str]) -> tuple[list[Stage], lis
     return [*before, rest[0]], found
 
 
-def _link(stages: list[Stage], activation: nn.Module | None) -> Link | None:
-    """The link that some stages make; None where they are not [mean,] one linear map[, batch norm]."""
-    kept = [s for s in stages if not _plainly(s, nn.Identity, nn.Dropout)]
+def _link(parts: list[Part], activation: nn.Module | None) -> Link | None:
+    """The link that some parts make; None where they are not [mean,] one linear map[, batch norm]."""
+    kept = [s for s in parts if not _plainly(s, nn.Identity, nn.Dropout)]
     pooled = bool(kept) and kept[0] is mean_over_positions
     kept = kept[1:] if pooled else kept
     if not 1 <= len(kept) <= 2:
@@ -126,17 +127,17 @@ def _link(stages: list[Stage], activation: nn.Module | None) -> Link | None:
         return None
     weight, bias = _folded(linear, norm)  # type: ignore[arg-type]
     convolution = linear if isinstance(linear, nn.Conv2d) else None
-    return Link(tuple(stages), weight, bias, convolution, pooled, activation)
+    return Link(tuple(parts), weight, bias, convolution, pooled, activation)
 
 
-def _plainly(stage: Stage, *kinds: type[M]) -> TypeGuard[M]:
-    """Whether a stage is of one of some kinds and computes what that does, as a subclass need not."""
-    return any(isinstance(stage, kind) and type(stage).forward is kind.forward for kind in kinds) and (
-        "forward" not in vars(stage)
+def _plainly(part: Part, *kinds: type[M]) -> TypeGuard[M]:
+    """Whether a part is of one of some kinds and computes what that does, as a subclass need not."""
+    return any(isinstance(part, kind) and type(part).forward is kind.forward for kind in kinds) and (
+        "forward" not in vars(part)
     )
 
 
-def _frozen(norm: Stage) -> bool:
+def _frozen(norm: Part) -> bool:
     return _plainly(norm, nn.BatchNorm1d, nn.BatchNorm2d) and norm.running_mean is not None
 
 
@@ -182,17 +183,17 @@ class ChainEvaluator:
     """Evaluates masks by what they change; `of` says whether a network can be evaluated so.
 
     Args:
-        before: stages up to the first ablated layer, that included.
+        before: parts up to the first ablated layer, that included.
         links: behind it and each layer that follows.
         layers: which of those layers each of the numbering's is.
         numbering: of the units that masks are about.
     """
 
-    def __init__(self, before: list[Stage], links: list[Link], layers: list[int], numbering: Numbering) -> None:
+    def __init__(self, before: list[Part], links: list[Link], layers: list[int], numbering: Numbering) -> None:
         self.before, self.links, self.layers, self.numbering = before, links, layers, numbering
         self.sizes = [link.weight.shape[1] for link in links]
         in_chain = dict(zip(numbering.sizes, layers, strict=True))
-        self.places = [(in_chain[layer], unit) for layer, unit in numbering.places()]
+        self.units = [(in_chain[layer], unit) for layer, unit in numbering.units()]
         self.constants = [link.weight.new_zeros(size) for link, size in zip(links, self.sizes, strict=True)]
         for layer, constants in (numbering.constants or {}).items():
             self.constants[in_chain[layer]] = constants.to(self.constants[in_chain[layer]])
@@ -218,29 +219,29 @@ class ChainEvaluator:
         """One pass for one mask."""
         return self._state(mask).logits
 
-    def cumulative(self, ordering: Tensor) -> Iterator[Block]:
+    def cumulative(self, ordering: Tensor) -> Iterator[MaskedLogits]:
         """Steps 0 to N of an ordering (units,)."""
         rank, state = ordering.argsort(), self.intact
-        yield Block(torch.zeros(1, len(rank), dtype=torch.bool), state.logits[None], None)
+        yield MaskedLogits(torch.zeros(1, len(rank), dtype=torch.bool), state.logits[None], None)
         for start in range(0, len(ordering), STEPS):
             numbers = ordering[start : start + STEPS].tolist()
             masks = torch.arange(start + 1, start + len(numbers) + 1)[:, None] > rank
             logits = self._walk(state, numbers)
             state = self._state(masks[-1])
-            yield Block(masks, logits, state.logits)
+            yield MaskedLogits(masks, logits, state.logits)
 
-    def singles(self) -> Iterator[Block]:
+    def singles(self) -> Iterator[MaskedLogits]:
         """Every unit alone."""
         masks = torch.eye(len(self.numbering), dtype=torch.bool)
         for numbers in torch.arange(len(masks)).split(STEPS):
             logits = [self._walk(self.intact, [number]) for number in numbers.tolist()]
-            yield Block(masks[numbers], torch.cat(logits), self.plain(masks[numbers[-1]]))
+            yield MaskedLogits(masks[numbers], torch.cat(logits), self.plain(masks[numbers[-1]]))
 
     def _state(self, mask: Tensor) -> State:
         """The chain under a mask (all units,), computed as the network does."""
         ablated = [torch.zeros(size, dtype=torch.bool) for size in self.sizes]
-        for place, part in zip(self.layers, self.numbering.split(mask).values(), strict=True):
-            ablated[place] = part
+        for k, of_layer in zip(self.layers, self.numbering.by_layer(mask).values(), strict=True):
+            ablated[k] = of_layer
         inputs, activity = [self.activity], self.activity
         for k, link in enumerate(self.links):
             if ablated[k].any():
@@ -256,7 +257,7 @@ class ChainEvaluator:
         """(steps, samples, classes): the logits as one unit more is ablated at each step."""
         logits: list[Tensor] = []
         last = len(self.links) - 1
-        for in_last, some in groupby((self.places[number] for number in numbers), key=lambda place: place[0] == last):
+        for in_last, some in groupby((self.units[number] for number in numbers), key=lambda unit: unit[0] == last):
             if in_last:
                 units = [unit for _, unit in some]
                 logits.append(self._last_layer(state, units))
@@ -282,8 +283,8 @@ class ChainEvaluator:
 
     def _change(self, state: State, layer: int, units: list[int]) -> Tensor:
         """(samples, units given, ...): the constants less the activity of units that are not ablated yet."""
-        places = torch.searchsorted(state.units[layer], torch.tensor(units)).to(self.activity.device)
-        given = state.inputs[layer][:, places]
+        columns = torch.searchsorted(state.units[layer], torch.tensor(units)).to(self.activity.device)
+        given = state.inputs[layer][:, columns]
         activity = given if layer == 0 else self.links[layer - 1].activate(given)
         return self.constants[layer][units].view(-1, *[1] * (activity.ndim - 2)) - activity
 

@@ -14,8 +14,9 @@ from ..arithmetic import evaluating
 from ..progress import bar
 from ..watching import UnitDim
 from .curves import evaluator
-from .inputs import Value, checked_pairs, numbering
+from .inputs import checked_pairs
 from .masked import BATCH, plainly_right, right, settled
+from .numbering import Value, number_units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ def unit_importance(
 
     pixels, targets = checked_pairs(model, images, labels)
     with evaluating(model):
-        numbers = numbering(model, layers, value, pixels[:2], unit_dim)
+        numbers = number_units(model, layers, value, pixels[:2], unit_dim)
         way = evaluator(model, numbers)
         intact = torch.zeros(2, 1, dtype=torch.float64)
         found = torch.zeros(2, len(numbers), dtype=torch.float64)
@@ -71,16 +72,16 @@ def unit_importance(
                 for some_masks in way.singles():
                     block = settled(some_masks, way.plain)
                     hits = right(block, wanted, way.plain).sum(1).double()
-                    place = slice(unit, unit + len(hits))
-                    found[:, place] += torch.stack([hits, _losses(block.logits, wanted)]).cpu()
-                    unit = place.stop
+                    chosen = slice(unit, unit + len(hits))
+                    found[:, chosen] += torch.stack([hits, _losses(block.logits, wanted)]).cpu()
+                    unit = chosen.stop
                     shown.update(len(hits))
     means, changes = (found / len(targets)).numpy(), ((found - intact) / len(targets)).numpy()
-    places = numbers.places()
+    units = numbers.units()
     return pd.DataFrame(
         {
-            "layer": [layer for layer, _ in places],
-            "unit": [unit for _, unit in places],
+            "layer": [layer for layer, _ in units],
+            "unit": [unit for _, unit in units],
             "accuracy": means[0],
             "loss": means[1],
             "accuracy_change": changes[0],

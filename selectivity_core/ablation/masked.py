@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from ..errors import ActivityError
 from ..perturbation import along, changing, of_call
 from ..watching import Call
-from .inputs import Numbering, run, split
+from .numbering import Numbering
+from .parts import parts_around, run
 
 BATCH = 500  # images in one plain forward pass
 SAFETY = 16.0  # times the largest difference seen
@@ -27,7 +28,7 @@ FLOOR = 64.0  # times the rounding of the largest logit
 
 
 @dataclass(frozen=True)
-class Block:
+class MaskedLogits:
     """Logits under some masks, for the images at hand.
 
     Attributes:
@@ -50,14 +51,14 @@ class Evaluator(Protocol):
     def plain(self, mask: Tensor) -> Tensor:
         """Logits (samples, classes) under a mask (all units,), bit for bit those of a plain forward pass."""
 
-    def cumulative(self, ordering: Tensor) -> Iterator[Block]:
+    def cumulative(self, ordering: Tensor) -> Iterator[MaskedLogits]:
         """Blocks of masks that ablate the first 0, 1, ... units of an ordering."""
 
-    def singles(self) -> Iterator[Block]:
+    def singles(self) -> Iterator[MaskedLogits]:
         """Blocks of masks that ablate each unit alone, in the order of their numbers."""
 
 
-def right(block: Block, labels: Tensor, plain: Callable[[Tensor], Tensor]) -> Tensor:
+def right(block: MaskedLogits, labels: Tensor, plain: Callable[[Tensor], Tensor]) -> Tensor:
     """Whether each sample is classified rightly under each mask.
 
     Args:
@@ -86,7 +87,7 @@ def right(block: Block, labels: Tensor, plain: Callable[[Tensor], Tensor]) -> Te
     return found
 
 
-def settled(block: Block, plain: Callable[[Tensor], Tensor]) -> Block:
+def settled(block: MaskedLogits, plain: Callable[[Tensor], Tensor]) -> MaskedLogits:
     """The block, or plain passes for all its masks where the last one's shows that more than rounding is between them.
 
     Masks that share a pass meet in networks that mix samples, such as by a mean over the batch.
@@ -96,7 +97,7 @@ def settled(block: Block, plain: Callable[[Tensor], Tensor]) -> Block:
     bound = torch.finfo(block.logits.dtype).eps ** 0.5 * block.logits.abs().max()
     if (block.logits[-1] - block.last).abs().max() <= bound:
         return block
-    return Block(block.masks, torch.stack([plain(mask) for mask in block.masks]), None)
+    return MaskedLogits(block.masks, torch.stack([plain(mask) for mask in block.masks]), None)
 
 
 def plainly_right(logits: Tensor, labels: Tensor) -> Tensor:
@@ -111,9 +112,9 @@ def plainly_right(logits: Tensor, labels: Tensor) -> Tensor:
 
 def _margins(logits: Tensor, labels: Tensor) -> Tensor:
     """(masks, samples): the label's logit less the highest other one."""
-    place = labels[None, :, None].expand(len(logits), -1, 1)
-    others = logits.scatter(2, place, -torch.inf).amax(2)
-    return logits.gather(2, place)[..., 0] - others
+    own = labels[None, :, None].expand(len(logits), -1, 1)
+    others = logits.scatter(2, own, -torch.inf).amax(2)
+    return logits.gather(2, own)[..., 0] - others
 
 
 class MaskedEvaluator:
@@ -126,7 +127,7 @@ class MaskedEvaluator:
 
     def __init__(self, model: nn.Module, numbering: Numbering) -> None:
         self.model, self.numbering = model, numbering
-        self.before, self.rest = split(model, numbering.sizes)
+        self.before, self.rest = parts_around(model, numbering.sizes)
 
     def load(self, images: Tensor) -> None:
         """What comes before the first ablated layer is computed once."""
@@ -136,24 +137,24 @@ class MaskedEvaluator:
         """One pass for one mask."""
         return self._logits(mask[None])[0]
 
-    def cumulative(self, ordering: Tensor) -> Iterator[Block]:
+    def cumulative(self, ordering: Tensor) -> Iterator[MaskedLogits]:
         """Steps 0 to N of an ordering (units,)."""
         rank = ordering.argsort()
         steps = torch.arange(len(ordering) + 1)
         yield from self._blocks(steps[:, None] > rank)
 
-    def singles(self) -> Iterator[Block]:
+    def singles(self) -> Iterator[MaskedLogits]:
         """Every unit alone."""
         yield from self._blocks(torch.eye(len(self.numbering), dtype=torch.bool))
 
-    def _blocks(self, masks: Tensor) -> Iterator[Block]:
+    def _blocks(self, masks: Tensor) -> Iterator[MaskedLogits]:
         for some in masks.split(max(1, BATCH // len(self.entering))):
-            yield Block(some, self._logits(some), self.plain(some[-1]) if len(some) > 1 else None)
+            yield MaskedLogits(some, self._logits(some), self.plain(some[-1]) if len(some) > 1 else None)
 
     def _logits(self, masks: Tensor) -> Tensor:
         """(masks, samples, classes), all masks in one pass: the samples once for each mask."""
         count, samples = len(masks), len(self.entering)
-        with changing(self.model, self.numbering.split(masks), self._ablated, self.numbering.dims):
+        with changing(self.model, self.numbering.by_layer(masks), self._ablated, self.numbering.dims):
             logits = run(self.rest, self.entering.repeat(count, *[1] * (self.entering.ndim - 1)))
         if not isinstance(logits, Tensor) or logits.shape[:1] != (count * samples,):
             shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__

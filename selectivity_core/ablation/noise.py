@@ -17,8 +17,10 @@ from ..progress import bar
 from ..seeds import generator
 from ..units import unit_layers
 from ..watching import UnitDim
-from .inputs import checked_pairs, numbering, run, split
+from .inputs import checked_pairs
 from .masked import BATCH, plainly_right
+from .numbering import number_units
+from .parts import parts_around, run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,24 +76,24 @@ def noise_curve(
         std = unit_deviations(model, pixels, asked, unit_dim=unit_dim)
         asked = list(std)
     with evaluating(model):
-        numbers = numbering(model, asked, std, pixels[:2], unit_dim, name="std")
+        numbers = number_units(model, asked, std, pixels[:2], unit_dim, name="std")
     deviations = numbers.constants
     assert deviations is not None
     counts = torch.zeros(draws, len(sizes), dtype=torch.int64)
-    before, rest = split(model, deviations)
+    before, rest = parts_around(model, deviations)
     batches = list(zip(pixels.split(BATCH), targets.split(BATCH), strict=True))
     with evaluating(model), bar("noise", len(batches) * counts.numel(), "pass", delay=2) as shown:
         for k, (some, wanted) in enumerate(batches):
             entering = run(before, some)
             for draw in range(draws):
-                for place, scale in enumerate(sizes):
+                for column, scale in enumerate(sizes):
                     with unit_noise(
                         model, scale, deviations, generator(seed, "unit noise", draw, k), unit_dim=numbers.dims
                     ):
                         logits = run(rest, entering)
                     if not isinstance(logits, Tensor):
                         raise ActivityError(f"model: output {type(logits).__name__}; (samples, classes) is needed")
-                    counts[draw, place] += plainly_right(logits[None], wanted).sum().cpu()
+                    counts[draw, column] += plainly_right(logits[None], wanted).sum().cpu()
                     shown.update()
     return pd.DataFrame(
         {

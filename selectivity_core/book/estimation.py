@@ -22,13 +22,16 @@ from ..seeds import generator
 if TYPE_CHECKING:
     import pandas as pd
 
-Estimate = Literal["batch", "unbiased"]
-ESTIMATES: tuple[Estimate, ...] = ("batch", "unbiased")
+IndexEstimate = Literal["batch", "unbiased"]
+INDEX_ESTIMATES: tuple[IndexEstimate, ...] = ("batch", "unbiased")
 NUMBERS_AT_ONCE = 2**24  # activity values held at a time: 64 MiB in float32
 
 
-def batch_indices(activity: Tensor, labels: Tensor, estimate: Estimate = "batch", *, eps: float = EPS) -> Tensor:
+def batch_indices(activity: Tensor, labels: Tensor, estimate: IndexEstimate = "batch", *, eps: float = EPS) -> Tensor:
     """The index of every unit on each of many batches, classes absent from a batch left out.
+
+    The regulariser computes the same of the one batch at hand, with gradients (`SelectivityRegularizer._unbiased`): a
+    loop over it would take minutes for the tables below.
 
     Args:
         activity: (batches, samples, units), not negative.
@@ -43,8 +46,8 @@ def batch_indices(activity: Tensor, labels: Tensor, estimate: Estimate = "batch"
     Raises:
         ActivityError: an unknown estimate, or shapes that do not fit.
     """
-    if estimate not in ESTIMATES:
-        raise ActivityError(f"estimate: {estimate!r} given; one of {', '.join(ESTIMATES)} is allowed")
+    if estimate not in INDEX_ESTIMATES:
+        raise ActivityError(f"estimate: {estimate!r} given; one of {', '.join(INDEX_ESTIMATES)} is allowed")
     if activity.ndim != 3 or labels.shape != activity.shape[:2] or not labels.numel():
         raise ActivityError(
             f"activity, labels: shapes {tuple(activity.shape)} and {tuple(labels.shape)} given; "
@@ -84,7 +87,7 @@ def chance_table(
     batch_sizes: Sequence[int],
     *,
     spread: float = 1.0,
-    estimates: Sequence[Estimate] = ESTIMATES,
+    estimates: Sequence[IndexEstimate] = INDEX_ESTIMATES,
     balanced: bool = False,
     draws: int = 2000,
     seed: int = 0,
@@ -189,7 +192,7 @@ def index_on_batches(
     for size in sorted({*(int(b) for b in batch_sizes if b < samples), samples}):
         source = generator(seed, "batches", size)
         total = batches if size < samples else SHUFFLES
-        parts: dict[tuple[str, str], list[Tensor]] = {(e, k): [] for e in ESTIMATES for k in ("true", "shuffled")}
+        parts: dict[tuple[str, str], list[Tensor]] = {(e, k): [] for e in INDEX_ESTIMATES for k in ("true", "shuffled")}
         for amount in _portions(total, size * joined.shape[1]):
             chosen = torch.rand(amount, samples, generator=source).argsort(1)[:, :size]
             taken, true = joined[chosen], targets[chosen]

@@ -8,9 +8,8 @@ import pandas as pd
 
 from ..data.catalogue import DATASETS
 from ..errors import MissingRunsError
-from ..spec import VARIED
-from ..tables import RUN_FIGURES
-from .pages import FigureRuns, gather
+from ..tables import RUN_NUMBERS
+from .pages import VARIED, FigureRuns, gather
 from .units import over_units
 
 FITTED = 0.95  # training accuracy, on the labels trained with, from which on a network has fitted its training images
@@ -97,7 +96,7 @@ class Evidence:
         return rows
 
     def _measured(self, figure: str, model: str, measure: str, runs: pd.DataFrame) -> pd.DataFrame:
-        if measure in RUN_FIGURES:
+        if measure in RUN_NUMBERS:
             return runs[["run"]].assign(value=runs[measure].astype(float))
         if measure in ("sparse", "busy"):
             active = (units := self.table("units", figure, model))["active_samples"]

@@ -22,11 +22,11 @@ from matplotlib.figure import Figure
 
 from ..data import class_names
 from ..data.catalogue import DATASETS
-from ..errors import BookError
 from ..models import MODEL_NAMES
 from ..spec import field_names
 from ..tables import Tables
 from .contrasts import label
+from .errors import BookError
 from .papers.claims import reported, reported_change
 
 LARGEST = 1_500_000  # bytes of one explorer

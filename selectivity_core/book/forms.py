@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import ParameterError
 from ..seeds import generator
-from ..similarity import both_orders, prepare
+from ..similarity import both_orders, represented
 from .representations import FORMS, REVERSED
 
 PAPER, JUDGED = "paper", "textbook, averaged"  # what the paper's figures show, and what this book's verdicts rest on
@@ -78,7 +78,7 @@ def _distances(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> lis
     for depth, layer in enumerate(first):
         if not all((side[layer] != side[layer][0]).any() for side in (first, second)):
             continue
-        found = both_orders(prepare(first[layer], name=layer), prepare(second[layer], name=layer))
+        found = both_orders(represented(first[layer], name=layer), represented(second[layer], name=layer))
         rows += [
             {"layer": layer, "depth": depth, "form": f"{form}{REVERSED if back else ''}", "distance": d}
             for (form, back), d in found.items()

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 
-def split(units: pd.DataFrame, responses: pd.DataFrame, *, scale: Literal["total", "within"] = "total") -> pd.DataFrame:
+def decompose(
+    units: pd.DataFrame, responses: pd.DataFrame, *, scale: Literal["total", "within"] = "total"
+) -> pd.DataFrame:
     """Splits the change of the mean index since α = 0 into smaller class differences and offset.
 
     With a spread σ of the unit, SI = [(μmax − μ₋max)/σ] / [(μmax + μ₋max)/σ]: how far the classes lie apart, over how

@@ -17,17 +17,22 @@ from ..errors import ParameterError
 from ..models import MODEL_NAMES
 from ..runs.analyses import ANALYSES, bound_tasks
 from ..runs.archive import ledger
-from ..runs.derived import FOLDER, Task, derive, ledger_results
+from ..runs.derived import Task, derive, ledger_results, result_path
 from ..runs.profiles import PLAIN, PROFILES, Bound, check_overrides, find_profile
-from ..runs.reads import record as record_read
+from ..runs.reads import note_read
 from ..runs.store import RunStore, default_store
 from ..runs.sweeping import MAX_HOURS, OnMissing, sweep
-from ..spec import VARIED, RunSpec, spec_of
+from ..spec import RunSpec, spec_of
 from ..tables import Tables
 from .papers.claims import PAPER_ACCURACY, PAPER_DATA
 from .papers.figures import LEAVITT_MORCOS, Figure, find_figure, grid
 from .representations import pair_tasks
 
+# Fields in which the runs of one figure can differ beside α and seed.
+VARIED = (
+    "activation", "estimate", "label_corruption", "dropout", "batch_norm", "epochs", "lr", "batch_size", "width",
+    "weight_decay",
+)  # fmt: skip
 # Of networks whose full-scale recipe is known.
 PAPER_WIDTH = {spec.model: spec.width for scale in PROFILES.values() if not scale.scaled_down for spec in scale.base}
 NOT_HERE = "selectivity-not-here"  # the mark of a sentence that the runs at hand do not bear out
@@ -158,7 +163,7 @@ def gather(
     possible = tasks_for(entry, [s for s in specs if s.id in there], every)
     for table in {task.analysis.table for task in possible}:
         listed = ledger_results(table, kept)
-        at_hand = [t for t in possible if t.analysis.table == table and (t.name in listed or _stored(t, store))]
+        at_hand = [t for t in possible if t.analysis.table == table and (t.name in listed or _kept_in(store, t))]
         tasks = list(dict.fromkeys([*(t for t in wanted if t.analysis.table == table), *at_hand]))
         if tasks:
             setattr(tables, table, derive(tasks, store, ledger=kept, on_missing=on_missing))
@@ -212,9 +217,9 @@ def _archived(models: tuple[str, ...], _count: int) -> tuple[RunSpec, ...]:
     return tuple(spec_of(row) for row in runs[runs["model"].isin(models)].to_dict("records")) if len(runs) else ()
 
 
-def _stored(task: Task, store: RunStore) -> bool:
-    path = store.path / FOLDER / task.analysis.table / f"{task.key}.csv.gz"
-    record_read(path)  # so that a page notices when there is one
+def _kept_in(store: RunStore, task: Task) -> bool:
+    path = result_path(task, store)
+    note_read(path)  # so that a page notices when there is one
     return path.is_file()
 
 

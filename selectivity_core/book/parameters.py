@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal  # noqa: F401  # which types of p
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from ..errors import NotebookError, ParameterError, SpecError
+from ..errors import ParameterError, SpecError
+from .errors import NotebookError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

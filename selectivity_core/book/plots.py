@@ -20,8 +20,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from ..errors import BookError
 from .contrasts import label
+from .errors import BookError
 from .papers.figures import FIGURES
 from .verdicts import AGAINST, INCONCLUSIVE, NOT_APPLICABLE, NOT_RUN, REPRODUCED, SIZE_AGREES, SIZE_DIFFERS
 

@@ -14,8 +14,8 @@ from scipy import stats
 from ..errors import ActivityError
 from ..runs.derived import Analysis, Task
 from ..runs.trained import TrainedRuns
-from ..seeds import derive as seed_for
-from ..similarity import SAMPLES_A_UNIT, WEIGHTINGS, Side, both_orders, prepare
+from ..seeds import seed_for
+from ..similarity import SAMPLES_A_UNIT, WEIGHTINGS, Representation, both_orders, represented
 from ..spec import RunSpec
 
 if TYPE_CHECKING:
@@ -41,18 +41,18 @@ def pair_rows(runs: TrainedRuns, first: RunSpec, second: RunSpec) -> pd.DataFram
         warnings.filterwarnings("ignore", message=rf".*below {SAMPLES_A_UNIT} a unit.*")  # what the ceiling is for
         for depth, layer in enumerate(ours):
             found = dict.fromkeys((*FORMS, *(f"{form}{SHUFFLED}" for form in WEIGHTINGS)), math.nan)
-            a, b = _side(ours[layer].numpy()), _side(theirs[layer].numpy())
+            a, b = _represented(ours[layer].numpy()), _represented(theirs[layer].numpy())
             if a is not None and b is not None:
-                shuffled = Side(b.kept[order], b.mean, b.covariance, b.root, b.scale)
+                shuffled = Representation(b.kept[order], b.mean, b.covariance, b.root, b.scale)
                 found |= {f"{form}{REVERSED if back else ''}": d for (form, back), d in both_orders(a, b).items()}
                 found |= {f"{f}{SHUFFLED}": d for (f, back), d in both_orders(a, shuffled).items() if not back}
             rows += [{"layer": layer, "depth": depth, "form": f, "distance": d} for f, d in found.items()]
     return pd.DataFrame(rows)
 
 
-def _side(activity: np.ndarray) -> Side | None:
+def _represented(activity: np.ndarray) -> Representation | None:
     try:
-        return prepare(activity)
+        return represented(activity)
     except ActivityError:
         return None
 

@@ -60,7 +60,7 @@ def _ledger_of(options: argparse.Namespace) -> Path | None:
 def _status(options: argparse.Namespace) -> None:
     from ..progress import bar
     from ..runs.status import KINDS, run_status
-    from ..runs.sweeping import data_digests, describe
+    from ..runs.sweeping import data_digests, run_label
     from ..runs.validation import printable
 
     store = store_of(options)
@@ -77,7 +77,7 @@ def _status(options: argparse.Namespace) -> None:
     counts = Counter(status.kind for status in found.values())
     print(f"{store.path}: {len(runs)} runs" + "".join(f", {counts[k]} {k}" for k in KINDS if counts[k]))
     for run, status in found.items():
-        print(printable(f"{describe(named[run]) if named[run] is not None else run}: {status}"))
+        print(printable(f"{run_label(named[run]) if named[run] is not None else run}: {status}"))
 
 
 def _spec(store: Any, run: str) -> Any:
@@ -116,7 +116,8 @@ def _retrained(options: argparse.Namespace, folder: Path | None) -> list[str]:
     from ..errors import MissingRunsError
     from ..runs.archive import ledger
     from ..runs.profiles import find_profile
-    from ..runs.verification import retrain, sample
+    from ..runs.sweeping import run_label
+    from ..runs.verification import LIMIT, agreement_table, retrain, sample
 
     find_profile(options.profile)
     if folder is None:
@@ -127,9 +128,10 @@ def _retrained(options: argparse.Namespace, folder: Path | None) -> list[str]:
     specs = sample(kept, options.retrain, draw)
     print(f"training {len(specs)} of {len(kept.runs)} runs of {options.profile} anew (--draw {draw})")
     found = retrain(specs, kept, data=options.data)
-    print("\n".join(map(str, found)))
+    print(agreement_table(found).to_string(index=False, float_format="{:.2f}".format, na_rep="no spread"))
     print(f"{sum(a.same for a in found)} of {len(found)} agree bit for bit, {sum(a.agrees for a in found)} agree")
-    return [str(a) for a in found if not a.agrees]
+    wanted = {True: "every bit is expected to agree", False: f"at most {LIMIT:g} standard deviations are allowed"}
+    return [f"{run_label(a.spec)}: {a.measure} differs; {wanted[a.expected]}" for a in found if not a.agrees]
 
 
 def _export(options: argparse.Namespace) -> None:

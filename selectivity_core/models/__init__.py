@@ -11,9 +11,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from .network import UnitNetwork
-from .registry import MODEL_NAMES, MODELS, build_model, find_model, register
+from .registry import MODEL_NAMES, MODELS, build_model, find_model, network_of, register
 
 for _file in iter_modules(__path__):
     import_module(f"{__name__}.{_file.name}")
 
-__all__ = ["MODELS", "MODEL_NAMES", "UnitNetwork", "build_model", "find_model", "register"]
+__all__ = ["MODELS", "MODEL_NAMES", "UnitNetwork", "build_model", "find_model", "network_of", "register"]

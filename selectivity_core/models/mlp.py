@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from ..errors import SpecError
-from .network import Chain, Stage, Units, drop, initialise, rows
+from .network import Chain, Part, Units, drop, initialise, rows
 from .registry import register
 
 
@@ -17,7 +17,7 @@ def mlp(
     """Two hidden layers of `width` units. Batch norm, where asked for, stands before each non-linearity."""
     if min_map != 1:
         raise SpecError(f"min_map: {min_map} given; a perceptron has no feature maps")
-    parts: dict[str, Stage] = {"rows": rows}
+    parts: dict[str, Part] = {"rows": rows}
     inputs = channels * image_size * image_size
     for k in (1, 2):
         parts[f"fc{k}"] = nn.Linear(inputs, width)

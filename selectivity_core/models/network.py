@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..errors import SpecError, UnitError
 from ..units import Units
 
-Stage = Callable[[Tensor], Tensor]
+Part = Callable[[Tensor], Tensor]
 
 
 class UnitNetwork(nn.Module):
@@ -27,7 +27,7 @@ class UnitNetwork(nn.Module):
         super().__init__()
         self.unit_filters = {}
 
-    def stages(self) -> list[Stage]:
+    def parts(self) -> list[Part]:
         """The forward pass as functions of one tensor, to be applied one after the other.
 
         A pass can be entered between any two of them with what the earlier ones gave: what comes before a perturbed
@@ -35,14 +35,14 @@ class UnitNetwork(nn.Module):
         """
         raise NotImplementedError
 
-    def placed(self, device: torch.device | None = None) -> Self:
-        """Itself, on a device, with channels last, in which convolutions are fastest."""
+    def with_channels_last(self, device: torch.device | None = None) -> Self:
+        """Itself, on a device, in the memory format in which convolutions are fastest."""
         return self.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (samples, channels, H, W) to logits (samples, classes)."""
-        for stage in self.stages():
-            x = stage(x)
+        for part in self.parts():
+            x = part(x)
         return x
 
     def filter_l1(self) -> dict[str, Tensor]:
@@ -64,7 +64,7 @@ class Chain(UnitNetwork):
         UnitError: units before any weights, or a part with the name of an attribute that networks have.
     """
 
-    def __init__(self, parts: Mapping[str, Stage]) -> None:
+    def __init__(self, parts: Mapping[str, Part]) -> None:
         super().__init__()
         self._order = tuple(parts)
         for name, part in parts.items():
@@ -80,7 +80,7 @@ class Chain(UnitNetwork):
                     raise UnitError(f"layer {name!r}: no convolution or linear layer before it produces its units")
                 self.unit_filters[name] = producer
 
-    def stages(self) -> list[Stage]:
+    def parts(self) -> list[Part]:
         """The parts one after the other, as they stand now: one may have been replaced."""
         return [getattr(self, name) for name in self._order]
 
@@ -143,6 +143,6 @@ def need_no_dropout(name: str, dropout: float) -> None:
 
 
 __all__ = [
-    "Chain", "Stage", "UnitNetwork", "Units", "conv3x3", "drop", "halving", "initialise", "mean_over_positions",
+    "Chain", "Part", "UnitNetwork", "Units", "conv3x3", "drop", "halving", "initialise", "mean_over_positions",
     "need_batch_norm", "need_no_dropout", "norm", "rows",
 ]  # fmt: skip

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from ..data.catalogue import DATASETS
 from ..errors import SpecError
 from .network import UnitNetwork
+
+if TYPE_CHECKING:
+    from ..spec import RunSpec
 
 
 class Builder(Protocol):
@@ -93,4 +97,13 @@ def build_model(
     return builder(
         channels=channels, image_size=image_size, classes=classes, width=width,
         activation=activation, batch_norm=batch_norm, dropout=dropout, min_map=min_map,
+    )  # fmt: skip
+
+
+def network_of(spec: RunSpec) -> UnitNetwork:
+    """The network that a spec describes, freshly initialised; its data are not needed."""
+    shape = DATASETS[spec.dataset]
+    return build_model(
+        spec.model, channels=shape.image[2], image_size=shape.image[0], classes=shape.classes, width=spec.width,
+        activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout, min_map=spec.min_map,
     )  # fmt: skip

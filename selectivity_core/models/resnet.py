@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..errors import SpecError
 from .network import (
-    Stage,
+    Part,
     UnitNetwork,
     Units,
     conv3x3,
@@ -76,7 +76,7 @@ class ResNet(UnitNetwork):
         """The first convolution."""
         raise NotImplementedError
 
-    def stages(self) -> list[Stage]:
+    def parts(self) -> list[Part]:
         """The stem, the stages one after the other, the mean over positions, the logits."""
         stages = [self.get_submodule(f"stage{k}") for k in range(1, len(self.depths) + 1)]
         return [self.conv, self.bn, self.units, *stages, mean_over_positions, self.fc]

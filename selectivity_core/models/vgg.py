@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from .network import Chain, Stage, Units, conv3x3, drop, initialise, norm, rows
+from .network import Chain, Part, Units, conv3x3, drop, initialise, norm, rows
 from .registry import register
 
 STAGES = (2, 2, 3, 3, 3)  # convolutions before each pool
@@ -20,7 +20,7 @@ def vgg16(
     `width` is the first stage's channels (64 in the paper); the hidden layer has 8 · width units. A pool that would
     shrink the map below `min_map` is left out.
     """
-    parts: dict[str, Stage] = {}
+    parts: dict[str, Part] = {}
     inputs, size = channels, image_size
     for stage, depth in enumerate(STAGES, 1):
         outputs, stack = width * min(2 ** (stage - 1), 8), nn.Sequential()

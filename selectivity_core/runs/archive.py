@@ -30,7 +30,7 @@ from ..spec import RunSpec, field_names
 from ..tables import COLUMNS, Tables, concat, empty
 from .locks import lock, remove_leftovers, staged
 from .profiles import PROFILES, Profile, find_profile, profile_of
-from .reads import record as record_read
+from .reads import note_read
 from .store import RunStore
 from .validation import (
     DERIVED,
@@ -157,7 +157,7 @@ def read_table(profile: Path, table: str) -> pd.DataFrame:
         StoreError: it cannot be read, or has values that none has, or mixes copies of the data.
     """
     path = profile / f"{table}.csv.gz"
-    record_read(path)
+    note_read(path)
     try:
         content = read_in(profile, path.name)
         return empty(table) if content is None else _parse(content, table)

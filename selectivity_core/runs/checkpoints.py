@@ -36,7 +36,7 @@ def _tag(trainer: Trainer) -> str:
     return sha256(json.dumps(_origin(trainer)).encode())[:8]
 
 
-def _place(name: str) -> tuple[int, int]:
+def _position(name: str) -> tuple[int, int]:
     epoch, step, *_ = name.split("-")
     return int(epoch), int(step)
 
@@ -60,7 +60,7 @@ def _misfit(tensors: dict[str, Tensor], trainer: Trainer) -> str | None:
 class Checkpoints:
     """Checkpoints of one run in a folder of its own.
 
-    A file's name holds its place in the run and its checksum, so that a damaged one is noticed before it is parsed
+    A file's name holds its position in the run and its checksum, so that a damaged one is noticed before it is parsed
     and the one before it is taken instead.
 
     Args:
@@ -81,10 +81,10 @@ class Checkpoints:
         path = next((p for p in self.files() if _verifies(p)), None)
         return None if path is None else (path.name, path.read_bytes())
 
-    def place(self) -> tuple[int, int] | None:
+    def position(self) -> tuple[int, int] | None:
         """Epochs finished and steps taken in the next one by the latest checkpoint that verifies; None without one."""
         found = self.latest()
-        return None if found is None else _place(found[0])
+        return None if found is None else _position(found[0])
 
     def put(self, name: str, content: bytes) -> None:
         """Adds a checkpoint of the same run that was made elsewhere, as `latest` gave it."""
@@ -119,7 +119,7 @@ class Checkpoints:
             path.unlink()
             return
         own = [p for p in self.files() if f"-{tag}-" in p.name and p != path]
-        before = [p for p in own if _place(p.name) < _place(path.name)]
+        before = [p for p in own if _position(p.name) < _position(path.name)]
         for old in own:  # those not before it did not verify, or this run would have begun there
             if old not in before[: KEEP - 1]:
                 old.unlink(missing_ok=True)

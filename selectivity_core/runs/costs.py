@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..data import DATASETS
-from ..models import MODEL_NAMES, build_model
+from ..models import network_of
 from ..spec import RunSpec, field_names, spec_of
 
 if TYPE_CHECKING:
@@ -51,13 +51,15 @@ class Cost:
         seconds: by one worker.
         bytes: on disk.
         measured: whether a run of this very setting was measured; otherwise it is extrapolated.
-        basis: from what, in words.
+        sample: the run that was measured.
+        arithmetic: how many times that run's multiply-adds it takes.
     """
 
     seconds: float
     bytes: float
     measured: bool
-    basis: str
+    sample: Sample
+    arithmetic: float
 
 
 # By these where neither store nor ledger has a run: small images are nearly all overhead, larger ones arithmetic.
@@ -78,18 +80,6 @@ def setting_of(spec: RunSpec) -> Setting:
     return (*(getattr(spec, name) for name in COSTLY), spec.alpha != 0)
 
 
-def describe_setting(spec: RunSpec) -> str:
-    """A setting in words."""
-    parts = [
-        f"{MODEL_NAMES[spec.model]} (width {spec.width}) on {spec.train_size:,} images of "
-        f"{DATASETS[spec.dataset].title}",
-        f"{spec.epochs} epochs", f"batch {spec.batch_size}", "regularised" if spec.alpha else "α = 0",
-    ]  # fmt: skip
-    if not spec.batch_norm:
-        parts.insert(1, "no batch norm")
-    return ", ".join(parts)
-
-
 def costs_of(specs: Iterable[RunSpec], samples: Sequence[Sample]) -> dict[Setting, Cost]:
     """The cost of every setting among the specs, by `cost_of`."""
     first = {setting_of(spec): spec for spec in reversed(list(specs))}
@@ -106,12 +96,9 @@ def cost_of(spec: RunSpec, samples: Iterable[Sample]) -> Cost:
         fastest[setting_of(sample.spec)] = sample
     same = fastest.get(setting_of(spec))
     found = same or min(fastest.values(), key=lambda s: _distance(s.spec, spec))
-    if same:
-        return Cost(found.seconds, estimated_bytes(spec), True, f"measured: fastest run on {found.processor}")
-    ratio = work(spec) / work(found.spec)
-    seconds = max(1.0, found.seconds * ratio)  # the smallest run takes a second
-    basis = f"extrapolated: {ratio:.3g} times the arithmetic of {describe_setting(found.spec)} (on {found.processor})"
-    return Cost(seconds, estimated_bytes(spec), False, basis)
+    ratio = 1.0 if same else work(spec) / work(found.spec)
+    seconds = found.seconds if same else max(1.0, found.seconds * ratio)  # the smallest run takes a second
+    return Cost(seconds, estimated_bytes(spec), same is not None, found, ratio)
 
 
 def _distance(one: RunSpec, other: RunSpec) -> tuple[Any, ...]:
@@ -146,25 +133,21 @@ def estimated_bytes(spec: RunSpec) -> float:
 
 
 def _network(spec: RunSpec) -> tuple[int, int, int]:
-    shape = DATASETS[spec.dataset]
-    return _counts(
-        spec.model, channels=shape.image[2], image_size=shape.image[0], classes=shape.classes, width=spec.width,
-        activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout, min_map=spec.min_map,
-    )  # fmt: skip
+    """Multiply-adds for one image, numbers that the weights hold, and units; of a network that is never allocated."""
+    return _counts(spec.replace(alpha=0.0, seed=0))
 
 
 @lru_cache(maxsize=256)
-def _counts(model: str, **options: Any) -> tuple[int, int, int]:
-    """Multiply-adds for one image, numbers that the weights hold, and units; of a network that is never allocated."""
+def _counts(spec: RunSpec) -> tuple[int, int, int]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from ..watching import record
 
-    size = options["image_size"]
+    height, width, channels = DATASETS[spec.dataset].image
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        network = build_model(model, **options).eval()
-        image = torch.empty(1, options["channels"], size, size)
+        network = network_of(spec).eval()
+        image = torch.empty(1, channels, height, width)
     with torch.no_grad(), FlopCounterMode(display=False) as counter, record(network) as seen:
         network(image)
     units = sum(activity.shape[1] for activity in seen.values())

@@ -17,7 +17,7 @@ from ..files import make_folder, replace
 from ..progress import bar
 from ..spec import RunSpec
 from ..tables import COLUMNS, Tables, empty
-from .reads import record as record_read
+from .reads import note_read
 from .store import RunStore
 from .sweeping import OnMissing, sweep
 from .trained import TrainedRuns
@@ -155,7 +155,7 @@ def _stamp(runs: Iterable[str], store: RunStore) -> bytes:
 def _kept(task: Task, store: RunStore) -> pd.DataFrame | None:
     """A result that is there, whole and of the weights that are there; else None, and it is worked out anew."""
     path = result_path(task, store)
-    record_read(path)
+    note_read(path)
     try:
         stamp, rows = _read(path, task.analysis.table)
     except (OSError, ValueError):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ..errors import ParameterError
 from ..progress import three_digits
 from ..spec import RunSpec
-from .costs import Cost, costs_of, describe_setting, makespan, measured_costs, setting_of
+from .costs import COSTLY, costs_of, makespan, measured_costs, setting_of
 from .profiles import PROFILES, expand
-from .sweeping import at_hand, runs_are
+from .sweeping import at_hand
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,20 +20,7 @@ if TYPE_CHECKING:
     from ..tables import Tables
     from .store import RunStore
 
-COLUMNS = ("setting", "wanted", "store", "begun", "ledger", "to train", "minutes each", "hours", "GB", "cost")
-
-
-@dataclass(frozen=True)
-class PlanLine:
-    """The wanted runs of one setting: how many there are, where, and what those to train cost each."""
-
-    setting: str
-    wanted: int
-    in_store: int
-    begun: int
-    in_ledger: int
-    to_train: int
-    cost: Cost
+SHOWN = ("model", "dataset", "width", "train_size", "epochs", "batch_size")  # fields that every plan lists
 
 
 @dataclass(frozen=True)
@@ -41,46 +28,22 @@ class Plan:
     """What a sweep will take.
 
     Attributes:
-        lines: by setting, in the order of the specs.
-        workers: how many train side by side.
-        hours: of all workers together.
-        makespan: hours until the last run ends, runs being taken in order by whichever worker is free.
-        bytes: that the runs to train will take on disk.
+        settings: a row for each setting, in the order of the specs. Its fields: those of `SHOWN`, others in which the
+            settings differ, and whether α is other than 0. Its runs: `wanted`, finished in the `store`, `begun`, in the
+            `ledger`, `to train`. Of these `minutes each`, `hours` and `GB`. Where the cost comes from: "measured" or
+            "extrapolated", the `run` that it was measured on, how many times the `arithmetic` of that run it takes, and
+            the `processor`.
+        total: one row: runs wanted, to train, and of these by measured costs; hours of all workers together, GB,
+            workers, and the hours until the last run ends, runs being taken in order by whichever worker is free.
     """
 
-    lines: tuple[PlanLine, ...]
-    workers: int
-    hours: float
-    makespan: float
-    bytes: float
+    settings: pd.DataFrame
+    total: pd.DataFrame
 
-    def frame(self) -> pd.DataFrame:
-        """A row a setting."""
-        import pandas as pd
-
-        rows = [
-            (x.setting, x.wanted, x.in_store, x.begun, x.in_ledger, x.to_train, x.cost.seconds / 60,
-             x.to_train * x.cost.seconds / 3600, x.to_train * x.cost.bytes / 1e9, x.cost.basis)
-            for x in self.lines
-        ]  # fmt: skip
-        return pd.DataFrame(rows, columns=list(COLUMNS))
-
-    def text(self) -> str:
-        """The table, where each cost comes from, and the sum; as a terminal shows it."""
-        table = self.frame().drop(columns="cost").to_string(index=False, float_format=three_digits)
-        return "\n".join([table, *(f"{line.setting}: {line.cost.basis}" for line in self.lines), self.summary()])
-
-    def summary(self) -> str:
-        """The sum of all lines."""
-        wanted, left = sum(x.wanted for x in self.lines), sum(x.to_train for x in self.lines)
-        if not left:
-            return f"All {wanted} runs are there: nothing is to be trained."
-        measured = sum(x.to_train for x in self.lines if x.cost.measured)
-        how = "all by measured costs" if measured == left else f"{measured} by measured costs, the rest extrapolated"
-        return (
-            f"{runs_are(left, wanted)} to be trained ({how}): {three_digits(self.hours)} hours of work "
-            f"and {three_digits(self.bytes / 1e9)} GB; with {self.workers} workers the last one ends after "
-            f"{three_digits(self.makespan)} hours."
+    def __str__(self) -> str:
+        """Both tables, as a terminal shows them."""
+        return "\n\n".join(
+            table.to_string(index=False, float_format=three_digits) for table in (self.settings, self.total)
         )
 
 
@@ -89,7 +52,7 @@ def plan(
     store: RunStore,
     *,
     ledger: Tables | None = None,
-    use_ledger: bool = True,
+    use_ledger: bool = False,
     workers: int = 1,
     data: str | Path | None = None,
     tick: Callable[[], object] = lambda: None,
@@ -103,7 +66,7 @@ def plan(
         specs: the runs wanted.
         store: the store that the sweep will use.
         ledger: the tables of the ledger, whose costs count and whose runs are listed.
-        use_ledger: whether its runs need not be trained.
+        use_ledger: count its runs as finished, as a sweep that reads the ledger does.
         workers: processes that train side by side, here or elsewhere.
         data: the folder of data sets.
         tick: called after every run of the store that is looked at.
@@ -112,6 +75,8 @@ def plan(
         ParameterError: fewer than one worker.
         StoreError: a run that does not verify.
     """
+    import pandas as pd
+
     if workers < 1:
         raise ParameterError(f"workers: {workers} given; at least 1 is needed")
     wanted = list(dict.fromkeys(specs))
@@ -121,23 +86,29 @@ def plan(
     groups: dict[tuple, list[RunSpec]] = {}
     for spec in wanted:
         groups.setdefault(setting_of(spec), []).append(spec)
-    lines = [
-        PlanLine(
-            setting=describe_setting(group[0]),
-            wanted=len(group),
-            in_store=sum(s.id in held for s in group),
-            begun=sum(s.id in begun and s.id not in there for s in group),
-            in_ledger=sum(s.id in known for s in group),
-            to_train=sum(s.id not in there for s in group),
-            cost=costs[setting],
+    differ = [f for f in COSTLY if len({getattr(group[0], f) for group in groups.values()}) > 1]
+    fields = list(dict.fromkeys([*SHOWN, *differ]))
+    rows = []
+    for setting, group in groups.items():
+        cost, train = costs[setting], sum(s.id not in there for s in group)
+        rows.append(
+            {f: getattr(group[0], f) for f in fields}
+            | {"regularised": group[0].alpha != 0, "wanted": len(group), "store": sum(s.id in held for s in group)}
+            | {"begun": sum(s.id in begun and s.id not in there for s in group)}
+            | {"ledger": sum(s.id in known for s in group), "to train": train, "minutes each": cost.seconds / 60}
+            | {"hours": train * cost.seconds / 3600, "GB": train * cost.bytes / 1e9}
+            | {"cost": "measured" if cost.measured else "extrapolated", "run": cost.sample.spec.id}
+            | {"arithmetic": cost.arithmetic, "processor": cost.sample.processor}
         )
-        for setting, group in groups.items()
-    ]
+    settings = pd.DataFrame(rows)
     left = [costs[setting_of(s)] for s in wanted if s.id not in there]
     seconds = [cost.seconds for cost in left]
-    return Plan(
-        tuple(lines), workers, sum(seconds) / 3600, makespan(seconds, workers) / 3600, sum(cost.bytes for cost in left)
-    )
+    total = {
+        "wanted": len(wanted), "to train": len(left), "by measured costs": sum(cost.measured for cost in left),
+        "hours": sum(seconds) / 3600, "GB": sum(cost.bytes for cost in left) / 1e9, "workers": workers,
+        "hours until the last ends": makespan(seconds, workers) / 3600,
+    }  # fmt: skip
+    return Plan(settings, pd.DataFrame([total]))
 
 
 def papers_grid() -> list[RunSpec]:

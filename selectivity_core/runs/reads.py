@@ -1,6 +1,6 @@
 """A log of the files that a process read its results from, which tells when what was made of them is out of date.
 
-Where the environment variable SELECTIVITY_READS names a file, every `record` adds one line of JSON to it. The
+Where the environment variable SELECTIVITY_READS names a file, every `note_read` adds one line of JSON to it. The
 processes that a notebook starts inherit the variable, so that one log holds what all of them read.
 """
 
@@ -26,7 +26,7 @@ def digest(path: Path) -> str | None:
         return None
 
 
-def record(path: Path | str) -> None:
+def note_read(path: Path | str) -> None:
     """Note that a result was read from `path`, or that it was looked for there and absent.
 
     Does nothing where SELECTIVITY_READS is not set.

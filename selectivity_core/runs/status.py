@@ -44,12 +44,12 @@ def run_status(store: RunStore, run: RunSpec | str, digest: str | None = None) -
     if found is not None and found.kind != "stale":
         return found
     checkpoints = store.checkpoints(run)
-    place = checkpoints.place()
-    if place is None and checkpoints.files() and found is None:
+    position = checkpoints.position()
+    if position is None and checkpoints.files() and found is None:
         return RunStatus("corrupt", f"no checkpoint verifies, the latest is {checkpoints.files()[0]}")
-    if place is None:
+    if position is None:
         return found or RunStatus("absent", "in training now" if store.in_training(run) else "")
-    epoch, step = place
+    epoch, step = position
     detail = f"at step {step} of epoch {epoch + 1}" + (", in training now" if store.in_training(run) else "")
     return RunStatus("interrupted", detail + (f"; before: stale, {found.detail}" if found else ""))
 

@@ -31,7 +31,7 @@ from ..tables import Tables, concat, empty
 from .checkpoints import Checkpoints
 from .locks import is_locked, lock, remove_leftovers, staged, try_lock
 from .manifests import Manifest, is_current, make_manifest, manifest_text, parse_manifest, read_folder, read_run
-from .reads import record as record_read
+from .reads import note_read
 from .validation import TABLES, from_csv, is_litter, to_csv
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class RunStore:
             StoreError: there is one, and it cannot be read.
         """
         path = self.folder(spec) / "manifest.json"
-        record_read(path)
+        note_read(path)
         try:
             return parse_manifest(read(path), path.parent.name)
         except (FileNotFoundError, NotADirectoryError):

@@ -78,7 +78,7 @@ def sweep(
     missing = [s for s in wanted if s.id not in held and s.id not in known]
     if missing and on_missing == "raise":
         raise MissingRunsError(
-            f"{runs_are(len(missing), len(wanted))} missing from {store.path}, the first: {describe(missing[0])}"
+            f"{runs_are(len(missing), len(wanted))} missing from {store.path}, the first: {run_label(missing[0])}"
         )
     if on_missing == "train":
         store.remove_leftovers(held)
@@ -98,7 +98,7 @@ def sweep(
     return Tables(lambda name: _table(name, [s.id for s in wanted], store, held, known, ledger))
 
 
-def describe(spec: RunSpec) -> str:
+def run_label(spec: RunSpec) -> str:
     """A run in words."""
     return f"{spec.model} on {spec.dataset}, α = {spec.alpha:g}, seed {spec.seed} ({spec.id})"
 
@@ -218,7 +218,7 @@ def _train_missing(specs: list[RunSpec], store: RunStore, title: str | None, **h
         kind = "" if isinstance(error, SelectivityError) else f"{type(error).__name__}: "
         message = " ".join(str(error).split())
         raise SelectivityError(
-            f"{len(errors)} of {len(specs)} runs failed, the first: {describe(spec)}: {kind}{message}"
+            f"{len(errors)} of {len(specs)} runs failed, the first: {run_label(spec)}: {kind}{message}"
         ) from error
     return finished
 

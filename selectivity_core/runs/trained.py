@@ -16,32 +16,37 @@ from ..data import Dataset, load, normalise, split
 from ..errors import MissingRunsError, ParameterError, StoreError
 from ..machine import choose_device
 from ..measuring import EVALUATION_BATCH
-from ..models import UnitNetwork
+from ..models import UnitNetwork, network_of
 from ..seeds import generator
 from ..spec import RunSpec, spec_of
-from ..training import build
 from ..watching import record
 from .archive import ledger, ledger_folder
 from .manifests import is_current
 from .profiles import profile_of
 from .store import RunStore, default_store
-from .sweeping import OnMissing, describe, sweep
-from .weights import blank_network, kept_weights
+from .sweeping import OnMissing, run_label, sweep
+from .weights import kept_weights
 
 Images = Literal["train", "validation", "test"]
 
 
-def network(spec: RunSpec, store: RunStore, data: Dataset, epoch: str = "best") -> UnitNetwork:
+def network(spec: RunSpec, store: RunStore, epoch: str = "best") -> UnitNetwork:
     """The network of a finished run, in evaluation mode, on the CPU.
 
     Raises:
-        StoreError: the store has no such run, or no weights of it.
-        RuntimeError: weights that do not fit the spec's network, with the names that differ.
+        StoreError: the store has no such run, no weights of it, or weights that do not fit the spec's network.
     """
+    return _with_weights(spec, store.weights(spec, epoch))
+
+
+def _with_weights(spec: RunSpec, weights: dict[str, Tensor]) -> UnitNetwork:
     with torch.random.fork_rng():  # building draws an initialisation that is then replaced
-        model = build(spec, data)
-    model.load_state_dict(store.weights(spec, epoch))
-    return model.placed().eval()
+        model = network_of(spec)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise StoreError(f"run {spec.id}: its weights do not fit its network") from error
+    return model.with_channels_last().eval()
 
 
 def trained_network(
@@ -74,15 +79,9 @@ def trained_network(
         spec = run if isinstance(run, RunSpec) else _spec_in(folder, run)
         found = kept_weights(folder / profile_of(spec), spec)
     if found is None:
-        name = run if isinstance(run, str) else describe(run)
+        name = run if isinstance(run, str) else run_label(run)
         raise MissingRunsError(f"{name}: its weights are neither in {store.path} nor in the ledger, {folder or 'none'}")
-    with torch.random.fork_rng():  # building draws an initialisation that is then replaced
-        model = blank_network(spec)
-    try:
-        model.load_state_dict(found)
-    except RuntimeError as error:
-        raise StoreError(f"run {spec.id}: its weights do not fit its network") from error
-    return model.placed().eval()
+    return _with_weights(spec, found)
 
 
 def _spec_in(folder: Path, run: str) -> RunSpec:
@@ -144,7 +143,7 @@ class TrainedRuns:
 
     def network(self, spec: RunSpec, epoch: str = "best") -> UnitNetwork:
         """The run's network at its "best" or "last" epoch."""
-        return network(spec, self.store, self.dataset(spec), epoch)
+        return network(spec, self.store, epoch)
 
     def labels(self, spec: RunSpec, which: Images) -> Tensor:
         """Labels of a part of the run's data."""
@@ -235,6 +234,6 @@ def load_network(
     elif not store.holds(spec, dataset.digest):
         if on_missing == "skip":
             return None
-        raise MissingRunsError(f'{describe(spec)}: its weights are not in {store.path}; on_missing="train" trains it')
+        raise MissingRunsError(f'{run_label(spec)}: its weights are not in {store.path}; on_missing="train" trains it')
     device = device or choose_device()
-    return LoadedNetwork(spec, network(spec, store, dataset).placed(device), dataset.to(device))
+    return LoadedNetwork(spec, network(spec, store).with_channels_last(device), dataset.to(device))

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import SpecError
 from ..spec import LATER, spec_of
-from ..tables import COLUMNS, LATE_MEASURES, MEASURES, PROVENANCE, RUN_FIGURES, SHUFFLED
+from ..tables import COLUMNS, LATE_MEASURES, MEASURES, PROVENANCE, RUN_NUMBERS, SHUFFLED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,7 +197,7 @@ def row_problems(row: Mapping[str, Any]) -> list[str]:
         return [printable(f"is no run's spec ({error})")]
     problems = [] if spec.id == row["run"] else [f"its fields are those of run {spec.id}"]
     if row["status"] == "complete":
-        if lacking := sorted(n for n in RUN_FIGURES if n != "t95" and not np.isfinite(row[n])):
+        if lacking := sorted(n for n in RUN_NUMBERS if n != "t95" and not np.isfinite(row[n])):
             problems.append(f"is complete and lacks {', '.join(lacking)}")
         for name in ("best_epoch", "t95"):
             if row[name] < 1 or row[name] > spec.epochs:

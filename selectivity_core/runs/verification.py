@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +16,12 @@ from ..files import standing
 from ..machine import choose_device, provenance
 from ..seeds import generator
 from ..spec import SCHEMA, RunSpec, field_names, spec_of
-from ..tables import COLUMNS, RUN_FIGURES, Tables
+from ..tables import COLUMNS, RUN_NUMBERS, Tables
 from .archive import DIGITS, PER_UNIT, in_digits, profiles_in, read_profile, strays
 from .manifests import check_run, read_folder, read_run
 from .profiles import profile_of
 from .store import RunStore
-from .sweeping import describe, sweep
+from .sweeping import sweep
 from .validation import TABLES, copies_of, copies_problems, joint_problems, printable, same
 from .weights import kept_problems
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LIMIT = 3.0  # standard deviations over seeds, where the machine is another one
-ELSEWHERE = "another processor, device or torch, or other or unknown instruction sets"
 JUDGED = ("test_accuracy", "test_loss", "si_units")
 
 
@@ -57,16 +56,20 @@ class Agreement:
         """Bit for bit where that is expected, else not beyond `LIMIT` standard deviations."""
         return self.same or (not self.expected and not self.furthest > LIMIT)
 
-    def __str__(self) -> str:
-        where = "same processor, instruction sets and torch" if self.expected else ELSEWHERE
-        if self.same:
-            return f"{describe(self.spec)}: agrees bit for bit ({where})"
-        if np.isnan(self.furthest):
-            found = f"{self.measure} differs, with no spread over seeds to hold it against"
-        else:
-            found = f"{self.measure} differs most, by {self.furthest:.2f} standard deviations over seeds"
-        wanted = "bit for bit is expected" if self.expected else f"{LIMIT:g} are allowed"
-        return f"{describe(self.spec)}: {'' if self.agrees else 'DISAGREES: '}{found}; {wanted} ({where})"
+
+def agreement_table(found: Iterable[Agreement]) -> pd.DataFrame:
+    """A row a run: whether it agrees, whether to the last bit and whether it had to, and what differs most."""
+    import pandas as pd
+
+    rows = [
+        {
+            "run": a.spec.id, "model": a.spec.model, "dataset": a.spec.dataset, "alpha": a.spec.alpha,
+            "seed": a.spec.seed, "agrees": a.agrees, "bit for bit": a.same, "same machine": a.expected,
+            "differs most": "" if a.same else a.measure, "standard deviations": 0.0 if a.same else a.furthest,
+        }
+        for a in found
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def sample(kept: Tables, count: int, seed: int) -> list[RunSpec]:
@@ -105,7 +108,7 @@ def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None =
 
 def _compared(spec: RunSpec, fresh: Tables, kept: Tables) -> Agreement:
     new, old = (tables.runs[tables.runs["run"] == spec.id].iloc[0] for tables in (fresh, kept))
-    figures = [*RUN_FIGURES, "status", "diverged_step"]
+    figures = [*RUN_NUMBERS, "status", "diverged_step"]
     odd = [name for name in TABLES[1:] if not _same_rows(name, spec.id, fresh, kept)]
     equal = not odd and all(same(new[c], old[c]) for c in figures)
     here = provenance(choose_device().type)

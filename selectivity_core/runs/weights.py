@@ -11,13 +11,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ..data.catalogue import DATASETS
 from ..errors import StoreError
 from ..files import read_in, sha256
-from ..models import UnitNetwork, build_model
+from ..models import network_of
 from ..spec import RunSpec
 from .archive import WEIGHTS
-from .reads import record as record_read
+from .reads import note_read
 from .validation import RUN_ID, is_litter, printable
 
 if TYPE_CHECKING:
@@ -28,15 +27,6 @@ SUMS = "SHA256SUMS"  # beside weights in a ledger: a line a file, as `sha256sum 
 Layout = dict[str, tuple[torch.Size, torch.dtype]]
 
 
-def blank_network(spec: RunSpec) -> UnitNetwork:
-    """The network that a spec describes, with no need of its data, drawn from torch's global generator."""
-    shape = DATASETS[spec.dataset]
-    return build_model(
-        spec.model, channels=shape.image[2], image_size=shape.image[0], classes=shape.classes, width=spec.width,
-        activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout, min_map=spec.min_map,
-    )  # fmt: skip
-
-
 def layout(spec: RunSpec) -> Layout:
     """Shape and type of each parameter and buffer of a spec's network."""
     return _layout(spec.replace(alpha=0.0, seed=0))
@@ -45,7 +35,7 @@ def layout(spec: RunSpec) -> Layout:
 @lru_cache(maxsize=64)
 def _layout(spec: RunSpec) -> Layout:
     with torch.device("meta"):
-        return {name: (value.shape, value.dtype) for name, value in blank_network(spec).state_dict().items()}
+        return {name: (value.shape, value.dtype) for name, value in network_of(spec).state_dict().items()}
 
 
 def weight_problems(content: bytes, spec: RunSpec) -> list[str]:
@@ -143,7 +133,7 @@ def kept_problems(profile: Path, specs: Mapping[str, RunSpec]) -> list[str]:
 
 
 def _read(profile: Path, name: str) -> bytes | None:
-    record_read(profile / WEIGHTS / name)
+    note_read(profile / WEIGHTS / name)
     try:
         return read_in(profile, f"{WEIGHTS}/{name}")
     except (OSError, ValueError) as error:

@@ -15,7 +15,8 @@ from tiny_notebooks import CHECK, write_notebook
 
 from selectivity_core.book.build import execution
 from selectivity_core.book.build.execution import STAMP, execute, execute_all, find_notebook, prepare, why_stale
-from selectivity_core.errors import NotebookError, ParameterError
+from selectivity_core.book.errors import NotebookError
+from selectivity_core.errors import ParameterError
 
 WAIT = 240  # seconds; far more than anything here takes
 
@@ -97,7 +98,7 @@ def test_the_build_runs_what_is_stale(job, tmp_path, monkeypatch, capsys):
 def test_execute(tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     source = (
-        "import os\nfrom selectivity_core.runs import reads\nreads.record(alphas and 'table')\n"
+        "import os\nfrom selectivity_core.runs import reads\nreads.note_read(alphas and 'table')\n"
         "print(alphas, os.getcwd(), *map(os.environ.get, ['OMP_NUM_THREADS', 'MPLBACKEND']))"
     )
     notebook = write_notebook(tmp_path / "{x}" / "a.ipynb", CHECK, source)  # braces are placeholders to papermill

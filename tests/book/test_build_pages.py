@@ -11,8 +11,8 @@ from selectivity_core.book.build import figure, pages
 from selectivity_core.book.build.execution import STAMP, prepare
 from selectivity_core.book.build.figure import as_html, make_figure, named
 from selectivity_core.book.build.pages import page, stage
+from selectivity_core.book.errors import BookError
 from selectivity_core.book.plots import badges
-from selectivity_core.errors import BookError
 
 MADE = {
     "parameters": {"alphas": [1.0], "profile": "digits"},

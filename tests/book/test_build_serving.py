@@ -8,7 +8,7 @@ import pytest
 
 from selectivity_core.book.build import serving
 from selectivity_core.book.build.serving import local_server, serve
-from selectivity_core.errors import BookError
+from selectivity_core.book.errors import BookError
 
 
 @pytest.fixture

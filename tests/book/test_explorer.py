@@ -10,9 +10,9 @@ from bs4 import BeautifulSoup
 from selectivity_core import RunSpec, ledger
 from selectivity_core import profile as base_spec
 from selectivity_core.book import explorer as module
+from selectivity_core.book.errors import BookError
 from selectivity_core.book.explorer import explorer, explorer_data
 from selectivity_core.book.papers.claims import reported_change
-from selectivity_core.errors import BookError
 from selectivity_core.tables import Tables
 
 RESULTS = Path(__file__).parents[2] / "results"

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from selectivity_core.book import plots
-from selectivity_core.errors import BookError
+from selectivity_core.book.errors import BookError
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from torch import nn
 from benchmarks.ablation import plain_curve
 from selectivity_core import build_model
 from selectivity_core.ablation import ablation_auc, cumulative_ablation
-from selectivity_core.ablation.curves import evaluator
-from selectivity_core.ablation.inputs import checked_orderings, numbering
+from selectivity_core.ablation.curves import checked_orderings, evaluator
+from selectivity_core.ablation.numbering import number_units
 from selectivity_core.errors import ActivityError
 from selectivity_core.measuring import unit_means
 
@@ -53,7 +53,7 @@ def task(model, shape, samples=120, classes=4, steps=0, seed=0):
 def compare(model, images, labels, layers, orderings=2, value="zero"):
     """The curve, after checking it against plain passes."""
     curve = cumulative_ablation(model, images, labels, layers=layers, orderings=orderings, value=value)
-    sizes = numbering(model, layers, value, images[:1]).sizes
+    sizes = number_units(model, layers, value, images[:1]).sizes
     orders = checked_orderings(orderings, sum(sizes.values())).numpy()
     plain = plain_curve(model.eval(), images, labels, sizes, orders, value)
     np.testing.assert_array_equal(curve["accuracy"].to_numpy().reshape(plain.shape), plain)
@@ -229,7 +229,7 @@ def test_who_watches_sees_whole_passes_only():
 
 def test_chains_are_evaluated_as_such_and_others_are_not():
     def kind(model, layers, shape):
-        return type(evaluator(model, numbering(model, layers, "zero", torch.zeros(1, *shape)))).__name__
+        return type(evaluator(model, number_units(model, layers, "zero", torch.zeros(1, *shape)))).__name__
 
     small = {"channels": 1, "image_size": 8, "classes": 4, "width": 2}
     assert kind(build_model("mlp", **small, batch_norm=False), ["units1"], (1, 8, 8)) == "ChainEvaluator"

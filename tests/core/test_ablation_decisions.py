@@ -2,7 +2,7 @@
 
 import torch
 
-from selectivity_core.ablation.masked import Block, right
+from selectivity_core.ablation.masked import MaskedLogits, right
 
 
 def made(seed=0, masks=6, samples=40, classes=3):
@@ -28,7 +28,7 @@ def test_clear_margins_need_no_plain_pass():
     logits, labels, masks, _ = made()
     logits[:, torch.arange(len(labels)), labels] += 10
     plain, calls = asked(logits, masks)
-    assert right(Block(masks, logits + 1e-6, logits[-1]), labels, plain).all()
+    assert right(MaskedLogits(masks, logits + 1e-6, logits[-1]), labels, plain).all()
     assert calls == []
 
 
@@ -42,7 +42,7 @@ def test_ties_and_near_ties_are_decided_by_the_plain_pass():
     fast[1, 3, 1] += 1e-6
     fast[2, 4, 1] -= 1e-5
     plain, calls = asked(logits, masks)
-    found = right(Block(masks, fast, logits[-1]), labels, plain)
+    found = right(MaskedLogits(masks, fast, logits[-1]), labels, plain)
     assert torch.equal(found, logits.argmax(2) == labels)
     assert not found[1, 3]
     assert found[2, 4]
@@ -55,7 +55,7 @@ def test_errors_as_large_as_the_one_seen_change_nothing():
     noise[-1, 0] = torch.tensor([0.01, -0.01, -0.01])
     labels[0] = 0
     plain, _ = asked(logits, masks)
-    found = right(Block(masks, logits + noise, logits[-1]), labels, plain)
+    found = right(MaskedLogits(masks, logits + noise, logits[-1]), labels, plain)
     assert not torch.equal((logits + noise).argmax(2), logits.argmax(2))  # the errors alone would change predictions
     assert torch.equal(found, logits.argmax(2) == labels)
 
@@ -66,11 +66,11 @@ def test_what_is_not_a_number_is_decided_by_the_plain_pass():
     fast[0, 0, 0] = torch.nan
     fast[1, 0, 0] = torch.inf
     plain, calls = asked(logits, masks)
-    assert torch.equal(right(Block(masks, fast, logits[-1]), labels, plain), logits.argmax(2) == labels)
+    assert torch.equal(right(MaskedLogits(masks, fast, logits[-1]), labels, plain), logits.argmax(2) == labels)
     assert {0, 1} <= set(calls)
 
 
 def test_one_class():
     logits, labels, masks, _ = made(classes=1)
     plain, _ = asked(logits, masks)
-    assert right(Block(masks, logits, logits[-1]), labels, plain).all()
+    assert right(MaskedLogits(masks, logits, logits[-1]), labels, plain).all()

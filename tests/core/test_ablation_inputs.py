@@ -7,7 +7,7 @@ from torch import nn
 
 from selectivity_core import build_model
 from selectivity_core.ablation import cumulative_ablation
-from selectivity_core.ablation.inputs import checked_orderings
+from selectivity_core.ablation.curves import checked_orderings
 from selectivity_core.errors import ActivityError, UnitError
 
 

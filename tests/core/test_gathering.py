@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from selectivity_core.indices import dead_units
 from selectivity_core.units import CHUNK, LayerActivity, Units, active_share, spatial_mean
 
 
@@ -37,4 +38,4 @@ def test_batches_give_what_all_samples_together_give(activation):
     outputs = torch.cat([module(some) for some in maps.split(100)])
     assert torch.equal(gathered.means(), spatial_mean(outputs))
     assert torch.equal(gathered.shares(), spatial_mean((outputs > 0).float()))
-    assert gathered.ever.tolist() == [True, activation != "relu", False]
+    assert dead_units(gathered.means()).tolist() == [False, activation == "relu", True]

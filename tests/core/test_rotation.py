@@ -10,7 +10,7 @@ from rotated import SHORT, fits, layer, one_class_a_unit, projection
 from selectivity_core import selectivity_index
 from selectivity_core.errors import ActivityError
 from selectivity_core.rotation import (
-    COLUMNS,
+    FIT_COLUMNS,
     ShiftedIndex,
     max_off_axis_selectivity,
     off_axis_scores,
@@ -55,7 +55,7 @@ def test_scores_tell_what_is_there_from_chance():
     assert mean["bound"] > max(mean["axis_shifted"], mean["random"])
     assert mean["bound_shuffled"] < mean["bound"] / 2
     rows = scores.rows
-    assert list(rows.columns) == list(COLUMNS)
+    assert list(rows.columns) == list(FIT_COLUMNS)
     assert list(rows["kind"]) == KINDS[:3] + ["bound"] * 3 + ["bound_shuffled"] * 3
     chosen = rows[rows["chosen"]].set_index("kind")
     assert list(chosen.index) == KINDS

@@ -2,12 +2,12 @@ import hashlib
 
 import torch
 
-from selectivity_core.seeds import derive, generator
+from selectivity_core.seeds import generator, seed_for
 
 
 def test_derivation_by_hand():
     digest = hashlib.sha256(b"3:order:7").digest()
-    assert derive(3, "order", 7) == int.from_bytes(digest[:8], "big") // 2
+    assert seed_for(3, "order", 7) == int.from_bytes(digest[:8], "big") // 2
 
 
 def test_every_part_of_a_place_matters():
@@ -20,7 +20,7 @@ def test_every_part_of_a_place_matters():
         (0, "order", 1, 1),
         (0, "order", 11),
     ]
-    seeds = [derive(*place) for place in places]
+    seeds = [seed_for(*place) for place in places]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= s < 2**63 for s in seeds)
 

@@ -7,7 +7,7 @@ from statsmodels.multivariate.cancorr import CanCorr
 
 from selectivity_core import pwcca_distance
 from selectivity_core.errors import ActivityError
-from selectivity_core.similarity import both_orders, prepare
+from selectivity_core.similarity import both_orders, represented
 
 
 def samples(seed, n=600, units=12, shared=6):
@@ -139,7 +139,7 @@ def test_unknown_weighting_is_refused():
 @pytest.mark.parametrize("units", [12, 5])
 def test_sides_worked_out_once_give_every_form_and_order(units):
     a, b = samples(1), samples(2, units=units)
-    found = both_orders(prepare(a), prepare(b))
+    found = both_orders(represented(a), represented(b))
     assert set(found) == {(form, back) for form in ("paper", "textbook") for back in (False, True)}
     for (form, back), distance in found.items():
         first, second = (b, a) if back else (a, b)
@@ -149,19 +149,19 @@ def test_sides_worked_out_once_give_every_form_and_order(units):
 
 def test_a_side_holds_the_moments_of_the_units_that_vary():
     a = np.concatenate([samples(1), np.full((600, 1), 2.0)], 1)
-    side = prepare(torch.from_numpy(a))
-    assert side.kept.shape == (600, 12)
-    np.testing.assert_allclose(side.mean, a[:, :12].mean(0))
-    np.testing.assert_allclose(side.covariance, np.cov(a[:, :12].T))
-    assert side.scale == pytest.approx(np.abs(np.cov(a.T)).max())
-    np.testing.assert_allclose(side.root @ (side.covariance / side.scale) @ side.root, np.eye(12), atol=1e-6)
+    given = represented(torch.from_numpy(a))
+    assert given.kept.shape == (600, 12)
+    np.testing.assert_allclose(given.mean, a[:, :12].mean(0))
+    np.testing.assert_allclose(given.covariance, np.cov(a[:, :12].T))
+    assert given.scale == pytest.approx(np.abs(np.cov(a.T)).max())
+    np.testing.assert_allclose(given.root @ (given.covariance / given.scale) @ given.root, np.eye(12), atol=1e-6)
 
 
 def test_what_cannot_be_prepared_or_compared_is_named():
     with pytest.raises(ActivityError, match="layer1: no unit varies"):
-        prepare(np.ones((20, 3)), name="layer1")
+        represented(np.ones((20, 3)), name="layer1")
     with pytest.raises(ActivityError, match="sides: 600 and 500 samples given"):
-        both_orders(prepare(samples(1)), prepare(samples(2)[:500]))
+        both_orders(represented(samples(1)), represented(samples(2)[:500]))
 
 
 def test_fewer_samples_than_units():
@@ -173,7 +173,7 @@ def test_fewer_samples_than_units():
         pytest.raises(ActivityError, match='"paper" needs as many samples as units; 8 given for 12'),
     ):
         pwcca_distance(a, b)
-    with pytest.warns(UserWarning):  # the side with fewer units gives the weights
+    with pytest.warns(UserWarning):  # the argument with fewer units gives the weights
         assert pwcca_distance(a[:, :3], b) == pytest.approx(0, abs=1e-4)
 
 

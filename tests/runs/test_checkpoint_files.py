@@ -95,19 +95,19 @@ def test_an_epoch_is_saved_before_it_is_measured_where_that_is_due_soon(tmp_path
     places = []
     for trainer.step, now[0] in ((1, 9.0), (2, 9.0), (1, 11.0), (2, 11.0), (1, 70.0), (1, 71.0)):  # two steps an epoch
         checkpoints.after_step(trainer)
-        places.append(len(checkpoints.files()) and checkpoints.place())
+        places.append(len(checkpoints.files()) and checkpoints.position())
         checkpoints.clear()
     assert places == [0, 0, 0, (0, 2), 0, (0, 1)]
 
 
 def test_place_is_that_of_the_latest_that_verifies(three):
-    assert three.place() == (2, 0)
+    assert three.position() == (2, 0)
     three.files()[0].write_bytes(b"")
-    assert three.place() == (1, 0)
+    assert three.position() == (1, 0)
     three.files()[1].write_bytes(b"")
-    assert three.place() is None
+    assert three.position() is None
     assert three.latest() is None
-    assert Checkpoints(three.folder / "none").place() is None
+    assert Checkpoints(three.folder / "none").position() is None
 
 
 def test_a_checkpoint_made_elsewhere_can_be_put_here(three, tiny, tmp_path):
@@ -136,7 +136,7 @@ def test_damaged_ones_ahead_do_not_push_out_good_ones(three, tiny):
         trainer.run_epoch()
         three.save(trainer)
     assert [p.name[:6] for p in three.files()] == ["000002", "000001"]
-    assert three.place() == (2, 0)
+    assert three.position() == (2, 0)
 
 
 @pytest.mark.fault("a checkpoint that does not read back", "resumed")

@@ -84,7 +84,7 @@ def test_a_run_that_is_stopped_inside_an_epoch_goes_on_bit_equal(tmp_path):
     for _ in range(3):
         with pytest.raises(Stopped):
             train(spec, progress=False, checkpoints=Resumable(Checkpoints(tmp_path), stop))
-        places.append(Checkpoints(tmp_path).place())
+        places.append(Checkpoints(tmp_path).position())
     assert places == [(0, 2), (0, 4), (4, 3)]  # four steps an epoch: inside the first, at its end, inside the fifth
     resumed = train(spec, progress=False, checkpoints=Resumable(Checkpoints(tmp_path), stop))
     same(resumed, train(spec, progress=False))

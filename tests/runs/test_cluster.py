@@ -73,7 +73,7 @@ def test_a_time_budget_brings_back_checkpoints_and_the_next_sweep_goes_on(tmp_pa
         first = sweep(SPECS[:2], tmp_path, executor=Inline(), time_budget=22, progress=False)
     store = RunStore(tmp_path)
     assert first.runs["run"].tolist() == [SPECS[0].id]
-    assert store.checkpoints(SPECS[1]).place() == (1, 1)
+    assert store.checkpoints(SPECS[1]).position() == (1, 1)
     same(sweep(SPECS[:2], store, executor=Inline(), progress=False), sweep(SPECS[:2], tmp_path / "serial", jobs=1))
 
 
@@ -228,7 +228,7 @@ def test_ctrl_c_brings_back_the_checkpoints_of_an_executor(tmp_path, monkeypatch
     endless = TINY.replace(epochs=100_000)
     with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt):
         sweep([endless], tmp_path, executor=pool, progress=False)
-    epoch, _ = RunStore(tmp_path).checkpoints(endless).place()
+    epoch, _ = RunStore(tmp_path).checkpoints(endless).position()
     assert epoch >= 3
 
 
@@ -373,7 +373,7 @@ def test_a_client_that_ends_takes_its_runs_along(tmp_path, dask):
             client.send_signal(number)
             client.wait()
             waits_for(lambda: not sum(watching.run(eval, state).values()))
-        assert store.checkpoints(ENDLESS[0]).place() is not None
+        assert store.checkpoints(ENDLESS[0]).position() is not None
 
 
 @pytest.mark.fault("the scheduler killed", "finished")

@@ -132,7 +132,7 @@ def test_a_time_budget_stops_a_sweep_whatever_the_wall_clock_says_and_the_next_g
     store = RunStore(tmp_path / "s")
     assert first.runs["run"].tolist() == [SPECS[0].id]
     assert store.unfinished() == [SPECS[1].id]
-    assert store.checkpoints(SPECS[1]).place() == (1, 1)
+    assert store.checkpoints(SPECS[1]).position() == (1, 1)
     assert len(steps) == 6
     second = sweep(SPECS[:3], store, jobs=1, progress=False)
     assert store.unfinished() == []

@@ -86,7 +86,7 @@ def test_a_real_file_size_limit(store, results):
     for line in said:
         assert line.startswith("StoreError: ")
         assert line.endswith("cannot be written (File too large)")
-    assert store.checkpoints(OTHER).place() == (0, 0)
+    assert store.checkpoints(OTHER).position() == (0, 0)
     unharmed(store)
 
 
@@ -109,7 +109,7 @@ def test_a_real_read_only_folder(store, results):
     for line in said:
         assert line.startswith("StoreError: ")
         assert line.endswith("(Permission denied)")
-    assert store.checkpoints(OTHER).place() == (0, 0)
+    assert store.checkpoints(OTHER).position() == (0, 0)
     unharmed(store)
 
 

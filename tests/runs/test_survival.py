@@ -186,7 +186,7 @@ def test_killing_the_holder_hands_the_run_over(children, tmp_path):
     store, spec = RunStore(tmp_path / "s"), TINY.replace(epochs=5000)
     first = children.start(store.path, [spec], every=0.05)
     deadline = time.monotonic() + 120
-    while store.checkpoints(spec).place() is None:
+    while store.checkpoints(spec).position() is None:
         assert time.monotonic() < deadline, "no checkpoint came: the training failed"
         time.sleep(0.05)
     assert run_status(store, spec).kind == "interrupted"
@@ -195,7 +195,7 @@ def test_killing_the_holder_hands_the_run_over(children, tmp_path):
     time.sleep(0.5)
     kill(first)
     assert children.wait(first) == -signal.SIGKILL
-    before = store.checkpoints(spec).place()
+    before = store.checkpoints(spec).position()
     assert children.wait(second) == 0
-    assert store.checkpoints(spec).place() > before
+    assert store.checkpoints(spec).position() > before
     assert "in training now" not in run_status(store, spec).detail

@@ -22,7 +22,7 @@ def test_the_network_has_the_runs_accuracy_again(finished, digits):
     store, specs = finished
     runs = store.tables(specs).runs.set_index("run")
     for spec in specs[:2]:
-        model = network(spec, store, digits)
+        model = network(spec, store)
         assert not model.training
         for which, column in (("test", "test"), ("validation", "validation")):
             images, labels = part(spec, digits, which)
@@ -35,7 +35,7 @@ def test_the_last_epoch_has_weights_of_its_own(finished, digits):
     store, specs = finished
     runs = store.tables(specs).runs.set_index("run")
     spec = specs[1]
-    found = score(network(spec, store, digits, "last"), digits, *part(spec, digits, "test"), spec.precision)
+    found = score(network(spec, store, "last"), digits, *part(spec, digits, "test"), spec.precision)
     assert found.accuracy == runs.loc[spec.id, "test_accuracy_last"]
 
 
@@ -43,17 +43,17 @@ def test_building_a_network_leaves_the_generator_alone(finished, digits):
     store, specs = finished
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    network(specs[0], store, digits)
+    network(specs[0], store)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_runs_without_weights_are_named(finished, digits):
     store, specs = finished
     with pytest.raises(StoreError, match=f"run {DIVERGING.id}: has no weights"):
-        network(specs[-1], store, digits)
+        network(specs[-1], store)
     absent = TINY.replace(seed=99)
     with pytest.raises(StoreError, match=f"run {absent.id}: not in"):
-        network(absent, store, digits)
+        network(absent, store)
 
 
 def test_parts_are_those_of_the_split(digits):
@@ -128,10 +128,10 @@ def test_a_network_is_that_of_its_own_spec(tmp_path, digits):
     spec = TINY.replace(epochs=1, batch_norm=False)
     store = RunStore(tmp_path)
     sweep([spec], store, jobs=1, progress=False)
-    model = network(spec, store, digits)
+    model = network(spec, store)
     assert not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in model.modules())
     with pytest.raises(StoreError):
-        network(spec.replace(batch_norm=True), store, digits)
+        network(spec.replace(batch_norm=True), store)
 
 
 def test_a_network_comes_back_in_one_line_from_the_store_or_the_ledger(

@@ -127,13 +127,13 @@ def client(tmp_path):
 )
 def test_on_every_signal_all_processes_end_and_runs_in_progress_have_their_checkpoint(client, jobs, number):
     process, store, found = client(jobs)
-    before = [store.checkpoints(spec).place() for spec in ENDLESS[:jobs]]
+    before = [store.checkpoints(spec).position() for spec in ENDLESS[:jobs]]
     process.send_signal(number)
     assert process.wait(timeout=60) in (-number, 1)  # 1 with a traceback: KeyboardInterrupt
     waits_for(lambda: not any(p.is_running() for p in found), 60)
     assert sorted(store.unfinished()) == sorted(spec.id for spec in ENDLESS[:jobs])
     assert all(run_status(store, spec).kind == "interrupted" for spec in ENDLESS[:jobs])
-    after = [store.checkpoints(spec).place() for spec in ENDLESS[:jobs]]
+    after = [store.checkpoints(spec).position() for spec in ENDLESS[:jobs]]
     assert all(then < now for then, now in zip(before, after, strict=True))  # saved again, at the end
     assert store_problems(store) == []
 

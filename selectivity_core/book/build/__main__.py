@@ -11,8 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from ...errors import BookError, SelectivityError
+from ...errors import SelectivityError
 from ...files import replace
+from ..errors import BookError
 from . import ROOT
 
 BUILD = ROOT / "_build"
@@ -109,7 +110,7 @@ def _train(workers: int, profile: str) -> None:
     if ledger_folder() is None:
         # Long work may follow: say first what it is and what it costs, by the tracked runs' own times.
         print("no ledger is read; what the figures take:")
-        print(plan(specs, store, ledger=ledger(folder=TRACKED), use_ledger=False, workers=workers).text(), flush=True)
+        print(plan(specs, store, ledger=ledger(folder=TRACKED), workers=workers), flush=True)
     baselines = [[s for s in grid(profile, e.id) if s.alpha == 0][: e.loads] for e in FIGURES.values()]
     sweep(list(dict.fromkeys(itertools.chain(*baselines))), store, jobs=workers)
     sweep(specs, store, jobs=workers, ledger=kept)

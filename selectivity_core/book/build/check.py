@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup, Tag
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 from yaml import YAMLError
 
-from ...errors import BookError
+from ..errors import BookError
 from . import ROOT
 from .injection import foreign_scripts
 

@@ -28,10 +28,11 @@ from typing import Any
 
 import nbformat
 
-from ...errors import NotebookError, ParameterError, SelectivityError
+from ...errors import ParameterError, SelectivityError
 from ...files import make_folder, replace
 from ...machine import commit
 from ...runs import reads
+from ..errors import NotebookError
 from ..parameters import check, declared, read_notebook
 from . import ROOT
 from .injection import defuse

@@ -13,8 +13,8 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.sign import NotebookNotary
 
-from ...errors import BookError
 from ...files import replace
+from ..errors import BookError
 from ..parameters import read_notebook
 from . import scripts
 from .execution import Job, execute, find_notebook, prepare

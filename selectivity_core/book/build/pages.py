@@ -20,8 +20,8 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
-from ...errors import BookError
 from ...files import make_folder
+from ..errors import BookError
 from ..papers.figures import FIGURES
 from ..parameters import read_notebook
 from ..plots import BADGES

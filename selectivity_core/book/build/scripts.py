@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ...errors import BookError
 from ...files import make_folder
 from ...runs.locks import lock
+from ..errors import BookError
 from . import ROOT
 
 # Files and folders that pages ask for, below node_modules -> their place below vendor/, as `_config.yml` names them.

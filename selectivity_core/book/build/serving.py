@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from ...errors import BookError
+from ..errors import BookError
 
 
 class _Handler(SimpleHTTPRequestHandler):

@@ -107,7 +107,7 @@ _ENTRIES = (
     Figure("figA6", LEAVITT_MORCOS, "A6", "Increasing selectivity in ResNet20", "07_resnet20", ("resnet20",),
            side="positive", note=LOST),
     Figure("figA7", LEAVITT_MORCOS, "A7", "Dead units of ResNet18", "08_dead_units", ("resnet18",), side="positive",
-           note="Dead here: no position of the map is above 0 for any test image."),
+           note="Dead here: the map is 0 at every position for every test image."),
     Figure("figA8", LEAVITT_MORCOS, "A8", "Dead units of ResNet20, and selectivity without them", "08_dead_units",
            ("resnet20",), side="positive", note=LOST),
     Figure("figA9", LEAVITT_MORCOS, "A9", "Accuracy with leaky rectifiers", "08_dead_units", ("resnet20",),

@@ -69,7 +69,7 @@ DIFFERENCES = (
     ),
     Difference(
         "sign flipped",
-        "+α·SI in the loss in place of −α·SI",
+        "+α·μ_SI in the loss in place of −α·μ_SI",
         "SI after {steps} more steps at α = −1",
         lambda m: (m.fine_tuned(-1.0), m.fine_tuned(-1.0, flipped=True)),
     ),

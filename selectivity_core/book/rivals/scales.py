@@ -11,7 +11,7 @@ from ...regularizer import SelectivityRegularizer
 
 
 def flipped_term(regularizer: SelectivityRegularizer, labels: Tensor) -> Tensor:
-    """+α times the index of the latest pass, where the papers' loss has −α: "lowering" selectivity then raises it.
+    """+α·μ_SI of the latest pass, where the papers' loss has −α·μ_SI: "lowering" selectivity then raises it.
 
     Args:
         regularizer: built with the α that is meant.

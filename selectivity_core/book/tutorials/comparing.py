@@ -16,7 +16,7 @@ from ...errors import ParameterError
 from ...indices import selectivity_index
 from ...progress import bar
 from ...regularizer import SelectivityRegularizer
-from ...seeds import derive, generator
+from ...seeds import generator, seed_for
 from ...watching import record
 from .samples import Samples
 
@@ -52,7 +52,7 @@ def fit(
     epochs: int = 10,
     seed: int = 0,
 ) -> None:
-    """Trains a network on cross-entropy − α·μ, in place.
+    """Trains a network on cross-entropy − α·μ_SI, in place.
 
     The tutorial pages show this source: it is the loop that a reader would write.
 
@@ -160,7 +160,7 @@ def compare(
             train, test = digits(seed, train_size)
             for alpha in alphas:
                 with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(derive(seed, "init"))
+                    torch.manual_seed(seed_for(seed, "init"))
                     model = build()
                 fit(model, train, alpha, layers=layers, shift=shift, epochs=epochs, seed=seed)
                 accuracy, table = measure(model, test, layers=layers, shift=shift)
