@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -226,6 +227,8 @@ def _kept_in(store: RunStore, task: Task) -> bool:
 def says(*sentences: str | tuple[str, bool]) -> HTML:
     """A paragraph written by a person, whose sentences hold of the runs at hand.
 
+    `[text](target)` in a sentence is a link; words of the glossary are at `../book/glossary.html#term-…`.
+
     A sentence comes alone, or with a condition on the page's tables. Where a condition is false the sentence is struck
     through and marked: the build of the book fails on the mark and lists them all; under other parameters it says that
     the text describes the default runs.
@@ -234,5 +237,6 @@ def says(*sentences: str | tuple[str, bool]) -> HTML:
     parts = []
     for sentence in sentences:
         text, holds = (sentence, True) if isinstance(sentence, str) else sentence
-        parts.append(escape(text) if holds else f'<s class="{NOT_HERE}">{escape(text)}</s> {note}')
+        text = re.sub(r"\[([^]]+)\]\(([\w./#-]+)\)", r'<a href="\2">\1</a>', escape(text))
+        parts.append(text if holds else f'<s class="{NOT_HERE}">{text}</s> {note}')
     return HTML(f"<p>{' '.join(parts)}</p>")

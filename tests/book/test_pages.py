@@ -78,6 +78,8 @@ def test_claims_are_judged_on_the_runs_that_the_page_drew(alone):
 def test_says_marks_what_does_not_hold():
     held = says("Always.", ("Also true.", True)).data
     assert held == "<p>Always. Also true.</p>"
+    linked = says("[A <unit>](../book/glossary.html#term-unit) in [0, 1] (see below).").data
+    assert linked == '<p><a href="../book/glossary.html#term-unit">A &lt;unit&gt;</a> in [0, 1] (see below).</p>'
     failed = says(("<Not> so.", pd.Series([1]).gt(2).any())).data
     assert NOT_HERE in failed and "&lt;Not&gt; so." in failed and "default runs" in failed
 
