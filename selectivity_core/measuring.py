@@ -180,7 +180,7 @@ def score(
 
 
 @dataclass(frozen=True)
-class TestPass:
+class TestSetPass:
     """What one pass over the test set gives at an epoch.
 
     Attributes:
@@ -202,7 +202,7 @@ class TestPass:
         return float(torch.stack([v.mean() for v in self.si.values()]).mean())
 
 
-def test_pass(model: UnitNetwork, dataset: Dataset, precision: str) -> TestPass:
+def test_set_pass(model: UnitNetwork, dataset: Dataset, precision: str) -> TestSetPass:
     """Accuracy, loss and each unit's class means on the whole test set, in one pass.
 
     Activity that can be negative (leaky-ReLU) is shifted by each unit's minimum over the test set.
@@ -222,7 +222,7 @@ def test_pass(model: UnitNetwork, dataset: Dataset, precision: str) -> TestPass:
         result = score(model, dataset, dataset.test_images, dataset.test_labels, precision, gather)
     indices = {name: index_of_means(m.means() - lowest[name].clamp_max(0).double()).cpu() for name, m in means.items()}
     preferred = torch.cat([m.preferred_class() for m in means.values()])
-    return TestPass(result, indices, preferred)
+    return TestSetPass(result, indices, preferred)
 
 
 def measures(activity: Tensor, labels: Tensor, binned: Tensor, stats: ClassStatistics | None = None) -> Tensor:
@@ -248,7 +248,7 @@ def measured_units(
     Args:
         model: a trained network.
         dataset: on the model's device.
-        precision: the run's.
+        precision: of the arithmetic, as the run's spec has it.
         seed: decides the shuffles.
         shuffles: how many; without any, the columns of their means are NaN.
 

@@ -18,14 +18,14 @@ from .arithmetic import arithmetic, standard
 from .data import Dataset, batch, split
 from .errors import SpecError
 from .machine import choose_device
-from .measuring import Score, score, test_pass
+from .measuring import Score, score, test_set_pass
 from .models import UnitNetwork, network_of
 from .regularizer import SelectivityRegularizer
 from .seeds import generator, seed_for
 from .spec import RunSpec
 
 if TYPE_CHECKING:
-    from .measuring import TestPass
+    from .measuring import TestSetPass
 
 # Raised by hand when a change makes the same spec give other numbers; runs of another version count as stale.
 RESULT_VERSION = 1
@@ -272,7 +272,7 @@ class Trainer:
 
     def _note_epoch(self, epoch: int) -> None:
         validation = self.validate()
-        tested = test_pass(self.model, self.dataset, self.spec.precision)
+        tested = test_set_pass(self.model, self.dataset, self.spec.precision)
         seen = self.spec.train_size if self.steps_per_epoch * self.spec.batch_size >= self.spec.train_size else (
             self.steps_per_epoch * self.spec.batch_size
         )  # fmt: skip
@@ -290,7 +290,7 @@ class Trainer:
         if epoch:
             self.best.offer(epoch, validation, self.model)
 
-    def _count_switches(self, tested: TestPass) -> None:
+    def _count_switches(self, tested: TestSetPass) -> None:
         """Changes of preferred class between consecutive epochs; dead units have none (A.16)."""
         if not len(self.preferred):
             self.switches = torch.zeros_like(tested.preferred)

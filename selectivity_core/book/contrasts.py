@@ -510,7 +510,7 @@ def distance_excess(
     found = []
     for alpha in _alphas(table, low, high):
         estimate = _jackknife(_only(table, alpha), partial(_excess, alpha=alpha))
-        tested = replace(estimate, p=permutation_p(table, alpha), test="exchange of networks")
+        tested = replace(estimate, p=permutation_p(table, alpha), method="exchange of networks")
         found.append(Finding(tested, f"α = {label(alpha)}", level=_ratio(table, alpha)))
     corrected = holm([f.estimate.p for f in found])
     return [replace(f, family=len(found), p_corrected=float(p)) for f, p in zip(found, corrected, strict=True)]

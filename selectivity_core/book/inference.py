@@ -41,7 +41,7 @@ class Estimate:
         df: degrees of freedom of `se`.
         n: networks (pairs, where paired).
         p: two-sided, against `null`; NaN where so few networks give none.
-        test: the name of the test behind `p`.
+        method: the statistical test behind `p`.
         fisher: whether intervals are formed on Fisher's z, as those of correlations are.
     """
 
@@ -50,7 +50,7 @@ class Estimate:
     df: float
     n: int
     p: float
-    test: str
+    method: str
     fisher: bool = False
 
     def interval(self, coverage: float = 0.95) -> tuple[float, float]:
@@ -165,7 +165,7 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 def mean_correlation(values: ArrayLike) -> Estimate:
     """The average of one correlation a network, on Fisher's z."""
     z = mean_of(np.arctanh(np.clip(present(values), -LARGEST, LARGEST)))
-    return Estimate(math.tanh(z.mean), z.se, z.df, z.n, z.p, f"{z.test} of Fisher's z", fisher=True)
+    return Estimate(math.tanh(z.mean), z.se, z.df, z.n, z.p, f"{z.method} of Fisher's z", fisher=True)
 
 
 def correlation_over(x: ArrayLike, y: ArrayLike) -> Estimate:

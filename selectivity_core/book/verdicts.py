@@ -76,8 +76,8 @@ class Verdict:
         """Identity of what was compared: claims that share it are one piece of evidence."""
         if self.finding is None:
             return ""
-        test = self.claim.test
-        measure = str(test.settings.get("measure", TEST_ACCURACY))
+        criterion = self.claim.criterion
+        measure = str(criterion.settings.get("measure", TEST_ACCURACY))
         return " | ".join([self.profile, self.model, measure, self.claim.figure_of(self.model), self.finding.where])
 
     @property
@@ -116,20 +116,20 @@ class _Inapplicable(Exception):
 
 
 def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
-    figure, scale, test = claim.figure_of(model), find_profile(evidence.profile), claim.test
+    figure, scale, criterion = claim.figure_of(model), find_profile(evidence.profile), claim.criterion
     runs = evidence.runs(figure, model)
     dataset = str(runs["dataset"].iloc[0])
     same_data = PAPER_DATA[claim.paper].get(model) == dataset
     if claim.schedule and scale.scaled_down:
         raise _Inapplicable("it is about the course of training, and the schedule here is not the paper's")
-    if not same_data and test.side is None:
+    if not same_data and criterion.side is None:
         raise _Inapplicable("it gives a value on other data than these")
     if not same_data and claim.value is not None and claim.value.of == "level":
         claim = replace(claim, value=None)  # a level on other data has no size to compare
-    settings = dict(test.settings)
-    found = CONTRASTS[test.kind](evidence, figure, model, **settings)
+    settings = dict(criterion.settings)
+    found = CONTRASTS[criterion.kind](evidence, figure, model, **settings)
     training: Sequence[Finding | None] = [None] * len(found)
-    if found[0].points and settings.get("measure", TEST_ACCURACY) == TEST_ACCURACY and test.side is not None:
+    if found[0].points and settings.get("measure", TEST_ACCURACY) == TEST_ACCURACY and criterion.side is not None:
         training = _training(claim, evidence, figure, model, len(found))
     comparable = same_data and _comparable(model, dataset, runs)
     for finding, beside in zip(found, training, strict=True):
@@ -139,9 +139,9 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
 
 
 def _training(claim: Claim, evidence: Evidence, figure: str, model: str, count: int) -> Sequence[Finding | None]:
-    settings = {**claim.test.settings, "measure": "train_accuracy"}
+    settings = {**claim.criterion.settings, "measure": "train_accuracy"}
     try:
-        found = CONTRASTS[claim.test.kind](evidence, figure, model, **settings)
+        found = CONTRASTS[claim.criterion.kind](evidence, figure, model, **settings)
     except (TypeError, MissingRunsError):  # a contrast that takes no measure, or runs without the figure
         return [None] * count
     return found if len(found) == count else [None] * count
@@ -154,34 +154,35 @@ def _comparable(model: str, dataset: str, runs: pd.DataFrame) -> bool:
 
 
 def _status(claim: Claim, finding: Finding, same_data: bool, comparable: bool) -> str:
-    test, estimate = claim.test, finding.estimate
+    criterion, estimate = claim.criterion, finding.estimate
     if math.isnan(estimate.se):
         return INCONCLUSIVE
-    if test.side is None:
+    if criterion.side is None:
         return (REPRODUCED if comparable else SIZE_AGREES) if _size_agrees(claim, finding) else SIZE_DIFFERS
-    if test.side == 0:
-        if estimate.inside(test.null - test.margin, test.null + test.margin):
+    if criterion.side == 0:
+        if estimate.inside(criterion.null - criterion.margin, criterion.null + criterion.margin):
             return NONE_AGREES
         low, high = estimate.interval(1 - 0.1 / finding.family)
-        outside = low > test.null + test.margin or high < test.null - test.margin
+        outside = low > criterion.null + criterion.margin or high < criterion.null - criterion.margin
         return SOME_HERE if outside else INCONCLUSIVE
     coverage = 1 - LEVEL / finding.family if finding.chosen else 1 - LEVEL
     low, high = estimate.interval(coverage)
-    exact = math.isnan(estimate.p) or test.null != 0 or estimate.p < LEVEL
-    if (low > test.null if test.side > 0 else high < test.null) and exact and finding.met:
+    exact = math.isnan(estimate.p) or criterion.null != 0 or estimate.p < LEVEL
+    if (low > criterion.null if criterion.side > 0 else high < criterion.null) and exact and finding.met:
         if claim.value is None:
             return SAME_SIGN
         if not _size_agrees(claim, finding):
             return SIZE_DIFFERS
         return REPRODUCED if comparable and _tight(claim, finding) else SIZE_AGREES
     # The sign-flip test can find a side where a few collapsed networks leave t's interval wide open.
-    if test.null == 0 and estimate.p < LEVEL and estimate.mean * test.side > 0 and finding.met and not finding.chosen:
+    right_side = estimate.p < LEVEL and estimate.mean * criterion.side > 0
+    if criterion.null == 0 and right_side and finding.met and not finding.chosen:
         return SAME_SIGN if claim.value is None else SIZE_AGREES if _size_agrees(claim, finding) else SIZE_DIFFERS
     low, high = estimate.interval(1 - LEVEL / finding.family)
-    if high < test.null if test.side > 0 else low > test.null:
+    if high < criterion.null if criterion.side > 0 else low > criterion.null:
         return OPPOSITE
     margin = _margin(claim, finding)
-    if margin and test.null == 0 and estimate.inside(-margin, margin):
+    if margin and criterion.null == 0 and estimate.inside(-margin, margin):
         return NONE_HERE
     return INCONCLUSIVE
 
@@ -192,11 +193,11 @@ def _margin(claim: Claim, finding: Finding) -> float:
         return ACCURACY
     if finding.estimate.fisher:
         return SPEARMAN
-    return INDEX * 0.22 if claim.test.settings.get("measure") == "si_units" else 0.0
+    return INDEX * 0.22 if claim.criterion.settings.get("measure") == "si_units" else 0.0
 
 
 def _ours(claim: Claim, finding: Finding) -> float:
-    level = claim.value is not None and claim.value.of == "level" and claim.test.side is not None
+    level = claim.value is not None and claim.value.of == "level" and claim.criterion.side is not None
     return finding.level if level else finding.estimate.mean
 
 
@@ -208,7 +209,7 @@ def _size_agrees(claim: Claim, finding: Finding) -> bool:
     low, high = finding.estimate.interval()
     low, high = low - finding.estimate.mean + ours, high - finding.estimate.mean + ours
     paper = value.number
-    sign = math.copysign(1.0, claim.test.side or 1)
+    sign = math.copysign(1.0, claim.criterion.side or 1)
     if value.limit == "beyond" and (ours - paper) * sign >= 0:
         return True
     if value.limit == "within" and (ours - paper) * sign <= 0:
@@ -231,11 +232,11 @@ def _rank(status: str) -> int:
 
 def _strength(verdict: Verdict) -> float:
     """How far the estimate lies on the claimed side, in standard errors."""
-    finding, test = verdict.finding, verdict.claim.test
+    finding, criterion = verdict.finding, verdict.claim.criterion
     if finding is None or not finding.estimate.se > 0:
         return 0.0
-    distance = (finding.estimate.mean - test.null) / finding.estimate.se
-    return distance * test.side if test.side else -abs(distance)
+    distance = (finding.estimate.mean - criterion.null) / finding.estimate.se
+    return distance * criterion.side if criterion.side else -abs(distance)
 
 
 def judge_all(profiles: Iterable[str], claims: Iterable[Claim] | None = None, **ask: object) -> list[Verdict]:
@@ -275,8 +276,8 @@ def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
             shift = ours - found.estimate.mean
             row |= {
                 "where": found.where, "n": found.estimate.n, "estimate": scale * ours, "low": scale * (low + shift),
-                "high": scale * (high + shift), "p": found.estimate.p if claim.test.null == 0 else math.nan,
-                "test": found.estimate.test, "detectable": scale * found.estimate.detectable,
+                "high": scale * (high + shift), "p": found.estimate.p if claim.criterion.null == 0 else math.nan,
+                "method": found.estimate.method, "detectable": scale * found.estimate.detectable,
                 "training": scale * verdict.training.estimate.mean if verdict.training else math.nan,
                 "in_training": verdict.in_training, "unit": "points" if found.points else "",
             }  # fmt: skip
@@ -287,7 +288,7 @@ def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
         rows.append(row)
     columns = [
         "claim", "paper", "figure", "profile", "statement", "status", "network", "where", "n", "estimate", "low",
-        "high", "p", "test", "detectable", "training", "in_training", "unit", "paper_says", "paper_value", "contrast",
+        "high", "p", "method", "detectable", "training", "in_training", "unit", "paper_says", "paper_value", "contrast",
         "why",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

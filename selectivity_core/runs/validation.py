@@ -241,7 +241,7 @@ def copies_of(runs: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 
 def joint_problems(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """What does not fit together of several runs' tables, each of which is sound: specs, epochs, figures, units."""
+    """What does not fit together of several runs' tables, each of which is sound: specs, epochs, numbers, units."""
     runs = tables["runs"]
     problems = [f"runs: run {row['run']}: {what}" for row in runs.to_dict("records") for what in row_problems(row)]
     complete = runs[runs["status"] == "complete"]
@@ -275,7 +275,7 @@ def _close(one: pd.Series, other: pd.Series, *, rtol: float = 1e-4, atol: float 
 
 
 def _figure_problems(complete: pd.DataFrame, history: pd.DataFrame) -> list[str]:
-    """A run's figures are those of its history, up to the digits that a ledger keeps of it."""
+    """A run's numbers are those of its history, up to the digits that a ledger keeps of it."""
     problems = []
     last = ("test_accuracy", "test_loss", "si_units", "si_layers")
     then = history.add_suffix("_then")

@@ -38,7 +38,7 @@ class Agreement:
 
     Attributes:
         spec: the run.
-        same: whether every figure of its row agrees to the last bit, and all its other tables in the digits kept.
+        same: whether every number of its row agrees to the last bit, and all its other tables in the digits kept.
         expected: whether it must: processor, instruction sets, torch, device and threads are those of the kept run.
         furthest: of accuracy, cross-entropy and index the largest difference, in standard deviations over the seeds
             that the ledger has of this setting, or of the network's others; NaN where none has a spread.
@@ -108,9 +108,9 @@ def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None =
 
 def _compared(spec: RunSpec, fresh: Tables, kept: Tables) -> Agreement:
     new, old = (tables.runs[tables.runs["run"] == spec.id].iloc[0] for tables in (fresh, kept))
-    figures = [*RUN_NUMBERS, "status", "diverged_step"]
+    numbers = [*RUN_NUMBERS, "status", "diverged_step"]
     odd = [name for name in TABLES[1:] if not _same_rows(name, spec.id, fresh, kept)]
-    equal = not odd and all(same(new[c], old[c]) for c in figures)
+    equal = not odd and all(same(new[c], old[c]) for c in numbers)
     here = provenance(choose_device().type)
     expected = all(old[f"provenance_{name}"] == here[name] for name in ("torch", "device", "processor", "instructions"))
     distances = {c: _in_spreads(float(new[c]), float(old[c]), _spread(kept.runs, old, c)) for c in JUDGED}

@@ -28,7 +28,7 @@ def table(cells, alphas=(-1.0, 0.0, 1.0), **more):
 def test_a_mean_has_students_interval():
     found = mean_of([1.0, 2.0, 6.0])
     # SD √7, SE √(7/3), t(0.975, 2) = 4.302653
-    assert (found.mean, found.n, found.test) == (3.0, 3, "t")
+    assert (found.mean, found.n, found.method) == (3.0, 3, "t")
     assert found.interval() == pytest.approx(
         (3 - 4.302653 * math.sqrt(7 / 3), 3 + 4.302653 * math.sqrt(7 / 3)), rel=1e-6
     )
@@ -39,8 +39,8 @@ def test_from_six_networks_on_the_sign_flip_stands():
     values = [-0.4, -4.0, -3.9, -4.2, -60.0, -3.0, -4.0, -5.0]  # all fall, one collapses: t sees nothing
     assert stats.ttest_1samp(values, 0).pvalue > 0.15
     found = mean_of(values)
-    assert (found.test, found.p) == ("sign flip", 2 / 2**8)
-    assert mean_of(values[:5]).test == "t"
+    assert (found.method, found.p) == ("sign flip", 2 / 2**8)
+    assert mean_of(values[:5]).method == "t"
 
 
 def test_the_sign_flip_counts_every_flip():

@@ -16,7 +16,7 @@ from selectivity_core import (
 )
 from selectivity_core.data import load, normalise
 from selectivity_core.measuring import layer_table, measured_units, score
-from selectivity_core.measuring import test_pass as one_pass
+from selectivity_core.measuring import test_set_pass as one_pass
 from selectivity_core.models import build_model
 from selectivity_core.tables import MEASURES, SHUFFLED
 

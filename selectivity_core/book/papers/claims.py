@@ -32,8 +32,8 @@ Limit = Literal["about", "beyond", "within"]
 
 
 @dataclass(frozen=True)
-class Test:
-    """How a claim is put to the test.
+class Criterion:
+    """What decides a claim.
 
     Attributes:
         kind: the contrast, a key of `contrasts.CONTRASTS`.
@@ -43,8 +43,6 @@ class Test:
         null: what the estimate is held against.
         margin: of a claim of no difference.
     """
-
-    __test__ = False  # the name would make pytest take the class for a test
 
     kind: str
     side: Literal[1, -1, 0] | None
@@ -82,7 +80,7 @@ class Claim:
         figure: id of the figure in the register that its runs are of and that shows them.
         models: networks that it is about; it must hold for each.
         statement: what is judged, in this project's words.
-        test: how.
+        criterion: what decides it.
         says: the paper's value in words; empty where it gives none.
         value: the paper's value as a number, where it gives one.
         figures: the figure of a network that has another.
@@ -94,7 +92,7 @@ class Claim:
     figure: str
     models: tuple[str, ...]
     statement: str
-    test: Test
+    criterion: Criterion
     says: str = ""
     value: Value | None = None
     figures: Mapping[str, str] = field(default_factory=dict)
@@ -136,11 +134,11 @@ def _values(model: str, dataset: str, measure: str) -> list[tuple[float, Value]]
         return []
     found = []
     for claim in all_claims().values():
-        settings, value = claim.test.settings, claim.value
+        settings, value = claim.criterion.settings, claim.value
         if claim.paper != LEAVITT_MORCOS or claim.models != (model,) or value is None:
             continue
-        if settings.get("measure", "test_accuracy") == measure and claim.test.kind in ("level", "effect_at"):
+        if settings.get("measure", "test_accuracy") == measure and claim.criterion.kind in ("level", "effect_at"):
             found.append(
-                (float(settings["alpha"]), replace(value, of="level") if claim.test.kind == "level" else value)
+                (float(settings["alpha"]), replace(value, of="level") if claim.criterion.kind == "level" else value)
             )
     return sorted(found, key=lambda pair: pair[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .claims import ACCURACY, SPEARMAN, Claim, Test
+from .claims import ACCURACY, SPEARMAN, Claim, Criterion
 from .figures import MORCOS
 
 MLP, CONV, R50 = "mlp", "convnet11", "resnet50"
@@ -12,17 +12,19 @@ RECALLED = "recalled, not confirmed"
 MOMENT = 0.1  # of the training's epochs: within it two moments count as the same, for want of a margin
 
 
-def _claim(name: str, number: str, models: str | tuple[str, ...], statement: str, test: Test, **more: Any) -> Claim:
+def _claim(
+    name: str, number: str, models: str | tuple[str, ...], statement: str, criterion: Criterion, **more: Any
+) -> Claim:
     several = (models,) if isinstance(models, str) else models
-    return Claim(name, MORCOS, f"morcos{number}", several, statement, test, **more)
+    return Claim(name, MORCOS, f"morcos{number}", several, statement, criterion, **more)
 
 
-def _test(kind: str, side: Any, null: float = 0.0, **settings: Any) -> Test:
-    return Test(kind, side, settings, null)
+def _test(kind: str, side: Any, null: float = 0.0, **settings: Any) -> Criterion:
+    return Criterion(kind, side, settings, null)
 
 
-def _same(kind: str, margin: float, **settings: Any) -> Test:
-    return Test(kind, 0, settings, margin=margin)
+def _same(kind: str, margin: float, **settings: Any) -> Criterion:
+    return Criterion(kind, 0, settings, margin=margin)
 
 
 CLAIMS = (
