@@ -13,7 +13,7 @@ from ..models import MODEL_NAMES
 from ..runs.profiles import find_profile
 from .contrasts import ACCURACY as TEST_ACCURACY
 from .contrasts import CONTRASTS, Finding
-from .evidence import Evidence
+from .evidence import Evidence, NetworkRuns
 from .inference import LEVEL
 from .papers.claims import (
     ACCURACY,
@@ -117,7 +117,8 @@ class _Inapplicable(Exception):
 
 def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
     figure, scale, criterion = claim.figure_of(model), find_profile(evidence.profile), claim.criterion
-    runs = evidence.runs(figure, model)
+    network = evidence.of(figure, model)
+    runs = network.runs()
     dataset = str(runs["dataset"].iloc[0])
     same_data = PAPER_DATA[claim.paper].get(model) == dataset
     if claim.schedule and scale.scaled_down:
@@ -127,10 +128,10 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
     if not same_data and claim.value is not None and claim.value.of == "level":
         claim = replace(claim, value=None)  # a level on other data has no size to compare
     settings = dict(criterion.settings)
-    found = CONTRASTS[criterion.kind](evidence, figure, model, **settings)
+    found = CONTRASTS[criterion.kind](network, **settings)
     training: Sequence[Finding | None] = [None] * len(found)
     if found[0].points and settings.get("measure", TEST_ACCURACY) == TEST_ACCURACY and criterion.side is not None:
-        training = _training(claim, evidence, figure, model, len(found))
+        training = _training(claim, network, len(found))
     comparable = same_data and _comparable(model, dataset, runs)
     for finding, beside in zip(found, training, strict=True):
         yield Verdict(
@@ -138,10 +139,10 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
         )
 
 
-def _training(claim: Claim, evidence: Evidence, figure: str, model: str, count: int) -> Sequence[Finding | None]:
+def _training(claim: Claim, network: NetworkRuns, count: int) -> Sequence[Finding | None]:
     settings = {**claim.criterion.settings, "measure": "train_accuracy"}
     try:
-        found = CONTRASTS[claim.criterion.kind](evidence, figure, model, **settings)
+        found = CONTRASTS[claim.criterion.kind](network, **settings)
     except (TypeError, MissingRunsError):  # a contrast that takes no measure, or runs without the figure
         return [None] * count
     return found if len(found) == count else [None] * count
