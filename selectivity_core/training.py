@@ -17,15 +17,15 @@ from torch import Tensor
 from .arithmetic import arithmetic, standard
 from .data import Dataset, batch, split
 from .errors import SpecError
+from .evaluation import Score, score, test_set_pass
 from .machine import choose_device
-from .measuring import Score, score, test_set_pass
 from .models import UnitNetwork, network_of
 from .regularizer import SelectivityRegularizer
 from .seeds import generator, seed_for
 from .spec import RunSpec
 
 if TYPE_CHECKING:
-    from .measuring import TestSetPass
+    from .evaluation import TestSetPass
 
 # Raised by hand when a change makes the same spec give other numbers; runs of another version count as stale.
 RESULT_VERSION = 1

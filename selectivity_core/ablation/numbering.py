@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..errors import UnitError
 from ..perturbation import PerUnit, layer_size, per_unit
-from ..units import modules_of, unit_layers
-from ..watching import Call, UnitDim, Watch, for_call, split_name
+from ..units import modules_of, split_name, unit_layers
+from ..watching import Call, UnitDim, Watch, for_call
 
 Value = str | Mapping[str, PerUnit]
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ActivityError
+from ..evaluation import SHUFFLES
 from ..indices import EPS, checked
-from ..measuring import SHUFFLES
 from ..seeds import generator
 
 if TYPE_CHECKING:

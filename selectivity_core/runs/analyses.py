@@ -14,8 +14,9 @@ from ..ablation.importance import unit_importance
 from ..ablation.noise import noise_curve
 from ..arithmetic import evaluating
 from ..data import normalise
-from ..measuring import EVALUATION_BATCH, unit_means
+from ..evaluation import EVALUATION_BATCH
 from ..models import UnitNetwork
+from ..moments import unit_deviations, unit_means
 from ..progress import bar
 from ..rotation import off_axis_scores
 from ..spec import RunSpec
@@ -175,8 +176,6 @@ def noise_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train", epoch
 
     `fraction` holds the scale, `step` its place, `ordering` the draw; step 0 is without noise.
     """
-    from ..measuring import unit_deviations
-
     model = runs.network(spec, epoch)
     inputs, labels = evaluation(runs, spec, images)
     std = unit_deviations(model, evaluation(runs, spec, "train")[0])

@@ -142,7 +142,7 @@ def _counts(spec: RunSpec) -> tuple[int, int, int]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ..watching import record
+    from ..recording import record
 
     height, width, channels = DATASETS[spec.dataset].image
     with torch.device("meta"), torch.random.fork_rng(devices=[]):

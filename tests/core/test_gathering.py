@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from selectivity_core.evaluation import LayerActivity, active_share
 from selectivity_core.indices import dead_units
-from selectivity_core.units import CHUNK, LayerActivity, Units, active_share, spatial_mean
+from selectivity_core.units import CHUNK, Units, spatial_mean
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ...arithmetic import arithmetic, evaluating
 from ...data import batch, split
+from ...evaluation import EVALUATION_BATCH, score, test_set_pass
 from ...indices import selectivity_index
-from ...measuring import EVALUATION_BATCH, score, test_set_pass
 from ...perturbation import ablate
 from ...regularizer import SelectivityRegularizer
 from ...runs.trained import LoadedNetwork
