@@ -265,9 +265,9 @@ class Trainer:
         images, labels = self.dataset.images[self.validation], self.dataset.labels[self.validation]
         return score(self.model, self.dataset, images, labels, self.spec.precision)
 
-    def train_score(self, most: int = 10_000) -> Score:
-        """Accuracy and loss on (the first `most` of) the training images, unaugmented, with the labels trained on."""
-        images, labels = self.dataset.images[self.train_index[:most]], self.train_labels[:most]
+    def train_score(self) -> Score:
+        """Accuracy and loss on (the first 10,000 of) the training images, unaugmented, with the labels trained on."""
+        images, labels = self.dataset.images[self.train_index[:10_000]], self.train_labels[:10_000]
         return score(self.model, self.dataset, images, labels, self.spec.precision)
 
     def _note_epoch(self, epoch: int) -> None:

@@ -251,7 +251,7 @@ def split_name(name: str, modules: Mapping[str, nn.Module]) -> tuple[str, int | 
     raise UnitError(f"layer {name!r}: the model has no such module; it has {shortened(modules)}")
 
 
-def shortened(names: Iterable[str], most: int = 12) -> str:
+def shortened(names: Iterable[str]) -> str:
     """The first few names, quoted, and how many more there are."""
     shown = [repr(n) for n in names if n]
-    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
+    return ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")

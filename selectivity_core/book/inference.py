@@ -329,7 +329,7 @@ def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
     return frame.assign(p_rank_sum=holm(frame["p_rank_sum"]))
 
 
-def at_fold(runs: pd.DataFrame, factor: float, value: str = "test_accuracy", index: str = "si_units") -> pd.Series:
+def at_fold(runs: pd.DataFrame, factor: float) -> pd.Series:
     """What `value` changes where lowering α has cut the index by `factor`, seed by seed.
 
     Each seed's differences are interpolated linearly in log index between the two neighbouring α ≤ 0 whose indices
@@ -337,9 +337,8 @@ def at_fold(runs: pd.DataFrame, factor: float, value: str = "test_accuracy", ind
     further from it than a factor of `NEAR`.
 
     Args:
-        runs: a row a run: alpha, seed, `value`, `index`.
+        runs: a row a run: alpha, seed, value, si_units.
         factor: above 1.
-        value, index: columns.
 
     Returns:
         (seeds,) change of `value`; seeds whose α do not bracket the factor are left out.
@@ -351,17 +350,17 @@ def at_fold(runs: pd.DataFrame, factor: float, value: str = "test_accuracy", ind
         own = own.sort_values("alpha", ascending=False)
         if own["alpha"].iloc[0] != 0:
             continue
-        target = float(own[index].iloc[0]) / factor
-        above = own[index].to_numpy() >= target
+        target = float(own["si_units"].iloc[0]) / factor
+        above = own["si_units"].to_numpy() >= target
         crossing = np.flatnonzero(above[:-1] & ~above[1:])
         if not crossing.size:
             continue
         k = int(crossing[0])  # the first on the way down
-        sides = np.log(np.maximum(own[index].to_numpy()[k : k + 2], np.finfo(float).tiny))
+        sides = np.log(np.maximum(own["si_units"].to_numpy()[k : k + 2], np.finfo(float).tiny))
         if min(sides[0] - math.log(target), math.log(target) - sides[1]) > math.log(NEAR) + TIE:
             continue
         share = (sides[0] - math.log(target)) / (sides[0] - sides[1])
-        values = own[value].to_numpy()
+        values = own["value"].to_numpy()
         found[seed] = float(values[k] + share * (values[k + 1] - values[k]) - values[0])
     return pd.Series(found, dtype=float)
 

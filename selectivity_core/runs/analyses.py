@@ -230,12 +230,7 @@ ANALYSES: dict[str, Analysis] = {
 }
 
 
-def labels_of(names: tuple[str, ...]) -> dict[str, str]:
-    """The name of an analysis -> what the tables' column `analysis` says of it."""
-    return {name: ANALYSES[name].label for name in names}
-
-
 __all__ = [
-    "ANALYSES", "ablation_rows", "evaluation", "importance_rows", "labels_of", "noise_rows", "thinned",
+    "ANALYSES", "ablation_rows", "evaluation", "importance_rows", "noise_rows", "thinned",
     "training_rows",
 ]  # fmt: skip

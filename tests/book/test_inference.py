@@ -144,12 +144,12 @@ def test_signs_pair_equal_sizes():
 def test_a_cost_at_a_factor_is_read_between_the_runs_that_bracket_it():
     alphas = (-4.0, -2.0, -1.0, 0.0)
     runs = table([[0.50, 0.70, 0.78, 0.80]], alphas, si_units=[[0.01, 0.1, 0.2, 0.4]])
-    assert at_fold(runs, 2.0, "value")[0] == pytest.approx(-0.02)
+    assert at_fold(runs, 2.0)[0] == pytest.approx(-0.02)
     # 0.4/3 lies log(1.5)/log(2) of the way from 0.2 to 0.1
-    assert at_fold(runs, 3.0, "value")[0] == pytest.approx(-0.02 - 0.08 * math.log(1.5) / math.log(2))
-    assert at_fold(runs, 41.0, "value").empty  # beyond what was run: never extrapolated
+    assert at_fold(runs, 3.0)[0] == pytest.approx(-0.02 - 0.08 * math.log(1.5) / math.log(2))
+    assert at_fold(runs, 41.0).empty  # beyond what was run: never extrapolated
     with pytest.raises(ParameterError, match="above 1"):
-        at_fold(runs, 1.0, "value")
+        at_fold(runs, 1.0)
 
 
 def test_slopes_are_by_rank():

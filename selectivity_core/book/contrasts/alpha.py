@@ -109,9 +109,9 @@ def levels(on: NetworkRuns, *, measure: str, low: float = -INF, high: float = IN
     return needed(found, low, high)
 
 
-def ratio_at(on: NetworkRuns, *, alpha: float, measure: str = "si_units") -> list[Finding]:
-    """What is left of a measure at one α: its ratio to the same seed's at α = 0."""
-    cells = by_alpha(on.values(measure))
+def ratio_at(on: NetworkRuns, *, alpha: float) -> list[Finding]:
+    """What is left of the mean index at one α: its ratio to the same seed's at α = 0."""
+    cells = by_alpha(on.values("si_units"))
     if alpha not in cells or 0.0 not in cells:
         raise MissingRunsError(f"no runs at both α = {label(alpha)} and α = 0")
     return [Finding(mean_of((cells[alpha] / cells[0.0]).dropna(), null=1.0), f"α = {label(alpha)} over α = 0")]
@@ -141,11 +141,11 @@ def slope(rows: pd.DataFrame, measure: str, family: int = 1) -> Finding:
     return Finding(mean_of(found), where, percent(measure), family=family)
 
 
-def monotone(on: NetworkRuns, *, low: float = -INF, high: float = INF, measure: str = "si_units") -> list[Finding]:
-    """Every step from one α that was run to the next higher one, paired by seed."""
-    cells = by_alpha(in_range(on.values(measure), low, high))
+def monotone(on: NetworkRuns, *, low: float = -INF, high: float = INF) -> list[Finding]:
+    """Every step of the mean index from one α that was run to the next higher one, paired by seed."""
+    cells = by_alpha(in_range(on.values("si_units"), low, high))
     found = [
-        Finding(mean_of((cells[b] - cells[a]).dropna()), f"α from {label(a)} to {label(b)}", percent(measure))
+        Finding(mean_of((cells[b] - cells[a]).dropna()), f"α from {label(a)} to {label(b)}")
         for a, b in pairwise(sorted(cells.columns))
         if (cells[b] - cells[a]).notna().any()
     ]
@@ -154,9 +154,9 @@ def monotone(on: NetworkRuns, *, low: float = -INF, high: float = INF, measure: 
     return needed(found, low, high)
 
 
-def irregular(on: NetworkRuns, *, low: float, measure: str = "si_units") -> list[Finding]:
-    """The steepest fall between neighbouring α from `low` on; picked among several, it pays for the choice."""
-    steps = monotone(on, low=low, measure=measure)
+def irregular(on: NetworkRuns, *, low: float) -> list[Finding]:
+    """The steepest fall of the mean index between neighbouring α from `low` on, which pays for being picked."""
+    steps = monotone(on, low=low)
     return [replace(min(steps, key=lambda f: f.estimate.mean), chosen=True)]
 
 
@@ -200,7 +200,7 @@ def cost_at_reduction(on: NetworkRuns, *, factor: float, measure: str = ACCURACY
     """
     index = on.values("si_units").rename(columns={"value": "si_units"})
     rows = on.values(measure)[["run", "value"]].merge(index, on="run")
-    found = at_fold(rows, factor, "value")
+    found = at_fold(rows, factor)
     seeds = rows["seed"].nunique()
     if len(found) * 2 < seeds or not len(found):
         means = rows[rows["alpha"] <= 0].groupby("alpha")["si_units"].mean()
@@ -217,15 +217,15 @@ def _beside_index(on: NetworkRuns, measure: str) -> pd.DataFrame:
     return on.values(measure).merge(index, on="run", validate="one_to_one")
 
 
-def follows(on: NetworkRuns, *, measure: str, low: float = -INF, high: float = INF) -> list[Finding]:
+def follows(on: NetworkRuns, *, measure: str, high: float = INF) -> list[Finding]:
     """Spearman's correlation over α of a measure and the index, averaged over seeds; each side of α = 0 on its own."""
-    rows = in_range(_beside_index(on, measure), low, high)
+    rows = in_range(_beside_index(on, measure), -INF, high)
     found = []
     for name, side in (("α ≤ 0", rows[rows["alpha"] <= 0]), ("α ≥ 0", rows[rows["alpha"] >= 0])):
         rho = [spearman(own["value"], own["index"]) for _, own in side.groupby("seed") if len(own) > 2]
         if np.isfinite(rho).any():
             found.append(Finding(over_seeds(rho), name))
-    return needed(found, low, high)
+    return needed(found, -INF, high)
 
 
 def more_regular(on: NetworkRuns, *, measure: str) -> list[Finding]:

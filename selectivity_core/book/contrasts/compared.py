@@ -49,9 +49,9 @@ def busy_units(on: NetworkRuns, *, alpha: float) -> list[Finding]:
 # One network, restriction or non-linearity against another.
 
 
-def against_at(on: NetworkRuns, *, other: str, alpha: float, measure: str, elsewhere: str = "") -> list[Finding]:
+def against_at(on: NetworkRuns, *, other: str, alpha: float, measure: str) -> list[Finding]:
     """A network's measure at one α less another network's."""
-    sides = [on.values(measure), on.other(elsewhere, other).values(measure)]
+    sides = [on.values(measure), on.other(model=other).values(measure)]
     chosen = [rows.loc[rows["alpha"] == alpha, "value"] for rows in sides]
     if not all(map(len, chosen)):
         raise MissingRunsError(f"no runs of both networks at α = {label(alpha)}")

@@ -20,11 +20,11 @@ from .finding import INF, Finding, in_range, label, needed
 JUDGED = "textbook, averaged"  # the form of the distance that judges
 
 
-def _pairs(on: NetworkRuns, form: str = JUDGED) -> pd.DataFrame:
+def _pairs(on: NetworkRuns) -> pd.DataFrame:
     found = distances(on.of_figure.tables.pairs, on.runs())
     if not len(found):
         raise MissingRunsError(f"no distance between networks of {on.model} has been worked out")
-    return in_form(found, form)
+    return in_form(found, JUDGED)
 
 
 def _excess(table: pd.DataFrame, alpha: float) -> float:

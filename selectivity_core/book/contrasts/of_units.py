@@ -9,7 +9,7 @@ from ..evidence import NetworkRuns
 from ..inference import mean_correlation, spearman
 from ..reliance import curves_of
 from ..units import correlations, living
-from .finding import Finding, label
+from .finding import Finding
 
 
 def _over_networks(units: pd.DataFrame, first: str, second: str, part: str = "all") -> Finding:
@@ -24,12 +24,12 @@ def _over_networks(units: pd.DataFrame, first: str, second: str, part: str = "al
     )
 
 
-def units_agree(on: NetworkRuns, *, first: str, second: str, alpha: float = 0.0, pooled: bool = False) -> list[Finding]:
-    """Spearman's correlation of two measures over living units at one α: within layers, or pooled over all of them."""
+def units_agree(on: NetworkRuns, *, first: str, second: str, pooled: bool = False) -> list[Finding]:
+    """Spearman's correlation of two measures over living units at α = 0: within layers, or pooled over all of them."""
     units = living(on.table("units"))
-    units = units[units["alpha"] == alpha]
+    units = units[units["alpha"] == 0]
     if not len(units):
-        raise MissingRunsError(f"no units of {on.model} at α = {label(alpha)}")
+        raise MissingRunsError(f"no units of {on.model} at α = 0")
     if pooled:
         each = [spearman(own[first], own[second]) for _, own in units.groupby("run")]
         return [Finding(mean_correlation(each), "pooled over layers")]

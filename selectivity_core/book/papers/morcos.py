@@ -8,7 +8,6 @@ from .claims import ACCURACY, SPEARMAN, Claim, Criterion
 from .figures import MORCOS
 
 MLP, CONV, R50 = "mlp", "convnet11", "resnet50"
-RECALLED = "recalled, not confirmed"
 MOMENT = 0.1  # of the training's epochs: within it two moments count as the same, for want of a margin
 
 
