@@ -17,7 +17,7 @@ from .errors import UnitError
 from .progress import bar
 from .watching import Call, UnitDim, Watch
 
-CHUNK = 64  # samples whose activity is held in float64 at a time
+SAMPLES_AT_ONCE = 64  # samples whose activity is held in float64 at a time
 
 
 @dataclass
@@ -90,7 +90,7 @@ class _Moments(Watch):
     def see(self, call: Call) -> None:
         key = call.layer, call.number
         self.passes[key] += 1
-        for some in call.output.split(CHUNK):
+        for some in call.output.split(SAMPLES_AT_ONCE):
             activity = some.movedim(call.dim, 0).flatten(1)
             if key not in self.found:
                 zeros = torch.zeros(len(activity), dtype=torch.float64, device=activity.device)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .activations import NEVER_NEGATIVE, is_activation
 from .errors import ActivityError, SpecError, UnitError
 
-CHUNK = 2**20  # numbers of a half-precision map that are widened to float32 at a time
+WIDENED_AT_ONCE = 2**20  # numbers of a half-precision map that are widened to float32 at a time
 
 
 def spatial_mean(output: Tensor, unit_dim: int | None = None) -> Tensor:
@@ -51,7 +51,7 @@ def spatial_mean(output: Tensor, unit_dim: int | None = None) -> Tensor:
         output, dim = output.permute(0, 2, 3, 1), 3
     if dim == output.ndim - 1:
         output = output.flatten(1, -2)
-        samples = max(1, CHUNK // max(1, output[:1].numel()))
+        samples = max(1, WIDENED_AT_ONCE // max(1, output[:1].numel()))
         widened = output.dtype != dtype and output.device.type == "cpu" and len(output) > samples
         if widened and not (torch.is_grad_enabled() and output.requires_grad):
             # On a CPU torch widens the whole map before it sums: a copy for nothing, unless it stays in the cache.

@@ -29,8 +29,8 @@ from .contrasts import label
 from .errors import BookError
 from .papers.claims import reported, reported_change
 
-LARGEST = 1_500_000  # bytes of one explorer
-MOST = 160_000  # class means in it, some seven bytes each
+MOST_BYTES = 1_500_000  # bytes of one explorer
+MOST_MEANS = 160_000  # class means in it, some seven bytes each
 COLORS = {-1: "#3b7dd8", 0: "#808080", 1: "#d9503f"}  # by the sign of α; those of explorer.css
 Paper = Mapping[str, Mapping[float, float]]
 
@@ -47,7 +47,7 @@ def explorer(tables: Tables, *, model: str = "resnet20", seed: int | None = None
             accuracy from α = 0 by α. By default what the register of claims has for this network and its data.
 
     Raises:
-        BookError: the tables lack such runs or their units, or the data take more than `LARGEST` bytes.
+        BookError: the tables lack such runs or their units, or the data take more than `MOST_BYTES` bytes.
     """
     data = explorer_data(tables, model=model, seed=seed, paper=paper)
     style, script = ((files(__package__) / f"explorer.{kind}").read_text("utf-8") for kind in ("css", "js"))
@@ -57,9 +57,9 @@ def explorer(tables: Tables, *, model: str = "resnet20", seed: int | None = None
         f'<div class="alpha-explorer"><style>{style}</style><div class="drawing">{_fallback(data)}</div>'
         f'<script type="application/json">{embedded}</script></div><script>(() => {{\n{script}}})();</script>'
     )
-    if (size := len(page.encode())) > LARGEST:
+    if (size := len(page.encode())) > MOST_BYTES:
         sizes = f"{len(data['layers'])} layers, {len(data['classes'])} classes and {len(data['alphas'])} α"
-        raise BookError(f"model: {model!r} with {sizes} takes {size / 1e6:.1f} MB; {LARGEST / 1e6:g} MB are allowed")
+        raise BookError(f"model: {model!r} with {sizes} takes {size / 1e6:.1f} MB; {MOST_BYTES / 1e6:g} MB are allowed")
     return HTML(page)
 
 
@@ -69,7 +69,7 @@ def explorer_data(tables: Tables, *, model: str, seed: int | None = None, paper:
     Returns:
         `alphas`, ascending; `networks`, an entry an α (see `_networks`); `layers`, each with `si` and `mean` by α and
         unit and `responses` by α, unit and class; `every`, n where only every n-th unit of a layer is there, so that
-        the class means are not more than `MOST`; `paper`; `left_out`, α without units of this seed; and words.
+        the class means are not more than `MOST_MEANS`; `paper`; `left_out`, α without units of this seed; and words.
     """
     runs = _sweep(tables.runs, model)
     measured = runs[runs["run"].isin(tables.units["run"]) & runs["run"].isin(tables.responses["run"])]
@@ -80,7 +80,7 @@ def explorer_data(tables: Tables, *, model: str, seed: int | None = None, paper:
     own = measured[measured["seed"] == seed].sort_values("alpha")
     alphas, dataset = own["alpha"].tolist(), own["dataset"].iloc[0]
     units, responses = (frame[frame["run"].isin(own["run"])] for frame in (tables.units, tables.responses))
-    every = -(-len(responses) // MOST)
+    every = -(-len(responses) // MOST_MEANS)
     units, responses = (frame[frame["unit"] % every == 0] for frame in (units, responses))
     labels = sorted(set(responses["class"]))
     layers = []

@@ -28,7 +28,7 @@ MOST_FLIPS = 2**13  # all sign flips up to here, as many random ones beyond
 ROUNDING = 1e-12  # spreads below this share of the values are rounding
 TIE = 1e-9  # statistics closer than this share of their size are equal
 NEAR = math.sqrt(2)  # how far an index may be from the nearer of two runs that it is interpolated between, as a factor
-LARGEST = 0.999  # Fisher's z of a perfect correlation is infinite
+LARGEST_RHO = 0.999  # Fisher's z of a perfect correlation is infinite
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 
 def mean_correlation(values: ArrayLike) -> Estimate:
     """The average of one correlation a network, on Fisher's z."""
-    z = mean_of(np.arctanh(np.clip(present(values), -LARGEST, LARGEST)))
+    z = mean_of(np.arctanh(np.clip(present(values), -LARGEST_RHO, LARGEST_RHO)))
     return Estimate(math.tanh(z.mean), z.se, z.df, z.n, z.p, f"{z.method} of Fisher's z", fisher=True)
 
 
@@ -379,4 +379,4 @@ def slopes(runs: pd.DataFrame, value: str, by: str = "alpha") -> pd.Series:
 
 
 def _clip(correlation: float) -> float:
-    return max(-LARGEST, min(LARGEST, correlation))
+    return max(-LARGEST_RHO, min(LARGEST_RHO, correlation))

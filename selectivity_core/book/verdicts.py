@@ -11,8 +11,7 @@ import pandas as pd
 from ..errors import MissingRunsError
 from ..models import MODEL_NAMES
 from ..runs.profiles import find_profile
-from .contrasts import ACCURACY as TEST_ACCURACY
-from .contrasts import CONTRASTS, Finding
+from .contrasts import CONTRASTS, TEST_ACCURACY, Finding
 from .evidence import Evidence, NetworkRuns
 from .inference import LEVEL
 from .papers.claims import (
@@ -122,14 +121,14 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
     same_data = PAPER_DATA[claim.paper].get(model) == dataset
     if claim.schedule and scale.scaled_down:
         raise _Inapplicable("it is about the course of training, and the schedule here is not the paper's")
-    if not same_data and criterion.side is None:
+    if not same_data and criterion.sign is None:
         raise _Inapplicable("it gives a value on other data than these")
     if not same_data and claim.value is not None and claim.value.of == "level":
         claim = replace(claim, value=None)  # a level on other data has no size to compare
     settings = dict(criterion.settings)
     found = CONTRASTS[criterion.kind](network, **settings)
     training: Sequence[Finding | None] = [None] * len(found)
-    if found[0].points and settings.get("measure", TEST_ACCURACY) == TEST_ACCURACY and criterion.side is not None:
+    if found[0].points and settings.get("measure", TEST_ACCURACY) == TEST_ACCURACY and criterion.sign is not None:
         training = _training(claim, network, len(found))
     comparable = same_data and _comparable(model, dataset, runs)
     for finding, beside in zip(found, training, strict=True):
@@ -157,9 +156,9 @@ def _status(claim: Claim, finding: Finding, same_data: bool, comparable: bool) -
     criterion, estimate = claim.criterion, finding.estimate
     if math.isnan(estimate.se):
         return INCONCLUSIVE
-    if criterion.side is None:
+    if criterion.sign is None:
         return (REPRODUCED if comparable else SIZE_AGREES) if _size_agrees(claim, finding) else SIZE_DIFFERS
-    if criterion.side == 0:
+    if criterion.sign == 0:
         if estimate.inside(criterion.null - criterion.margin, criterion.null + criterion.margin):
             return NONE_AGREES
         low, high = estimate.interval(1 - 0.1 / finding.family)
@@ -168,18 +167,18 @@ def _status(claim: Claim, finding: Finding, same_data: bool, comparable: bool) -
     coverage = 1 - LEVEL / finding.family if finding.chosen else 1 - LEVEL
     low, high = estimate.interval(coverage)
     exact = math.isnan(estimate.p) or criterion.null != 0 or estimate.p < LEVEL
-    if (low > criterion.null if criterion.side > 0 else high < criterion.null) and exact and finding.met:
+    if (low > criterion.null if criterion.sign > 0 else high < criterion.null) and exact and finding.met:
         if claim.value is None:
             return SAME_SIGN
         if not _size_agrees(claim, finding):
             return SIZE_DIFFERS
         return REPRODUCED if comparable and _tight(claim, finding) else SIZE_AGREES
     # The sign-flip test can find a side where a few collapsed networks leave t's interval wide open.
-    right_side = estimate.p < LEVEL and estimate.mean * criterion.side > 0
+    right_side = estimate.p < LEVEL and estimate.mean * criterion.sign > 0
     if criterion.null == 0 and right_side and finding.met and not finding.chosen:
         return SAME_SIGN if claim.value is None else SIZE_AGREES if _size_agrees(claim, finding) else SIZE_DIFFERS
     low, high = estimate.interval(1 - LEVEL / finding.family)
-    if high < criterion.null if criterion.side > 0 else low > criterion.null:
+    if high < criterion.null if criterion.sign > 0 else low > criterion.null:
         return OPPOSITE
     margin = _margin(claim, finding)
     if margin and criterion.null == 0 and estimate.inside(-margin, margin):
@@ -197,7 +196,7 @@ def _margin(claim: Claim, finding: Finding) -> float:
 
 
 def _ours(claim: Claim, finding: Finding) -> float:
-    level = claim.value is not None and claim.value.of == "level" and claim.criterion.side is not None
+    level = claim.value is not None and claim.value.of == "level" and claim.criterion.sign is not None
     return finding.level if level else finding.estimate.mean
 
 
@@ -209,7 +208,7 @@ def _size_agrees(claim: Claim, finding: Finding) -> bool:
     low, high = finding.estimate.interval()
     low, high = low - finding.estimate.mean + ours, high - finding.estimate.mean + ours
     paper = value.number
-    sign = math.copysign(1.0, claim.criterion.side or 1)
+    sign = math.copysign(1.0, claim.criterion.sign or 1)
     if value.limit == "beyond" and (ours - paper) * sign >= 0:
         return True
     if value.limit == "within" and (ours - paper) * sign <= 0:
@@ -236,7 +235,7 @@ def _strength(verdict: Verdict) -> float:
     if finding is None or not finding.estimate.se > 0:
         return 0.0
     distance = (finding.estimate.mean - criterion.null) / finding.estimate.se
-    return distance * criterion.side if criterion.side else -abs(distance)
+    return distance * criterion.sign if criterion.sign else -abs(distance)
 
 
 def judge_all(profiles: Iterable[str], claims: Iterable[Claim] | None = None, **ask: object) -> list[Verdict]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .profiles import Bound
 
 # The rows of `off_axis_scores` that are kept: of a bound the start that was best on validation activity.
-KINDS = ("axis", "axis_shifted", "random", "bound", "bound_shuffled")
+BOUND_KINDS = ("axis", "axis_shifted", "random", "bound", "bound_shuffled")
 
 
 def bound_rows(runs: TrainedRuns, spec: RunSpec, layers: int = 0) -> pd.DataFrame:
@@ -51,7 +51,7 @@ def bound_rows(runs: TrainedRuns, spec: RunSpec, layers: int = 0) -> pd.DataFram
     for depth in spread(len(names), layers):
         layer = names[depth]
         scores = off_axis_scores(validation[layer], labels[0], test[layer], labels[1], seed=spec.seed)
-        for kind in KINDS:
+        for kind in BOUND_KINDS:
             rows.append({"layer": layer, "depth": depth, "kind": kind, "value": float(scores.units[kind].mean())})
     return pd.DataFrame(rows)
 

@@ -37,11 +37,11 @@ from .validation import (
     TABLES,
     copies_of,
     copies_problems,
+    equal_values,
     from_gzip,
     is_litter,
     joint_problems,
     printable,
-    same,
     table_problems,
     to_csv,
 )
@@ -267,7 +267,7 @@ def _told_apart(there: pd.DataFrame, ours: pd.DataFrame, replace: bool) -> tuple
     kept, replaced = set[str](), set[str]()
     for row in ours.to_dict("records"):
         other = known.get(row["run"])
-        if other is None or all(same(row[c], other[c]) for c in COLUMNS["runs"]):
+        if other is None or all(equal_values(row[c], other[c]) for c in COLUMNS["runs"]):
             continue
         stale = other["provenance_result_version"] != str(RESULT_VERSION)
         (replaced if replace or stale else kept).add(row["run"])

@@ -72,7 +72,7 @@ def _ranges() -> dict[str, tuple[float, float]]:
     return found
 
 
-RANGES = _ranges()
+COLUMN_RANGES = _ranges()
 
 
 def printable(text: object) -> str:
@@ -87,7 +87,7 @@ def is_litter(name: str) -> bool:
     return name.startswith(".") or name in LITTER
 
 
-def same(one: Any, other: Any) -> bool:
+def equal_values(one: Any, other: Any) -> bool:
     """Whether two values of a table are equal, or both missing."""
     return bool(one == other or (one != one and other != other))
 
@@ -169,7 +169,7 @@ def _disallowed(name: str, column: str, values: pd.Series) -> tuple[str, np.ndar
     if values.dtype.kind not in "biuf":
         return "a number", np.ones(len(values), bool)
     numbers, lacking = values.to_numpy(float), MAY_LACK.get(name, set(COLUMNS[name]))
-    low, high = RANGES.get(column, (-np.inf, np.inf))
+    low, high = COLUMN_RANGES.get(column, (-np.inf, np.inf))
     bad = (numbers < low - SLACK) | (numbers > high + SLACK)
     if column in KEYS[name] or column not in lacking:
         bad |= ~np.isfinite(numbers)
@@ -178,7 +178,7 @@ def _disallowed(name: str, column: str, values: pd.Series) -> tuple[str, np.ndar
     if column in WHOLE:
         bad |= np.isfinite(numbers) & (numbers % 1 != 0)
     kind = "a whole number" if column in WHOLE else "a number"
-    return (f"{kind} in [{low:g}, {high:g}]" if column in RANGES else kind), bad
+    return (f"{kind} in [{low:g}, {high:g}]" if column in COLUMN_RANGES else kind), bad
 
 
 def _is_allowed_text(value: object, column: str) -> bool:

@@ -34,7 +34,7 @@ def test_a_claim_names_what_exists(claim):
         # ResNet-50 on ImageNet, of Morcos et al., is not among the networks of this book's figures.
         assert model in figure.models or claim.id == "M004"
     assert claim.statement.endswith(".")
-    assert (claim.criterion.side == 0) == (claim.criterion.margin > 0)
+    assert (claim.criterion.sign == 0) == (claim.criterion.margin > 0)
 
 
 def test_every_contrast_is_some_claims():

@@ -8,7 +8,7 @@ accuracy.
 from collections.abc import Callable
 
 from . import alpha, areas, compared, distances, of_units
-from .finding import ACCURACY, Finding, label
+from .finding import TEST_ACCURACY, Finding, label
 
 Contrast = Callable[..., list[Finding]]
 CONTRASTS: dict[str, Contrast] = {
@@ -29,4 +29,4 @@ CONTRASTS: dict[str, Contrast] = {
     )
 }  # fmt: skip
 
-__all__ = ["ACCURACY", "CONTRASTS", "Contrast", "Finding", "label"]
+__all__ = ["CONTRASTS", "TEST_ACCURACY", "Contrast", "Finding", "label"]

@@ -12,7 +12,7 @@ import pandas as pd
 from ...errors import MissingRunsError
 from ..evidence import NetworkRuns
 from ..inference import LEVEL, NEAR, at_fold, differences, max_t, mean_of, slopes, spearman
-from .finding import ACCURACY, INF, Finding, by_alpha, in_range, label, needed, over_seeds, percent
+from .finding import INF, TEST_ACCURACY, Finding, by_alpha, in_range, label, needed, over_seeds, percent
 
 
 def _against_baseline(on: NetworkRuns, measure: str) -> dict[float, Finding]:
@@ -33,7 +33,7 @@ def _against_baseline(on: NetworkRuns, measure: str) -> dict[float, Finding]:
     }  # fmt: skip
 
 
-def effect_at(on: NetworkRuns, *, alpha: float, measure: str = ACCURACY) -> list[Finding]:
+def effect_at(on: NetworkRuns, *, alpha: float, measure: str = TEST_ACCURACY) -> list[Finding]:
     """What one α changes against α = 0."""
     found = _against_baseline(on, measure)
     if alpha not in found:
@@ -43,7 +43,7 @@ def effect_at(on: NetworkRuns, *, alpha: float, measure: str = ACCURACY) -> list
 
 def every(
     on: NetworkRuns, *, low: float = -INF, high: float = INF,
-    but: tuple[float, float] = (INF, -INF), measure: str = ACCURACY,
+    but: tuple[float, float] = (INF, -INF), measure: str = TEST_ACCURACY,
 ) -> list[Finding]:  # fmt: skip
     """What each α ≠ 0 from `low` to `high`, those from `but[0]` to `but[1]` left out, changes against α = 0."""
     found = _against_baseline(on, measure)
@@ -53,7 +53,7 @@ def every(
     return needed(chosen, low, high)
 
 
-def best(on: NetworkRuns, *, low: float, high: float, measure: str = ACCURACY) -> list[Finding]:
+def best(on: NetworkRuns, *, low: float, high: float, measure: str = TEST_ACCURACY) -> list[Finding]:
     """What the α ≠ 0 from `low` to `high` with the highest mean validation accuracy changes against α = 0."""
     chosen = in_range(on.values("validation_accuracy"), low, high)
     chosen = chosen[chosen["alpha"] != 0]
@@ -65,7 +65,7 @@ def best(on: NetworkRuns, *, low: float, high: float, measure: str = ACCURACY) -
     return [replace(found, family=len(means), chosen=True)]
 
 
-def first_effect(on: NetworkRuns, *, alpha: float, measure: str = ACCURACY) -> list[Finding]:
+def first_effect(on: NetworkRuns, *, alpha: float, measure: str = TEST_ACCURACY) -> list[Finding]:
     """What an α changes; met where no milder α of its sign has a change at the corrected level."""
     found = _against_baseline(on, measure)
     if alpha not in found:
@@ -117,7 +117,7 @@ def ratio_at(on: NetworkRuns, *, alpha: float) -> list[Finding]:
     return [Finding(mean_of((cells[alpha] / cells[0.0]).dropna(), null=1.0), f"α = {label(alpha)} over α = 0")]
 
 
-def trend(on: NetworkRuns, *, low: float = -INF, high: float = INF, measure: str = ACCURACY) -> list[Finding]:
+def trend(on: NetworkRuns, *, low: float = -INF, high: float = INF, measure: str = TEST_ACCURACY) -> list[Finding]:
     """The mean change from one α that was run to the next, in the order of α: a least-squares slope a seed.
 
     A range that holds both signs is judged on either side, each with the baseline. A single step is no trend.
@@ -170,7 +170,7 @@ def rank_with_alpha(on: NetworkRuns, *, measure: str, low: float = -INF) -> list
 # Lowering against raising at equal |α|.
 
 
-def signs_at(on: NetworkRuns, *, size: float, measure: str = ACCURACY) -> list[Finding]:
+def signs_at(on: NetworkRuns, *, size: float, measure: str = TEST_ACCURACY) -> list[Finding]:
     """α = −size less α = size, paired by seed."""
     cells = by_alpha(on.values(measure))
     if size not in cells or -size not in cells or not (cells[-size] - cells[size]).notna().any():
@@ -178,7 +178,7 @@ def signs_at(on: NetworkRuns, *, size: float, measure: str = ACCURACY) -> list[F
     return [Finding(mean_of(cells[-size] - cells[size]), f"|α| = {size:g}", percent(measure))]
 
 
-def signs_averaged(on: NetworkRuns, *, measure: str = ACCURACY) -> list[Finding]:
+def signs_averaged(on: NetworkRuns, *, measure: str = TEST_ACCURACY) -> list[Finding]:
     """α < 0 less α > 0 at equal |α|, averaged over all sizes that were run; one value a seed."""
     cells = by_alpha(on.values(measure))
     sizes = [a for a in cells.columns if a > 0 and -a in cells.columns]
@@ -191,7 +191,7 @@ def signs_averaged(on: NetworkRuns, *, measure: str = ACCURACY) -> list[Finding]
 # Selectivity: what lowering it costs, and what goes with it.
 
 
-def cost_at_reduction(on: NetworkRuns, *, factor: float, measure: str = ACCURACY) -> list[Finding]:
+def cost_at_reduction(on: NetworkRuns, *, factor: float, measure: str = TEST_ACCURACY) -> list[Finding]:
     """What a measure changes where the mean index is cut `factor`-fold, interpolated between α that bracket it.
 
     Args:

@@ -10,7 +10,7 @@ from ...errors import MissingRunsError
 from ..evidence import NetworkRuns
 from ..inference import differences, mean_of, slopes, spearman, unpaired
 from .alpha import effect_at
-from .finding import ACCURACY, INF, Finding, by_alpha, in_range, label, needed, over_seeds, percent
+from .finding import INF, TEST_ACCURACY, Finding, by_alpha, in_range, label, needed, over_seeds, percent
 
 
 def beyond_only(on: NetworkRuns, *, measure: str, alpha: float, share: float) -> list[Finding]:
@@ -73,7 +73,7 @@ def slopes_against(
 
 def early_less_late(
     on: NetworkRuns, *, late: str, low: float = -INF, high: float = INF,
-    measure: str = ACCURACY,
+    measure: str = TEST_ACCURACY,
 ) -> list[Finding]:  # fmt: skip
     """A measure with the regulariser on the first layers less that with it on the last, averaged over common α ≠ 0."""
     cells = [by_alpha(in_range(runs.values(measure), low, high)) for runs in (on, on.other(late))]
@@ -86,10 +86,10 @@ def early_less_late(
 
 def same_shape(on: NetworkRuns, *, parts: tuple[tuple[str, ...], ...], whole: Mapping[str, str]) -> list[Finding]:
     """Spearman's correlation over α of accuracy under a layer restriction and without one, averaged over seeds."""
-    free = on.other(whole[on.model]).values(ACCURACY)[["alpha", "seed", "value"]]
+    free = on.other(whole[on.model]).values(TEST_ACCURACY)[["alpha", "seed", "value"]]
     found = []
     for figures in parts:
-        own = pd.concat([on.other(name).values(ACCURACY) for name in figures]).drop_duplicates("run")
+        own = pd.concat([on.other(name).values(TEST_ACCURACY) for name in figures]).drop_duplicates("run")
         both = own[["alpha", "seed", "value"]].merge(free, on=["alpha", "seed"], suffixes=("", "_whole"))
         rho = [spearman(rows["value"], rows["value_whole"]) for _, rows in both.groupby("seed") if len(rows) > 2]
         layers = str(on.other(figures[0]).of_figure.figure.setting["layers"])
@@ -105,7 +105,7 @@ def leaky_dead(on: NetworkRuns) -> list[Finding]:
     return needed(found, 0, INF)
 
 
-def leaky_recovery(on: NetworkRuns, *, measure: str = ACCURACY) -> list[Finding]:
+def leaky_recovery(on: NetworkRuns, *, measure: str = TEST_ACCURACY) -> list[Finding]:
     """How much less accuracy falls from α = 0 with a leaky rectifier than with ReLU, for every slope and α > 0."""
     rows = on.values(measure)
     falls = {name: differences(own, "value") for name, own in rows.groupby("activation") if (own["alpha"] == 0).any()}

@@ -17,14 +17,14 @@ from ..representations import by_layer, distances, in_form, permutation_p
 from .alpha import slope
 from .finding import INF, Finding, in_range, label, needed
 
-JUDGED = "textbook, averaged"  # the form of the distance that judges
+JUDGED_FORM = "textbook, averaged"  # the form of the distance that judges
 
 
 def _pairs(on: NetworkRuns) -> pd.DataFrame:
     found = distances(on.of_figure.tables.pairs, on.runs())
     if not len(found):
         raise MissingRunsError(f"no distance between networks of {on.model} has been worked out")
-    return in_form(found, JUDGED)
+    return in_form(found, JUDGED_FORM)
 
 
 def _excess(table: pd.DataFrame, alpha: float) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 from ...errors import MissingRunsError
 from ..inference import Estimate, mean_correlation
 
-ACCURACY = "test_accuracy"
+TEST_ACCURACY = "test_accuracy"
 INF = math.inf
 
 

@@ -27,7 +27,7 @@ PAPER_DATA: dict[str, dict[str, str]] = {
 PAPER_ACCURACY: dict[tuple[str, str], float] = {("resnet18", "tiny-imagenet"): 0.5157, ("resnet20", "cifar10"): 0.9125}
 COMPARABLE = 0.03  # a baseline this close to the paper's counts as trained to comparable accuracy
 
-# about: ours within the margin of the paper's value; beyond: or past it on the claimed side; within: or short of it.
+# about: ours within the margin of the paper's value; beyond: or past it as claimed; within: or short of it.
 Limit = Literal["about", "beyond", "within"]
 
 
@@ -37,7 +37,7 @@ class Criterion:
 
     Attributes:
         kind: the contrast, a key of `contrasts.CONTRASTS`.
-        side: 1 where the claim says that the estimate lies above `null`, −1 below; 0 where it says that there is no
+        sign: 1 where the claim says that the estimate lies above `null`, −1 below; 0 where it says that there is no
             difference (the 90 % interval must lie within `margin` of `null`); None where it only gives a value.
         settings: the contrast's parameters.
         null: what the estimate is held against.
@@ -45,10 +45,20 @@ class Criterion:
     """
 
     kind: str
-    side: Literal[1, -1, 0] | None
+    sign: Literal[1, -1, 0] | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     null: float = 0.0
     margin: float = 0.0
+
+
+def by(kind: str, sign: Any, null: float = 0.0, **settings: Any) -> Criterion:
+    """A criterion of a direction, or of a value alone."""
+    return Criterion(kind, sign, settings, null)
+
+
+def same(kind: str, margin: float, null: float = 0.0, **settings: Any) -> Criterion:
+    """A criterion of no difference."""
+    return Criterion(kind, 0, settings, null, margin)
 
 
 @dataclass(frozen=True)

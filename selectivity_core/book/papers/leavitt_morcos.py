@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from .claims import ACCURACY, INDEX, RATIO, SPEARMAN, Claim, Criterion, Value
+from .claims import ACCURACY, INDEX, RATIO, SPEARMAN, Claim, Criterion, Value, by, same
 from .figures import LEAVITT_MORCOS
 
 R18, R20, R50, VGG = "resnet18", "resnet20", "resnet50", "vgg16"
@@ -20,16 +20,6 @@ def claim(
     """A claim of this paper."""
     several = (models,) if isinstance(models, str) else models
     return Claim(name, LEAVITT_MORCOS, figure, several, statement, criterion, **more)
-
-
-def by(kind: str, side: Any, null: float = 0.0, **settings: Any) -> Criterion:
-    """A criterion of a direction, or of a value alone."""
-    return Criterion(kind, side, settings, null)
-
-
-def same(kind: str, margin: float, null: float = 0.0, **settings: Any) -> Criterion:
-    """A criterion of no difference."""
-    return Criterion(kind, 0, settings, null, margin)
 
 
 def index_at(number: float, half: float, natural: float) -> Value:
