@@ -29,7 +29,7 @@ from .contrasts import label
 from .errors import BookError
 from .papers.claims import reported, reported_change
 
-EXPLORER_BYTES = 1_500_000  # bytes of one explorer
+LARGEST = 1_500_000  # bytes of one explorer
 MOST_MEANS = 160_000  # class means in it, some seven bytes each
 COLORS = {-1: "#3b7dd8", 0: "#808080", 1: "#d9503f"}  # by the sign of α; those of explorer.css
 Paper = Mapping[str, Mapping[float, float]]
@@ -47,7 +47,7 @@ def explorer(tables: Tables, *, model: str = "resnet20", seed: int | None = None
             accuracy from α = 0 by α. By default what the register of claims has for this network and its data.
 
     Raises:
-        BookError: the tables lack such runs or their units, or the data take more than `EXPLORER_BYTES` bytes.
+        BookError: the tables lack such runs or their units, or the data take more than `LARGEST` bytes.
     """
     data = explorer_data(tables, model=model, seed=seed, paper=paper)
     style, script = ((files(__package__) / f"explorer.{kind}").read_text("utf-8") for kind in ("css", "js"))
@@ -57,9 +57,9 @@ def explorer(tables: Tables, *, model: str = "resnet20", seed: int | None = None
         f'<div class="alpha-explorer"><style>{style}</style><div class="drawing">{_fallback(data)}</div>'
         f'<script type="application/json">{embedded}</script></div><script>(() => {{\n{script}}})();</script>'
     )
-    if (size := len(page.encode())) > EXPLORER_BYTES:
+    if (size := len(page.encode())) > LARGEST:
         sizes = f"{len(data['layers'])} layers, {len(data['classes'])} classes and {len(data['alphas'])} α"
-        raise BookError(f"model: {model!r} with {sizes} takes {size / 1e6:.1f} MB; {EXPLORER_BYTES / 1e6:g} MB are allowed")
+        raise BookError(f"model: {model!r} with {sizes} takes {size / 1e6:.1f} MB; {LARGEST / 1e6:g} MB are allowed")
     return HTML(page)
 
 

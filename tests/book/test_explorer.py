@@ -173,7 +173,7 @@ def test_the_kept_runs_fit_and_say_what_the_tables_say(profile):
 
 
 def test_too_much_data_is_refused(monkeypatch):
-    monkeypatch.setattr(module, "EXPLORER_BYTES", 10_000)
+    monkeypatch.setattr(module, "LARGEST", 10_000)
     with pytest.raises(
         BookError, match=r"'resnet20' with 2 layers, 3 classes and 3 α takes .* MB; 0.01 MB are allowed"
     ):
