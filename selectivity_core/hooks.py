@@ -73,7 +73,8 @@ def in_checkpoint(*, blind: bool = False) -> bool:
     frame: Any = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_qualname
-        if name.startswith("CheckpointFunction.") or (name == "checkpoint" and not blind and _is_torchs(frame)):
+        of_torch = name == "checkpoint" and frame.f_globals.get("__name__") == "torch.utils.checkpoint"
+        if name.startswith("CheckpointFunction.") or (of_torch and not blind):
             return True
         frame = frame.f_back
     return False
@@ -87,10 +88,6 @@ def batched(tensor: Tensor) -> bool:
             return True
         tensor = functions.get_unwrapped(tensor)
     return False
-
-
-def _is_torchs(frame: Any) -> bool:
-    return frame.f_globals.get("__name__") == "torch.utils.checkpoint"
 
 
 def tensors_of(output: object, depth: int = 4) -> list[Tensor]:
