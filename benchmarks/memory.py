@@ -46,7 +46,7 @@ def peak() -> int:
 
 def tables(layers: int) -> int:
     """Bytes by which unit tables of `layers` layers raise this process's peak."""
-    from selectivity_core.measuring import measured_units
+    from selectivity_core.evaluation import measured_units
 
     from .images import generated
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from selectivity_core import build_model, profile
-from selectivity_core.measuring import measured_units, score
+from selectivity_core.evaluation import measured_units, score
 
 from .images import generated
 from .timing import Paired, compare

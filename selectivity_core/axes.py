@@ -59,7 +59,7 @@ MOVING = {  # functions that put a dimension in another order: which argument na
     "msort": (1, 0), "topk": (2, -1), "take_along_dim": (2, 0), "cumsum": (1, 0),
 }  # fmt: skip
 RESHAPED = {"view", "reshape", "flatten", "unflatten", "squeeze", "view_as", "reshape_as", "unsafe_view", "ravel"}
-MOST = 10_000  # tensors known at a time, before those that are gone are thrown out
+MOST_TENSORS = 10_000  # tensors known at a time, before those that are gone are thrown out
 SIZES = (2, 3, 5, 7, 11, 13, 17, 19)
 
 
@@ -128,7 +128,7 @@ class Axes(TorchFunctionMode):
         """Takes down what a tensor's dimensions hold."""
         if axes is not None and len(axes) == tensor.ndim:
             self._known[id(tensor)] = weakref.ref(tensor), axes
-            if len(self._known) > MOST:  # a long body without a pass of its own
+            if len(self._known) > MOST_TENSORS:  # a long body without a pass of its own
                 self._known = {key: value for key, value in self._known.items() if value[0]() is not None}
         else:
             self._known.pop(id(tensor), None)

@@ -286,7 +286,8 @@ class ClassMeans:
 def precision(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray, *, n: int | None = None) -> Tensor:
     """Share of the commonest class among the samples that drive a unit most (Leavitt & Morcos, A.13).
 
-    Samples tied at the cut count by their expected share, so that nothing is drawn at random.
+    Samples tied at the cut count by their expected share, so that nothing is drawn at random. `RunSpec.precision` is
+    another thing, the precision of a network's arithmetic.
 
     Args:
         activity: (samples, units) or (samples, units, H, W).

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from .axes import Axes, Memory
 from .errors import ActivityError, UnitError
+from .hooks import Hook, in_checkpoint, tensors_of, uncompiled
 from .units import Units, spatial_mean, unit_layers
-from .watching import Call, Hook, UnitDim, Watch, in_checkpoint, tensors_of, uncompiled
+from .watching import Call, UnitDim, Watch
 
 EXPLICITLY = "run the model as `with regularizer: logits = model(x)`"
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from .errors import UnitError
 from .models import UnitNetwork
-from .units import modules_of
-from .watching import Call, UnitDim, Watch, for_call, split_name
+from .units import modules_of, split_name
+from .watching import Call, UnitDim, Watch, for_call
 
 PerUnit = Tensor | np.ndarray | Sequence[float]
 Numbers = Tensor | np.ndarray | Sequence[int]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from .data import Dataset, load
+from .evaluation import layer_table, measured_units
 from .machine import choose_device, provenance
-from .measuring import layer_table, measured_units
 from .progress import bar
 from .spec import RunSpec
 from .tables import COLUMNS, RUN_NUMBERS, Tables

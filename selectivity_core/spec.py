@@ -62,7 +62,7 @@ class RunSpec:
         train_size: training images; validation images come on top.
         augment: random flips and crops.
         estimate: how the index is estimated on a batch; see `SelectivityRegularizer`.
-        precision: of the network's arithmetic; indices are computed in float32 either way.
+        precision: of the network's arithmetic (not the index `precision`); indices are computed in float32 either way.
         threads: CPU threads of the run (another number can round differently).
         schedule: "steps" drops the rate at the milestones; "onecycle" raises it linearly from 0 to `lr` over the first
             fifth of the steps and lowers it linearly to 0 over the rest.

@@ -63,7 +63,7 @@ class Tables:
     """Tidy tables, a DataFrame each; `run` is the spec's id.
 
     Attributes:
-        runs: a row a run: spec fields, status ("complete" or "diverged"), figures at the best epoch and the last.
+        runs: a row a run: spec fields, status ("complete" or "diverged"), numbers at the best epoch and the last.
         history: a row an epoch (0 is the initialisation).
         layers, units, responses: measured on the test set with the best epoch's weights.
         pairs: distances between two runs' layers.

@@ -17,15 +17,15 @@ from torch import Tensor
 from .arithmetic import arithmetic, standard
 from .data import Dataset, batch, split
 from .errors import SpecError
+from .evaluation import Score, score, test_set_pass
 from .machine import choose_device
-from .measuring import Score, score, test_pass
 from .models import UnitNetwork, network_of
 from .regularizer import SelectivityRegularizer
 from .seeds import generator, seed_for
 from .spec import RunSpec
 
 if TYPE_CHECKING:
-    from .measuring import TestPass
+    from .evaluation import TestSetPass
 
 # Raised by hand when a change makes the same spec give other numbers; runs of another version count as stale.
 RESULT_VERSION = 1
@@ -265,14 +265,14 @@ class Trainer:
         images, labels = self.dataset.images[self.validation], self.dataset.labels[self.validation]
         return score(self.model, self.dataset, images, labels, self.spec.precision)
 
-    def train_score(self, most: int = 10_000) -> Score:
-        """Accuracy and loss on (the first `most` of) the training images, unaugmented, with the labels trained on."""
-        images, labels = self.dataset.images[self.train_index[:most]], self.train_labels[:most]
+    def train_score(self) -> Score:
+        """Accuracy and loss on (the first 10,000 of) the training images, unaugmented, with the labels trained on."""
+        images, labels = self.dataset.images[self.train_index[:10_000]], self.train_labels[:10_000]
         return score(self.model, self.dataset, images, labels, self.spec.precision)
 
     def _note_epoch(self, epoch: int) -> None:
         validation = self.validate()
-        tested = test_pass(self.model, self.dataset, self.spec.precision)
+        tested = test_set_pass(self.model, self.dataset, self.spec.precision)
         seen = self.spec.train_size if self.steps_per_epoch * self.spec.batch_size >= self.spec.train_size else (
             self.steps_per_epoch * self.spec.batch_size
         )  # fmt: skip
@@ -290,7 +290,7 @@ class Trainer:
         if epoch:
             self.best.offer(epoch, validation, self.model)
 
-    def _count_switches(self, tested: TestPass) -> None:
+    def _count_switches(self, tested: TestSetPass) -> None:
         """Changes of preferred class between consecutive epochs; dead units have none (A.16)."""
         if not len(self.preferred):
             self.switches = torch.zeros_like(tested.preferred)

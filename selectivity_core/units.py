@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .activations import NEVER_NEGATIVE, is_activation
 from .errors import ActivityError, SpecError, UnitError
 
-CHUNK = 2**20  # numbers of a half-precision map that are widened to float32 at a time
+WIDENED_AT_ONCE = 2**20  # numbers of a half-precision map that are widened to float32 at a time
 
 
 def spatial_mean(output: Tensor, unit_dim: int | None = None) -> Tensor:
@@ -51,7 +51,7 @@ def spatial_mean(output: Tensor, unit_dim: int | None = None) -> Tensor:
         output, dim = output.permute(0, 2, 3, 1), 3
     if dim == output.ndim - 1:
         output = output.flatten(1, -2)
-        samples = max(1, CHUNK // max(1, output[:1].numel()))
+        samples = max(1, WIDENED_AT_ONCE // max(1, output[:1].numel()))
         widened = output.dtype != dtype and output.device.type == "cpu" and len(output) > samples
         if widened and not (torch.is_grad_enabled() and output.requires_grad):
             # On a CPU torch widens the whole map before it sums: a copy for nothing, unless it stays in the cache.
@@ -251,53 +251,7 @@ def split_name(name: str, modules: Mapping[str, nn.Module]) -> tuple[str, int | 
     raise UnitError(f"layer {name!r}: the model has no such module; it has {shortened(modules)}")
 
 
-def shortened(names: Iterable[str], most: int = 12) -> str:
+def shortened(names: Iterable[str]) -> str:
     """The first few names, quoted, and how many more there are."""
     shown = [repr(n) for n in names if n]
-    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
-
-
-IMAGES_AT_ONCE = 64  # samples at a time: their maps are still in the processor's cache when they are read again
-
-
-def active_share(output: Tensor) -> Tensor:
-    """(samples, units) float32 share of positions where a unit's output is above zero.
-
-    A positive floating-point number is a positive integer too when its bits are read as one; counting in short
-    integers is several times faster than averaging truth values.
-
-    Args:
-        output: (samples, units) or (samples, units, H, W), finite, of 16 or 32 bits a number.
-    """
-    bits = output.view(torch.int16 if output.element_size() == 2 else torch.int32).clamp(0, 1)
-    if output.ndim == 2:
-        return bits.float()
-    samples, units, height, width = output.shape
-    if output.is_contiguous(memory_format=torch.channels_last):  # whole rows first: they are long
-        rows = bits.permute(0, 2, 3, 1).reshape(samples, height, width * units)
-        count = rows.sum(1, dtype=bits.dtype).view(samples, width, units).sum(1, dtype=torch.float32)
-    else:
-        count = bits.sum((2, 3), dtype=torch.float32)
-    return count / (height * width)
-
-
-class LayerActivity:
-    """One layer's activity, gathered batch by batch as a forward hook."""
-
-    def __init__(self) -> None:
-        self._means: list[Tensor] = []
-        self._shares: list[Tensor] = []
-
-    def __call__(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
-        """Takes a batch's output (samples, units) or (samples, units, H, W)."""
-        for some in output.split(IMAGES_AT_ONCE):
-            self._means.append(spatial_mean(some))
-            self._shares.append(active_share(some))
-
-    def means(self) -> Tensor:
-        """(samples, units) spatial means of all batches so far, on the CPU."""
-        return torch.cat(self._means).cpu()
-
-    def shares(self) -> Tensor:
-        """(samples, units) shares of active positions of all batches so far, on the CPU."""
-        return torch.cat(self._shares).cpu()
+    return ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -20,7 +19,8 @@ from torch import Tensor, nn
 from .activations import is_activation
 from .axes import PICKED, POSITIONS, ROWS, UNITS, UNKNOWN, Axes
 from .errors import ActivityError, PartialUnits, UnitError
-from .units import Units, modules_of, of_weights, shortened, spatial_mean, split_name, unit_layers
+from .hooks import Hook, batched, call_of, in_checkpoint, tensors_of
+from .units import Units, modules_of, of_weights, shortened, split_name, unit_layers
 
 UnitDim = int | Mapping[str, int] | None
 T = TypeVar("T")
@@ -48,59 +48,6 @@ class Call:
 def for_call(given: Mapping[str, T], layer: str, number: int) -> T | None:
     """What a mapping has for one use of a layer ("name:1"), or else for the layer ("name")."""
     return given.get(f"{layer}:{number}", given.get(layer))
-
-
-def uncompiled(function: Callable[..., T]) -> Callable[..., T]:
-    """The function, run as it is where a compiled model calls it."""
-    try:  # a reason is shown under fullgraph=True; torch below 2.7 takes none
-        return torch.compiler.disable(function, reason="selectivity_core reads layers uncompiled; leave fullgraph off")
-    except TypeError:
-        return torch.compiler.disable(function)
-
-
-class _ScriptedHook(UnitError, AttributeError):
-    """An `AttributeError`, so that a hook has no name for anyone who can do without."""
-
-
-class Hook:
-    """Calls a method of its owner while that lives. A copied or pickled model carries one without an owner."""
-
-    def __init__(self, method: Callable[..., Any] | None = None, *first: object, compiled: bool = False) -> None:
-        self._method = None if method is None else weakref.WeakMethod(method)
-        self._first = first
-        # A compiled model calls it as it is, rather than having it traced.
-        self._run = uncompiled(self._call) if compiled else self._call
-
-    def __call__(self, *given: Any) -> Any:
-        """As a hook of a module, whose copies it leaves at their first pass."""
-        return self._run(*given)
-
-    def _call(self, *given: Any) -> Any:
-        method = None if self._method is None else self._method()
-        if method is not None:
-            return method(*self._first, *given)
-        if given and isinstance(given[0], nn.Module):
-            for name in ("_forward_hooks", "_forward_pre_hooks"):
-                for key in [key for key, hook in getattr(given[0], name).items() if hook is self]:
-                    for kept in (name, f"{name}_with_kwargs", f"{name}_always_called"):
-                        getattr(given[0], kept, {}).pop(key, None)
-        return None
-
-    @property
-    def __name__(self) -> str:
-        """Asked for by `torch.jit.script`, which would go on to compile it."""
-        raise _ScriptedHook(
-            "torch.jit.script: the model has hooks of this package, which cannot be compiled; take them away first, as "
-            "with remove() (a copy of the model loses them in its first pass)"
-        )
-
-    @property
-    def gone(self) -> bool:
-        """Whether it has no owner that lives."""
-        return self._method is None or self._method() is None
-
-    def __reduce__(self) -> tuple[type, tuple[()]]:
-        return Hook, ()
 
 
 class Watch:
@@ -221,7 +168,7 @@ class Watch:
         self._depth += 1
         if self._depth == 1:
             self._gradients = torch.is_grad_enabled() or in_checkpoint(blind=True)
-            self._frame = _call_of(self.model)
+            self._frame = call_of(self.model)
             self._numbers.clear()
             self.began()
             self._axes.begin([*args, *kwargs.values()])
@@ -270,7 +217,7 @@ class Watch:
         Raises:
             ActivityError: under `torch.vmap`; or of a layer that is changed and computed once more for its gradient.
         """
-        if not self.changes and _batched(output):
+        if not self.changes and batched(output):
             raise ActivityError(f"layer {layer!r}: it ran under torch.vmap, which hides samples; run the model without")
         if self.changes and (self._gradients if self._depth else torch.is_grad_enabled()) and in_checkpoint():
             raise ActivityError(
@@ -362,51 +309,6 @@ class Watch:
             )
 
 
-def in_checkpoint(*, blind: bool = False) -> bool:
-    """Whether the code runs in an activation checkpoint, or in one that has no gradients (use_reentrant=True)."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_qualname
-        if name.startswith("CheckpointFunction.") or (name == "checkpoint" and not blind and _is_torchs(frame)):
-            return True
-        frame = frame.f_back
-    return False
-
-
-def _batched(tensor: Tensor) -> bool:
-    functions = torch._C._functorch
-    while functions.is_functorch_wrapped_tensor(tensor):
-        if functions.is_batchedtensor(tensor):
-            return True
-        tensor = functions.get_unwrapped(tensor)
-    return False
-
-
-def _is_torchs(frame: Any) -> bool:
-    return frame.f_globals.get("__name__") == "torch.utils.checkpoint"
-
-
-def tensors_of(output: object, depth: int = 4) -> list[Tensor]:
-    """The tensors of what a model returned: one, or those in tuples, dictionaries and objects."""
-    if isinstance(output, Tensor):
-        return [output]
-    if isinstance(output, Mapping):
-        output = list(output.values())
-    elif not isinstance(output, tuple | list):
-        output = list(getattr(output, "__dict__", {}).values())
-    return [t for part in output for t in tensors_of(part, depth - 1)] if depth else []
-
-
-def _call_of(model: nn.Module) -> Any:
-    """The frame of a call of the model that is in progress."""
-    frame: Any = sys._getframe(1)
-    while frame is not None and not (
-        frame.f_code is nn.Module._call_impl.__code__ and frame.f_locals.get("self") is model
-    ):
-        frame = frame.f_back
-    return frame
-
-
 def _checked_dim(given: UnitDim, modules: Mapping[str, nn.Module]) -> UnitDim:
     for name, dim in given.items() if isinstance(given, Mapping) else [("", given)]:
         if name:
@@ -415,54 +317,3 @@ def _checked_dim(given: UnitDim, modules: Mapping[str, nn.Module]) -> UnitDim:
             of = f" for layer {name!r}" if name else ""
             raise UnitError(f"unit_dim: {dim!r} given{of}; a dimension other than 0, the samples', is needed")
     return given
-
-
-class _Recorder(Watch):
-    per_sample = True
-
-    def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim, maps: bool) -> None:
-        super().__init__(model, layers, unit_dim)
-        self.maps, self.found = maps, dict[str, Tensor]()
-        self._uses = dict[tuple[str, int], Tensor]()
-
-    def began(self) -> None:
-        self.found.clear()
-        self._uses.clear()
-
-    def see(self, call: Call) -> None:
-        output = call.output.detach()
-        self._uses[call.layer, call.number] = output.clone() if self.maps else spatial_mean(output, call.dim)
-        self.found.clear()
-        self.found.update(self.named(self._uses))
-
-
-@contextmanager
-def record(
-    model: nn.Module, layers: str | Sequence[str] = "all", *, maps: bool = False, unit_dim: UnitDim = None
-) -> Iterator[dict[str, Tensor]]:
-    """Collects the units' activity of the latest forward pass, in copies that nothing later changes.
-
-    A module that the pass uses several times has an entry for each use, "name:0", "name:1" and so on. A pass is a call
-    of the model; what runs outside one, such as a part of it, is taken to be of one pass.
-
-    Args:
-        model: any module.
-        layers: as for `unit_layers`.
-        maps: keep whole outputs, such as (samples, units, H, W), rather than spatial means (samples, units).
-        unit_dim: the dimension of the units in outputs with more than two, for all layers or as layer -> dimension;
-            by default it is told by what produces them: 1 behind a convolution or batch norm, the last behind a
-            linear layer, layer norm or embedding.
-
-    Yields:
-        name -> activity; filled by each pass, detached.
-
-    Raises:
-        UnitError: a layer that the model lacks, or no layer at all; a ScriptModule; in a pass, units whose dimension
-            cannot be told, samples that are not all in dimension 0 in their order, outputs that are no plain tensor.
-        ActivityError: in a pass, outputs of fewer than two dimensions or of complex numbers; a pass under torch.vmap.
-
-    Warns:
-        PartialUnits: after the first pass, activations that no activation module holds.
-    """
-    with _Recorder(model, layers, unit_dim, maps) as recorder:
-        yield recorder.found

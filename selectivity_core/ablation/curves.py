@@ -17,7 +17,7 @@ from ..watching import UnitDim
 from .fast import ChainEvaluator
 from .inputs import checked_pairs
 from .masked import BATCH, Evaluator, MaskedEvaluator, right
-from .numbering import Numbering, Value, number_units
+from .numbering import AblationValue, Numbering, number_units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def cumulative_ablation(
     *,
     layers: str | Sequence[str],
     orderings: int | Sequence[Sequence[int]] | np.ndarray | Tensor,
-    value: Value = "zero",
+    value: AblationValue = "zero",
     unit_dim: UnitDim = None,
 ) -> pd.DataFrame:
     """Accuracy as units are ablated after their non-linearity, one more at each step (Morcos et al. 2018, 2.2).

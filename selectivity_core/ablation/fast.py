@@ -240,7 +240,7 @@ class ChainEvaluator:
     def _state(self, mask: Tensor) -> State:
         """The chain under a mask (all units,), computed as the network does."""
         ablated = [torch.zeros(size, dtype=torch.bool) for size in self.sizes]
-        for k, of_layer in zip(self.layers, self.numbering.by_layer(mask).values(), strict=True):
+        for k, of_layer in zip(self.layers, self.numbering.per_layer(mask).values(), strict=True):
             ablated[k] = of_layer
         inputs, activity = [self.activity], self.activity
         for k, link in enumerate(self.links):

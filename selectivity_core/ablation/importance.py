@@ -16,7 +16,7 @@ from ..watching import UnitDim
 from .curves import evaluator
 from .inputs import checked_pairs
 from .masked import BATCH, plainly_right, right, settled
-from .numbering import Value, number_units
+from .numbering import AblationValue, number_units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def unit_importance(
     labels: Tensor | np.ndarray,
     *,
     layers: str | Sequence[str],
-    value: Value = "zero",
+    value: AblationValue = "zero",
     unit_dim: UnitDim = None,
 ) -> pd.DataFrame:
     """Accuracy and loss with each unit alone ablated after its non-linearity.

@@ -154,7 +154,7 @@ class MaskedEvaluator:
     def _logits(self, masks: Tensor) -> Tensor:
         """(masks, samples, classes), all masks in one pass: the samples once for each mask."""
         count, samples = len(masks), len(self.entering)
-        with changing(self.model, self.numbering.by_layer(masks), self._ablated, self.numbering.dims):
+        with changing(self.model, self.numbering.per_layer(masks), self._ablated, self.numbering.dims):
             logits = run(self.rest, self.entering.repeat(count, *[1] * (self.entering.ndim - 1)))
         if not isinstance(logits, Tensor) or logits.shape[:1] != (count * samples,):
             shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__

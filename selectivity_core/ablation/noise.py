@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..arithmetic import evaluating
 from ..errors import ActivityError, UnitError
-from ..measuring import unit_deviations
+from ..moments import unit_deviations
 from ..perturbation import PerUnit, unit_noise
 from ..progress import bar
 from ..seeds import generator

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from ..errors import UnitError
 from ..perturbation import PerUnit, layer_size, per_unit
-from ..units import modules_of, unit_layers
-from ..watching import Call, UnitDim, Watch, for_call, split_name
+from ..units import modules_of, split_name, unit_layers
+from ..watching import Call, UnitDim, Watch, for_call
 
-Value = str | Mapping[str, PerUnit]
+AblationValue = str | Mapping[str, PerUnit]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Numbering:
     def __len__(self) -> int:
         return sum(self.sizes.values())
 
-    def by_layer(self, numbered: Tensor) -> dict[str, Tensor]:
+    def per_layer(self, numbered: Tensor) -> dict[str, Tensor]:
         """(..., all units) as layer -> (..., units of the layer)."""
         return dict(zip(self.sizes, numbered.split(list(self.sizes.values()), dim=-1), strict=True))
 
@@ -45,7 +45,7 @@ class Numbering:
 def number_units(
     model: nn.Module,
     layers: str | Sequence[str],
-    value: Value,
+    value: AblationValue,
     images: Tensor,
     unit_dim: UnitDim = None,
     *,

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks_of_all
 
+from ..hooks import Hook
 from ..models.network import Part, UnitNetwork
-from ..units import modules_of
-from ..watching import Hook, split_name
+from ..units import modules_of, split_name
 
 
 def parts_of(model: nn.Module) -> list[Part]:

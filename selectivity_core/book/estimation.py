@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ActivityError
+from ..evaluation import SHUFFLES
 from ..indices import EPS, checked
-from ..measuring import SHUFFLES
 from ..seeds import generator
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ INDEX_ESTIMATES: tuple[IndexEstimate, ...] = ("batch", "unbiased")
 NUMBERS_AT_ONCE = 2**24  # activity values held at a time: 64 MiB in float32
 
 
-def batch_indices(activity: Tensor, labels: Tensor, estimate: IndexEstimate = "batch", *, eps: float = EPS) -> Tensor:
+def batch_indices(activity: Tensor, labels: Tensor, estimate: IndexEstimate = "batch") -> Tensor:
     """The index of every unit on each of many batches, classes absent from a batch left out.
 
     The regulariser computes the same of the one batch at hand, with gradients (`SelectivityRegularizer._unbiased`): a
@@ -38,7 +38,6 @@ def batch_indices(activity: Tensor, labels: Tensor, estimate: IndexEstimate = "b
         labels: (batches, samples) int64, 0 or more. Samples stand in random order: "unbiased" chooses on the first
             half of them and measures on the rest.
         estimate: "batch" or "unbiased".
-        eps: keeps the denominator off zero.
 
     Returns:
         (batches, units); 0 where fewer than two classes are there ("unbiased": in both halves).
@@ -56,11 +55,11 @@ def batch_indices(activity: Tensor, labels: Tensor, estimate: IndexEstimate = "b
     classes = int(labels.max()) + 1
     if estimate == "batch":
         means, present = _class_means(activity, labels, classes)
-        return _index(means, means, present, eps)
+        return _index(means, means, present)
     half = labels.shape[1] // 2
     choice, seen = _class_means(activity[:, :half], labels[:, :half], classes)
     means, held = _class_means(activity[:, half:], labels[:, half:], classes)
-    return _index(means, choice, seen & held, eps)
+    return _index(means, choice, seen & held)
 
 
 def _class_means(activity: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
@@ -73,13 +72,13 @@ def _class_means(activity: Tensor, labels: Tensor, classes: int) -> tuple[Tensor
     return means.view(batches, classes, units), (counts > 0).view(batches, classes)
 
 
-def _index(means: Tensor, choice: Tensor, present: Tensor, eps: float) -> Tensor:
+def _index(means: Tensor, choice: Tensor, present: Tensor) -> Tensor:
     """(batches, units) index of `means`, preferred classes taken from `choice`; both (batches, classes, units)."""
     absent, count = ~present[..., None], present.sum(1, keepdim=True)
     best = choice.masked_fill(absent, -math.inf).argmax(1, keepdim=True)
     top = means.gather(1, best)[:, 0]
     others = (means.masked_fill(absent, 0).sum(1) - top) / (count - 1).clamp_min(1)
-    return torch.where(count < 2, 0.0, (top - others) / (top + others + eps))
+    return torch.where(count < 2, 0.0, (top - others) / (top + others + EPS))
 
 
 def chance_table(

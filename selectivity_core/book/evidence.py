@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -40,39 +41,59 @@ class Evidence:
             self._figures[name] = gather(name, profile=self.profile, **self.ask)
         return self._figures[name]
 
-    def runs(self, figure: str, model: str) -> pd.DataFrame:
-        """Completed runs of one of a figure's networks.
+    def of(self, figure: str, model: str) -> NetworkRuns:
+        """The runs of one of a figure's networks."""
+        return NetworkRuns(self, figure, model)
+
+
+@dataclass(frozen=True)
+class NetworkRuns:
+    """The runs of one of a figure's networks."""
+
+    evidence: Evidence
+    figure: str
+    model: str
+
+    def other(self, figure: str = "", model: str = "") -> NetworkRuns:
+        """Those of another figure or network."""
+        return NetworkRuns(self.evidence, figure or self.figure, model or self.model)
+
+    @property
+    def of_figure(self) -> FigureRuns:
+        """All runs of the figure."""
+        return self.evidence.figure(self.figure)
+
+    def runs(self) -> pd.DataFrame:
+        """Completed runs.
 
         Raises:
             MissingRunsError: there is none.
         """
-        runs = self.figure(figure).runs
-        runs = runs[runs["model"] == model]
+        runs = self.of_figure.runs
+        runs = runs[runs["model"] == self.model]
         if not len(runs):
-            raise MissingRunsError(f"no run of {model} is finished for {figure}")
+            raise MissingRunsError(f"no run of {self.model} is finished for {self.figure}")
         return runs
 
-    def table(self, name: str, figure: str, model: str) -> pd.DataFrame:
+    def table(self, name: str) -> pd.DataFrame:
         """A table of these runs with α, seed and what else varies joined on.
 
         Raises:
             MissingRunsError: it has no row of them.
         """
-        found = self.figure(figure).table(name)
-        found = found[found["model"] == model]
+        found = self.of_figure.table(name)
+        found = found[found["model"] == self.model]
         if not len(found):
-            raise MissingRunsError(f"table {name} has no row of {model} for {figure}")
+            raise MissingRunsError(f"table {name} has no row of {self.model} for {self.figure}")
         return found
 
-    def values(self, figure: str, model: str, measure: str) -> pd.DataFrame:
+    def values(self, measure: str) -> pd.DataFrame:
         """One value a network.
 
         A run that diverged has the accuracy of chance: leaving it out would flatter the setting that made it diverge.
 
         Args:
-            figure: whose runs.
-            model: which network.
-            measure: a figure of `runs`; a measure of table `layers`, as its mean over all units ("informed" is mutual
+            measure: a column of `runs`; a measure of table `layers`, as its mean over all units ("informed" is mutual
                 information less that of shuffled labels); "sparse" or "busy" (shares of units); "bound", "axis" or
                 "bound_last" (means over the layers, or the last two, whose off-axis bound was worked out).
 
@@ -82,35 +103,33 @@ class Evidence:
         Raises:
             MissingRunsError: no network has it.
         """
-        runs = self.runs(figure, model)
+        runs = self.runs()
         keys = ["run", "alpha", "seed", *VARIED]
-        rows = runs[keys].merge(self._measured(figure, model, measure, runs), on="run", validate="one_to_one")
+        rows = runs[keys].merge(self._measured(measure, runs), on="run", validate="one_to_one")
         if measure.endswith("accuracy"):
-            lost = self.figure(figure).diverged
-            lost = lost[lost["model"] == model]
+            lost = self.of_figure.diverged
+            lost = lost[lost["model"] == self.model]
             chance = 1 / DATASETS[str(runs["dataset"].iloc[0])].classes
             rows = pd.concat([rows, lost[keys].assign(value=chance)]) if len(lost) else rows
         rows = rows[rows["value"].notna()].reset_index(drop=True)
         if not len(rows):
-            raise MissingRunsError(f"no finished run of {model} has {measure}")
+            raise MissingRunsError(f"no finished run of {self.model} has {measure}")
         return rows
 
-    def _measured(self, figure: str, model: str, measure: str, runs: pd.DataFrame) -> pd.DataFrame:
+    def _measured(self, measure: str, runs: pd.DataFrame) -> pd.DataFrame:
         if measure in RUN_NUMBERS:
             return runs[["run"]].assign(value=runs[measure].astype(float))
         if measure in ("sparse", "busy"):
-            active = (units := self.table("units", figure, model))["active_samples"]
+            active = (units := self.table("units"))["active_samples"]
             share = (active <= SPARSE if measure == "sparse" else active >= BUSY).groupby(units["run"]).mean()
             return share.rename("value").reset_index()
         if measure in BOUNDS:
-            rows = self.table("bounds", figure, model)
+            rows = self.table("bounds")
             if measure == "bound_last":
-                rows = rows[rows["depth"] > self.table("layers", figure, model)["depth"].max() - LAST]
+                rows = rows[rows["depth"] > self.table("layers")["depth"].max() - LAST]
             rows = rows[rows["kind"] == BOUNDS[measure]]
             return rows.groupby("run", as_index=False)["value"].mean()
-        means = over_units(
-            self.table("layers", figure, model), "mutual_information" if measure == "informed" else measure
-        )
+        means = over_units(self.table("layers"), "mutual_information" if measure == "informed" else measure)
         less = means["shuffled"] if measure == "informed" else 0.0
         return means[["run"]].assign(value=means["mean"] - less)
 

@@ -30,7 +30,7 @@ from .errors import BookError
 from .papers.claims import reported, reported_change
 
 LARGEST = 1_500_000  # bytes of one explorer
-MOST = 160_000  # class means in it, some seven bytes each
+MOST_MEANS = 160_000  # class means in it, some seven bytes each
 COLORS = {-1: "#3b7dd8", 0: "#808080", 1: "#d9503f"}  # by the sign of α; those of explorer.css
 Paper = Mapping[str, Mapping[float, float]]
 
@@ -69,7 +69,7 @@ def explorer_data(tables: Tables, *, model: str, seed: int | None = None, paper:
     Returns:
         `alphas`, ascending; `networks`, an entry an α (see `_networks`); `layers`, each with `si` and `mean` by α and
         unit and `responses` by α, unit and class; `every`, n where only every n-th unit of a layer is there, so that
-        the class means are not more than `MOST`; `paper`; `left_out`, α without units of this seed; and words.
+        the class means are not more than `MOST_MEANS`; `paper`; `left_out`, α without units of this seed; and words.
     """
     runs = _sweep(tables.runs, model)
     measured = runs[runs["run"].isin(tables.units["run"]) & runs["run"].isin(tables.responses["run"])]
@@ -80,7 +80,7 @@ def explorer_data(tables: Tables, *, model: str, seed: int | None = None, paper:
     own = measured[measured["seed"] == seed].sort_values("alpha")
     alphas, dataset = own["alpha"].tolist(), own["dataset"].iloc[0]
     units, responses = (frame[frame["run"].isin(own["run"])] for frame in (tables.units, tables.responses))
-    every = -(-len(responses) // MOST)
+    every = -(-len(responses) // MOST_MEANS)
     units, responses = (frame[frame["unit"] % every == 0] for frame in (units, responses))
     labels = sorted(set(responses["class"]))
     layers = []

@@ -12,10 +12,7 @@ from torch import Tensor
 from ..errors import ParameterError
 from ..seeds import generator
 from ..similarity import both_orders, represented
-from .representations import FORMS, REVERSED
-
-PAPER, JUDGED = "paper", "textbook, averaged"  # what the paper's figures show, and what this book's verdicts rest on
-COMPARED = (*FORMS, "paper, averaged", JUDGED)
+from .representations import REVERSED
 
 
 def with_offset(first: Mapping[str, Tensor], second: Mapping[str, Tensor], shifts: Sequence[float]) -> pd.DataFrame:

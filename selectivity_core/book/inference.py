@@ -28,7 +28,7 @@ MOST_FLIPS = 2**13  # all sign flips up to here, as many random ones beyond
 ROUNDING = 1e-12  # spreads below this share of the values are rounding
 TIE = 1e-9  # statistics closer than this share of their size are equal
 NEAR = math.sqrt(2)  # how far an index may be from the nearer of two runs that it is interpolated between, as a factor
-LARGEST = 0.999  # Fisher's z of a perfect correlation is infinite
+LARGEST_RHO = 0.999  # Fisher's z of a perfect correlation is infinite
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Estimate:
         df: degrees of freedom of `se`.
         n: networks (pairs, where paired).
         p: two-sided, against `null`; NaN where so few networks give none.
-        test: the name of the test behind `p`.
+        method: the statistical test behind `p`.
         fisher: whether intervals are formed on Fisher's z, as those of correlations are.
         values: (n,) what the sign-flip test flips; None where another test stands behind `p`.
     """
@@ -51,7 +51,7 @@ class Estimate:
     df: float
     n: int
     p: float
-    test: str
+    method: str
     fisher: bool = False
     values: np.ndarray | None = field(default=None, repr=False, compare=False)
 
@@ -193,8 +193,8 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 
 def mean_correlation(values: ArrayLike) -> Estimate:
     """The average of one correlation a network, on Fisher's z."""
-    z = mean_of(np.arctanh(np.clip(present(values), -LARGEST, LARGEST)))
-    return Estimate(math.tanh(z.mean), z.se, z.df, z.n, z.p, f"{z.test} of Fisher's z", fisher=True, values=z.values)
+    z = mean_of(np.arctanh(np.clip(present(values), -LARGEST_RHO, LARGEST_RHO)))
+    return Estimate(math.tanh(z.mean), z.se, z.df, z.n, z.p, f"{z.method} of Fisher's z", fisher=True, values=z.values)
 
 
 def correlation_over(x: ArrayLike, y: ArrayLike) -> Estimate:
@@ -358,7 +358,7 @@ def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
     return frame.assign(p_rank_sum=holm(frame["p_rank_sum"]))
 
 
-def at_fold(runs: pd.DataFrame, factor: float, value: str = "test_accuracy", index: str = "si_units") -> pd.Series:
+def at_fold(runs: pd.DataFrame, factor: float) -> pd.Series:
     """What `value` changes where lowering α has cut the index by `factor`, seed by seed.
 
     Each seed's differences are interpolated linearly in log index between the two neighbouring α ≤ 0 whose indices
@@ -366,9 +366,8 @@ def at_fold(runs: pd.DataFrame, factor: float, value: str = "test_accuracy", ind
     further from it than a factor of `NEAR`.
 
     Args:
-        runs: a row a run: alpha, seed, `value`, `index`.
+        runs: a row a run: alpha, seed, value, si_units.
         factor: above 1.
-        value, index: columns.
 
     Returns:
         (seeds,) change of `value`; seeds whose α do not bracket the factor are left out.
@@ -380,17 +379,17 @@ def at_fold(runs: pd.DataFrame, factor: float, value: str = "test_accuracy", ind
         own = own.sort_values("alpha", ascending=False)
         if own["alpha"].iloc[0] != 0:
             continue
-        target = float(own[index].iloc[0]) / factor
-        above = own[index].to_numpy() >= target
+        target = float(own["si_units"].iloc[0]) / factor
+        above = own["si_units"].to_numpy() >= target
         crossing = np.flatnonzero(above[:-1] & ~above[1:])
         if not crossing.size:
             continue
         k = int(crossing[0])  # the first on the way down
-        sides = np.log(np.maximum(own[index].to_numpy()[k : k + 2], np.finfo(float).tiny))
+        sides = np.log(np.maximum(own["si_units"].to_numpy()[k : k + 2], np.finfo(float).tiny))
         if min(sides[0] - math.log(target), math.log(target) - sides[1]) > math.log(NEAR) + TIE:
             continue
         share = (sides[0] - math.log(target)) / (sides[0] - sides[1])
-        values = own[value].to_numpy()
+        values = own["value"].to_numpy()
         found[seed] = float(values[k] + share * (values[k + 1] - values[k]) - values[0])
     return pd.Series(found, dtype=float)
 
@@ -409,4 +408,4 @@ def slopes(runs: pd.DataFrame, value: str, by: str = "alpha") -> pd.Series:
 
 
 def _clip(correlation: float) -> float:
-    return max(-LARGEST, min(LARGEST, correlation))
+    return max(-LARGEST_RHO, min(LARGEST_RHO, correlation))

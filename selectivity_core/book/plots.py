@@ -166,7 +166,7 @@ def show(
 
 
 # Shape and colour of a verdict in pictures: filled where sign and size agree, open where the size does not.
-LOOK = {
+VERDICT_LOOK = {
     REPRODUCED: ("*", "#1a7f37"), SIZE_AGREES: ("o", "#1a7f37"), SIZE_DIFFERS: ("D", "#b26a00"),
     **dict.fromkeys(AGAINST, ("X", "#b3261e")), INCONCLUSIVE: ("s", "#8a8a8a"),
 }  # fmt: skip
@@ -177,7 +177,7 @@ BADGES = "selectivity-badges"  # the class of the verdicts that a page shows bel
 
 def verdict_look(status: str) -> tuple[str, str]:
     """Marker and colour of a verdict."""
-    return LOOK.get(status, ("o", "#1a7f37"))
+    return VERDICT_LOOK.get(status, ("o", "#1a7f37"))
 
 
 def forest(verdicts: pd.DataFrame) -> Figure:

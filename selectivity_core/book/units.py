@@ -59,6 +59,6 @@ def correlations(units: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
 
 
 def living(units: pd.DataFrame) -> pd.DataFrame:
-    """Units that any test image activates; `informed` is mutual information less that of shuffled labels."""
+    """Units that are not dead; `informed` is mutual information less that of shuffled labels."""
     alive = units[~units["dead"].astype(bool)]
     return alive.assign(informed=alive["mutual_information"] - alive["mutual_information_shuffled"])

@@ -11,9 +11,8 @@ import pandas as pd
 from ..errors import MissingRunsError
 from ..models import MODEL_NAMES
 from ..runs.profiles import find_profile
-from .contrasts import ACCURACY as TEST_ACCURACY
-from .contrasts import CONTRASTS, Finding
-from .evidence import Evidence
+from .contrasts import CONTRASTS, TEST_ACCURACY, Finding
+from .evidence import Evidence, NetworkRuns
 from .inference import LEVEL
 from .papers.claims import (
     ACCURACY,
@@ -43,7 +42,6 @@ STATUSES = (
     REPRODUCED, SIZE_AGREES, SIZE_DIFFERS, SAME_SIGN, NONE_AGREES, NONE_HERE, SOME_HERE, OPPOSITE, INCONCLUSIVE,
     NOT_RUN, NOT_APPLICABLE,
 )  # fmt: skip
-SUPPORT = (REPRODUCED, SIZE_AGREES, SIZE_DIFFERS, SAME_SIGN, NONE_AGREES)
 AGAINST = (NONE_HERE, SOME_HERE, OPPOSITE)
 
 
@@ -76,8 +74,8 @@ class Verdict:
         """Identity of what was compared: claims that share it are one piece of evidence."""
         if self.finding is None:
             return ""
-        test = self.claim.test
-        measure = str(test.settings.get("measure", TEST_ACCURACY))
+        criterion = self.claim.criterion
+        measure = str(criterion.settings.get("measure", TEST_ACCURACY))
         return " | ".join([self.profile, self.model, measure, self.claim.figure_of(self.model), self.finding.where])
 
     @property
@@ -115,21 +113,22 @@ class _Inapplicable(Exception):
 
 
 def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
-    figure, scale, test = claim.figure_of(model), find_profile(evidence.profile), claim.test
-    runs = evidence.runs(figure, model)
+    figure, scale, criterion = claim.figure_of(model), find_profile(evidence.profile), claim.criterion
+    network = evidence.of(figure, model)
+    runs = network.runs()
     dataset = str(runs["dataset"].iloc[0])
     same_data = PAPER_DATA[claim.paper].get(model) == dataset
     if claim.schedule and scale.scaled_down:
         raise _Inapplicable("it is about the course of training, and the schedule here is not the paper's")
-    if not same_data and test.side is None:
+    if not same_data and criterion.sign is None:
         raise _Inapplicable("it gives a value on other data than these")
     if not same_data and claim.value is not None and claim.value.of == "level":
         claim = replace(claim, value=None)  # a level on other data has no size to compare
-    settings = dict(test.settings)
-    found = CONTRASTS[test.kind](evidence, figure, model, **settings)
+    settings = dict(criterion.settings)
+    found = CONTRASTS[criterion.kind](network, **settings)
     training: Sequence[Finding | None] = [None] * len(found)
-    if found[0].points and settings.get("measure", TEST_ACCURACY) == TEST_ACCURACY and test.side is not None:
-        training = _training(claim, evidence, figure, model, len(found))
+    if found[0].points and settings.get("measure", TEST_ACCURACY) == TEST_ACCURACY and criterion.sign is not None:
+        training = _training(claim, network, len(found))
     comparable = same_data and _comparable(model, dataset, runs)
     for finding, beside in zip(found, training, strict=True):
         yield Verdict(
@@ -137,10 +136,10 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
         )
 
 
-def _training(claim: Claim, evidence: Evidence, figure: str, model: str, count: int) -> Sequence[Finding | None]:
-    settings = {**claim.test.settings, "measure": "train_accuracy"}
+def _training(claim: Claim, network: NetworkRuns, count: int) -> Sequence[Finding | None]:
+    settings = {**claim.criterion.settings, "measure": "train_accuracy"}
     try:
-        found = CONTRASTS[claim.test.kind](evidence, figure, model, **settings)
+        found = CONTRASTS[claim.criterion.kind](network, **settings)
     except (TypeError, MissingRunsError):  # a contrast that takes no measure, or runs without the figure
         return [None] * count
     return found if len(found) == count else [None] * count
@@ -153,29 +152,29 @@ def _comparable(model: str, dataset: str, runs: pd.DataFrame) -> bool:
 
 
 def _status(claim: Claim, finding: Finding, same_data: bool, comparable: bool) -> str:
-    test, estimate = claim.test, finding.estimate
+    criterion, estimate = claim.criterion, finding.estimate
     if math.isnan(estimate.se):
         return INCONCLUSIVE
-    if test.side is None:
+    if criterion.sign is None:
         return (REPRODUCED if comparable else SIZE_AGREES) if _size_agrees(claim, finding) else SIZE_DIFFERS
-    if test.side == 0:
-        if estimate.inside(test.null - test.margin, test.null + test.margin):
+    if criterion.sign == 0:
+        if estimate.inside(criterion.null - criterion.margin, criterion.null + criterion.margin):
             return NONE_AGREES
         low, high = estimate.interval(1 - 0.1 / finding.family)
-        outside = low > test.null + test.margin or high < test.null - test.margin
+        outside = low > criterion.null + criterion.margin or high < criterion.null - criterion.margin
         return SOME_HERE if outside else INCONCLUSIVE
     low, high = estimate.interval(1 - LEVEL / finding.family if finding.chosen else 1 - LEVEL)
-    if (low > test.null if test.side > 0 else high < test.null) and finding.met:
+    if (low > criterion.null if criterion.sign > 0 else high < criterion.null) and finding.met:
         if claim.value is None:
             return SAME_SIGN
         if not _size_agrees(claim, finding):
             return SIZE_DIFFERS
         return REPRODUCED if comparable and _tight(claim, finding) else SIZE_AGREES
     low, high = estimate.interval(1 - LEVEL / finding.family)
-    if high < test.null if test.side > 0 else low > test.null:
+    if high < criterion.null if criterion.sign > 0 else low > criterion.null:
         return OPPOSITE
     margin = _margin(claim, finding)
-    if margin and test.null == 0 and estimate.inside(-margin, margin):
+    if margin and criterion.null == 0 and estimate.inside(-margin, margin):
         return NONE_HERE
     return INCONCLUSIVE
 
@@ -186,11 +185,11 @@ def _margin(claim: Claim, finding: Finding) -> float:
         return ACCURACY
     if finding.estimate.fisher:
         return SPEARMAN
-    return INDEX * 0.22 if claim.test.settings.get("measure") == "si_units" else 0.0
+    return INDEX * 0.22 if claim.criterion.settings.get("measure") == "si_units" else 0.0
 
 
 def _ours(claim: Claim, finding: Finding) -> float:
-    level = claim.value is not None and claim.value.of == "level" and claim.test.side is not None
+    level = claim.value is not None and claim.value.of == "level" and claim.criterion.sign is not None
     return finding.level if level else finding.estimate.mean
 
 
@@ -202,7 +201,7 @@ def _size_agrees(claim: Claim, finding: Finding) -> bool:
     low, high = finding.estimate.interval()
     low, high = low - finding.estimate.mean + ours, high - finding.estimate.mean + ours
     paper = value.number
-    sign = math.copysign(1.0, claim.test.side or 1)
+    sign = math.copysign(1.0, claim.criterion.sign or 1)
     if value.limit == "beyond" and (ours - paper) * sign >= 0:
         return True
     if value.limit == "within" and (ours - paper) * sign <= 0:
@@ -225,11 +224,11 @@ def _rank(status: str) -> int:
 
 def _strength(verdict: Verdict) -> float:
     """How far the estimate lies on the claimed side, in standard errors."""
-    finding, test = verdict.finding, verdict.claim.test
+    finding, criterion = verdict.finding, verdict.claim.criterion
     if finding is None or not finding.estimate.se > 0:
         return 0.0
-    distance = (finding.estimate.mean - test.null) / finding.estimate.se
-    return distance * test.side if test.side else -abs(distance)
+    distance = (finding.estimate.mean - criterion.null) / finding.estimate.se
+    return distance * criterion.sign if criterion.sign else -abs(distance)
 
 
 def judge_all(profiles: Iterable[str], claims: Iterable[Claim] | None = None, **ask: object) -> list[Verdict]:
@@ -274,8 +273,8 @@ def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
             shift = ours - found.estimate.mean
             row |= {
                 "where": found.where, "n": found.estimate.n, "estimate": scale * ours, "low": scale * (low + shift),
-                "high": scale * (high + shift), "p": found.estimate.p if claim.test.null == 0 else math.nan,
-                "test": found.estimate.test, "detectable": scale * found.estimate.detectable,
+                "high": scale * (high + shift), "p": found.estimate.p if claim.criterion.null == 0 else math.nan,
+                "method": found.estimate.method, "detectable": scale * found.estimate.detectable,
                 "training": scale * verdict.training.estimate.mean if verdict.training else math.nan,
                 "in_training": verdict.in_training, "unit": "points" if found.points else "",
             }  # fmt: skip
@@ -286,7 +285,7 @@ def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
         rows.append(row)
     columns = [
         "claim", "paper", "figure", "profile", "statement", "status", "network", "where", "n", "estimate", "low",
-        "high", "p", "test", "detectable", "training", "in_training", "unit", "paper_says", "paper_value", "contrast",
+        "high", "p", "method", "detectable", "training", "in_training", "unit", "paper_says", "paper_value", "contrast",
         "why",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

@@ -49,7 +49,7 @@ def _claims(options: argparse.Namespace) -> None:
             numbers = (
                 f"{row.estimate:.3g} ({row.low:.3g} to {row.high:.3g}){' points' if row.unit else ''}, n = {row.n:g}"
             )
-            print(f"      {numbers}, p {row.p:.2g}, detectable {row.detectable:.2g} ({row.test}; {row.where})")
+            print(f"      {numbers}, p {row.p:.2g}, detectable {row.detectable:.2g} ({row.method}; {row.where})")
         if row.why:
             print(f"      {row.why}")
     print(independent(frame).to_string(index=False, na_rep="–", float_format=lambda v: f"{v:.1f}"))

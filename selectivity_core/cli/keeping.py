@@ -77,7 +77,10 @@ def _status(options: argparse.Namespace) -> None:
     counts = Counter(status.kind for status in found.values())
     print(f"{store.path}: {len(runs)} runs" + "".join(f", {counts[k]} {k}" for k in KINDS if counts[k]))
     for run, status in found.items():
-        print(printable(f"{run_label(named[run]) if named[run] is not None else run}: {status}"))
+        details = [f"at step {status.step} of epoch {status.epoch}"] if status.epoch else []
+        details += ["in training now"] * status.in_training + [status.problem] * bool(status.problem)
+        name = run_label(named[run]) if named[run] is not None else run
+        print(printable(f"{name}: {status.kind}" + (f" ({', '.join(details)})" if details else "")))
 
 
 def _spec(store: Any, run: str) -> Any:

@@ -39,7 +39,7 @@ def add_commands(commands: Any) -> None:
     how.add_argument("--scheduler", metavar="ADDRESS", help="train on the workers of a Dask scheduler, tcp://HOST:PORT")
     _add_budget(sweep)
     add_yes(sweep)
-    _add_ledger(sweep, "do not train what the ledger, results/, has")
+    _add_use_ledger(sweep, "do not train what the ledger, results/, has")
     add_places(sweep)
 
     text = "Say what a sweep will take, before anything is trained: runs, hours, disk."
@@ -47,7 +47,7 @@ def add_commands(commands: Any) -> None:
     add_grid(plan)
     plan.add_argument("--papers", action="store_true", help="the papers' full grids instead of a profile's")
     plan.add_argument("--workers", type=count, help="processes side by side (default: as many as a sweep has here)")
-    _add_ledger(plan, "count the runs that the ledger, results/, has as finished, as `sweep --use-ledger` does")
+    _add_use_ledger(plan, "count the runs that the ledger, results/, has as finished, as `sweep --use-ledger` does")
     add_places(plan)
 
 
@@ -56,7 +56,7 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--time-budget", type=seconds, metavar="SECONDS", help=text)
 
 
-def _add_ledger(parser: argparse.ArgumentParser, text: str) -> None:
+def _add_use_ledger(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--use-ledger", action="store_true", help=f"{text} (default: train them too)")
 
 

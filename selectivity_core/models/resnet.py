@@ -89,8 +89,8 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
 
 
-class BasicBlock(Block):
-    """Two 3x3 convolutions beside a shortcut."""
+class TwoConvolutions(Block):
+    """Two 3x3 convolutions; a subclass adds the shortcut and the second layer of units."""
 
     def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
         super().__init__(inputs, width, stride, activation)
@@ -99,6 +99,13 @@ class BasicBlock(Block):
         self.units1 = Units(activation)
         self.conv2 = conv3x3(width, width)
         self.bn2 = nn.BatchNorm2d(width)
+
+
+class BasicBlock(TwoConvolutions):
+    """The shortcut is a projection where the shape changes."""
+
+    def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
+        super().__init__(inputs, width, stride, activation)
         self.shortcut = projection(inputs, width, stride)
         self.units2 = Units(activation)
 
@@ -128,16 +135,11 @@ class ResNet18(ImageNetResNet):
     depths = (2, 2, 2, 2)
 
 
-class PaddedBlock(Block):
-    """Two 3x3 convolutions; the shortcut subsamples and pads with zero channels where the shape changes."""
+class PaddedBlock(TwoConvolutions):
+    """The shortcut subsamples and pads with zero channels where the shape changes."""
 
     def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
         super().__init__(inputs, width, stride, activation)
-        self.conv1 = conv3x3(inputs, width, stride)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.units1 = Units(activation)
-        self.conv2 = conv3x3(width, width)
-        self.bn2 = nn.BatchNorm2d(width)
         self.units2 = Units(activation)
         self.stride = stride
         self.pad = (width - inputs) // 2, width - inputs - (width - inputs) // 2

@@ -14,8 +14,9 @@ from ..ablation.importance import unit_importance
 from ..ablation.noise import noise_curve
 from ..arithmetic import evaluating
 from ..data import normalise
-from ..measuring import EVALUATION_BATCH, unit_means
+from ..evaluation import EVALUATION_BATCH
 from ..models import UnitNetwork
+from ..moments import unit_deviations, unit_means
 from ..progress import bar
 from ..rotation import off_axis_scores
 from ..spec import RunSpec
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .profiles import Bound
 
 # The rows of `off_axis_scores` that are kept: of a bound the start that was best on validation activity.
-KINDS = ("axis", "axis_shifted", "random", "bound", "bound_shuffled")
+BOUND_KINDS = ("axis", "axis_shifted", "random", "bound", "bound_shuffled")
 
 
 def bound_rows(runs: TrainedRuns, spec: RunSpec, layers: int = 0) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def bound_rows(runs: TrainedRuns, spec: RunSpec, layers: int = 0) -> pd.DataFram
     for depth in spread(len(names), layers):
         layer = names[depth]
         scores = off_axis_scores(validation[layer], labels[0], test[layer], labels[1], seed=spec.seed)
-        for kind in KINDS:
+        for kind in BOUND_KINDS:
             rows.append({"layer": layer, "depth": depth, "kind": kind, "value": float(scores.units[kind].mean())})
     return pd.DataFrame(rows)
 
@@ -175,8 +176,6 @@ def noise_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train", epoch
 
     `fraction` holds the scale, `step` its place, `ordering` the draw; step 0 is without noise.
     """
-    from ..measuring import unit_deviations
-
     model = runs.network(spec, epoch)
     inputs, labels = evaluation(runs, spec, images)
     std = unit_deviations(model, evaluation(runs, spec, "train")[0])
@@ -231,12 +230,7 @@ ANALYSES: dict[str, Analysis] = {
 }
 
 
-def labels_of(names: tuple[str, ...]) -> dict[str, str]:
-    """The name of an analysis -> what the tables' column `analysis` says of it."""
-    return {name: ANALYSES[name].label for name in names}
-
-
 __all__ = [
-    "ANALYSES", "ablation_rows", "evaluation", "importance_rows", "labels_of", "noise_rows", "thinned",
+    "ANALYSES", "ablation_rows", "evaluation", "importance_rows", "noise_rows", "thinned",
     "training_rows",
 ]  # fmt: skip

@@ -37,11 +37,11 @@ from .validation import (
     TABLES,
     copies_of,
     copies_problems,
+    equal_values,
     from_gzip,
     is_litter,
     joint_problems,
     printable,
-    same,
     table_problems,
     to_csv,
 )
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 KEPT = (*TABLES, *DERIVED)
 # Unit tables are kept for the first so many seeds of each setting, to stay small enough for git.
 PER_UNIT = {"units": 5, "responses": 3}
-# Significant digits: enough for any figure and any test, and a third to a half of the space. `runs` is exact.
+# Significant digits: enough for any plot and any test, and a third to a half of the space. `runs` is exact.
 DIGITS = {"history": 7, "layers": 7, "units": 5, "responses": 4} | dict.fromkeys(DERIVED, 5)
 STAGE, LOCK = ".stage", ".lock"  # of a ledger's folder
 WEIGHTS = "weights"  # of a profile's folder
@@ -192,7 +192,7 @@ def export(store: RunStore, folder: Path | None = None, *, replace: bool = False
     """Adds a store's current runs to the ledger, by the rules at the head of this module.
 
     Rows are sorted, and the same runs give the same bytes. Unit tables are kept of the settings that figures show unit
-    by unit, for their first seeds. Figures of `runs` are exact, those of other tables have the digits of `DIGITS`.
+    by unit, for their first seeds. Numbers of `runs` are exact, those of other tables have the digits of `DIGITS`.
 
     Args:
         store: where the runs lie.
@@ -267,7 +267,7 @@ def _told_apart(there: pd.DataFrame, ours: pd.DataFrame, replace: bool) -> tuple
     kept, replaced = set[str](), set[str]()
     for row in ours.to_dict("records"):
         other = known.get(row["run"])
-        if other is None or all(same(row[c], other[c]) for c in COLUMNS["runs"]):
+        if other is None or all(equal_values(row[c], other[c]) for c in COLUMNS["runs"]):
             continue
         stale = other["provenance_result_version"] != str(RESULT_VERSION)
         (replaced if replace or stale else kept).add(row["run"])
@@ -290,7 +290,7 @@ def _without(old: pd.DataFrame, fresh: list[pd.DataFrame], replaced: set[str]) -
 def _joined(frames: list[pd.DataFrame], table: str) -> pd.DataFrame:
     import pandas as pd
 
-    # An empty table has no types of its own: it would turn the others' figures to objects.
+    # An empty table has no types of its own: it would turn the others' numbers to objects.
     frames = [frame for frame in frames if len(frame)]
     return pd.concat(frames, ignore_index=True) if frames else empty(table)
 
@@ -332,7 +332,7 @@ def _settings(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_digits(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
-    """A table whose figures have so many significant digits."""
+    """A table whose numbers have so many significant digits."""
     floats = frame.select_dtypes("float").columns
     return frame.assign(**{c: [float(f"{v:.{digits}g}") for v in frame[c]] for c in floats})
 

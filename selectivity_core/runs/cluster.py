@@ -28,7 +28,7 @@ from .executing import GRACE, POLL, Attempt, Ended, Resumable
 from .store import RunStore
 
 TIMEOUT = 30  # seconds to wait for the scheduler
-LOOK = 2.0  # seconds between looks at which workers there are
+LOOK_EVERY = 2.0  # seconds between looks at which workers there are
 
 # What must be the same here and on a worker.
 _FORM = hashlib.sha256(json.dumps([field_names(), COLUMNS]).encode()).hexdigest()[:8]
@@ -210,7 +210,7 @@ class Cluster(Executor):
         Raises:
             SelectivityError: no worker has this version, or the scheduler is gone.
         """
-        if time.monotonic() - self._looked < LOOK:
+        if time.monotonic() - self._looked < LOOK_EVERY:
             return self._slots
         try:
             threads = self.client.nthreads()

@@ -80,12 +80,6 @@ def setting_of(spec: RunSpec) -> Setting:
     return (*(getattr(spec, name) for name in COSTLY), spec.alpha != 0)
 
 
-def costs_of(specs: Iterable[RunSpec], samples: Sequence[Sample]) -> dict[Setting, Cost]:
-    """The cost of every setting among the specs, by `cost_of`."""
-    first = {setting_of(spec): spec for spec in reversed(list(specs))}
-    return {setting: cost_of(spec, samples) for setting, spec in first.items()}
-
-
 def cost_of(spec: RunSpec, samples: Iterable[Sample]) -> Cost:
     """A run's cost: that of the fastest run of its setting, else of the nearest setting's by their arithmetic.
 
@@ -142,7 +136,7 @@ def _counts(spec: RunSpec) -> tuple[int, int, int]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ..watching import record
+    from ..recording import record
 
     height, width, channels = DATASETS[spec.dataset].image
     with torch.device("meta"), torch.random.fork_rng(devices=[]):

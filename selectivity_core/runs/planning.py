@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import ParameterError
 from ..progress import three_digits
 from ..spec import RunSpec
-from .costs import COSTLY, costs_of, makespan, measured_costs, setting_of
+from .costs import COSTLY, cost_of, makespan, measured_costs, setting_of
 from .profiles import PROFILES, expand
 from .sweeping import at_hand
 
@@ -82,10 +82,11 @@ def plan(
     wanted = list(dict.fromkeys(specs))
     held, known, _ = at_hand(wanted, store, ledger, data)
     begun, there = set(store.unfinished()), held | known if use_ledger else held
-    costs = costs_of(wanted, measured_costs(store, ledger, tick))
+    samples = measured_costs(store, ledger, tick)
     groups: dict[tuple, list[RunSpec]] = {}
     for spec in wanted:
         groups.setdefault(setting_of(spec), []).append(spec)
+    costs = {setting: cost_of(group[0], samples) for setting, group in groups.items()}
     differ = [f for f in COSTLY if len({getattr(group[0], f) for group in groups.values()}) > 1]
     fields = list(dict.fromkeys([*SHOWN, *differ]))
     rows = []

@@ -17,7 +17,7 @@ from ..errors import StoreError
 VARIABLE = "SELECTIVITY_READS"
 
 
-def digest(path: Path) -> str | None:
+def file_digest(path: Path) -> str | None:
     """Return the sha256 of a file's content in hexadecimal, or None where there is no such file."""
     try:
         with path.open("rb") as file:
@@ -34,7 +34,7 @@ def note_read(path: Path | str) -> None:
     log = os.environ.get(VARIABLE)
     if not log:
         return
-    line = json.dumps({"path": os.path.abspath(path), "sha256": digest(Path(path))}) + "\n"  # noqa: PTH100  # keeps links
+    line = json.dumps({"path": os.path.abspath(path), "sha256": file_digest(Path(path))}) + "\n"  # noqa: PTH100  # keeps links
     try:  # one write to a file opened for appending: lines of several processes never mix
         descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
@@ -65,4 +65,4 @@ def entries(log_path: Path) -> dict[str, str | None]:
 
 def changed(entries: Mapping[str, str | None]) -> list[str]:
     """Return the paths, sorted, whose content is no longer what `entries` says."""
-    return sorted(path for path, before in entries.items() if digest(Path(path)) != before)
+    return sorted(path for path, before in entries.items() if file_digest(Path(path)) != before)

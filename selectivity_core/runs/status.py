@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ..errors import StoreError
 from ..spec import SCHEMA, RunSpec
 from .store import RunStore
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Kind = Literal["complete", "diverged", "stale", "corrupt", "interrupted", "absent"]
 KINDS: tuple[Kind, ...] = ("complete", "diverged", "stale", "corrupt", "interrupted", "absent")
@@ -22,14 +19,16 @@ class RunStatus:
 
     Attributes:
         kind: one word.
-        detail: where it was interrupted, what made it stale, which file is corrupt; "" where there is no more to say.
+        epoch, step: where it was interrupted or diverged, both counted from 1 (step 0: the epoch has not begun).
+        in_training: whether a process works on it.
+        problem: which file is corrupt, or what made the finished run stale.
     """
 
     kind: Kind
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} ({self.detail})" if self.detail else self.kind
+    epoch: int = 0
+    step: int = 0
+    in_training: bool = False
+    problem: str = ""
 
 
 def run_status(store: RunStore, run: RunSpec | str, digest: str | None = None) -> RunStatus:
@@ -46,12 +45,11 @@ def run_status(store: RunStore, run: RunSpec | str, digest: str | None = None) -
     checkpoints = store.checkpoints(run)
     position = checkpoints.position()
     if position is None and checkpoints.files() and found is None:
-        return RunStatus("corrupt", f"no checkpoint verifies, the latest is {checkpoints.files()[0]}")
+        return RunStatus("corrupt", problem=f"no checkpoint verifies, the latest is {checkpoints.files()[0]}")
     if position is None:
-        return found or RunStatus("absent", "in training now" if store.in_training(run) else "")
+        return found or RunStatus("absent", in_training=store.in_training(run))
     epoch, step = position
-    detail = f"at step {step} of epoch {epoch + 1}" + (", in training now" if store.in_training(run) else "")
-    return RunStatus("interrupted", detail + (f"; before: stale, {found.detail}" if found else ""))
+    return RunStatus("interrupted", epoch + 1, step, store.in_training(run), found.problem if found else "")
 
 
 def _finished(store: RunStore, run: str, digest: str | None) -> RunStatus | None:
@@ -61,12 +59,12 @@ def _finished(store: RunStore, run: str, digest: str | None) -> RunStatus | None
         manifest = store.manifest(run)
         if manifest is None:
             if store.folder(run).exists():
-                return RunStatus("corrupt", f"{store.folder(run)} has no manifest")
+                return RunStatus("corrupt", problem=f"{store.folder(run)} has no manifest")
             return None
         for name in sorted(manifest["files"]):
             store.content(run, name)
     except StoreError as error:
-        return RunStatus("corrupt", str(error))
+        return RunStatus("corrupt", problem=str(error))
     reasons = []
     if manifest["schema"] != SCHEMA:
         reasons.append(f"schema {manifest['schema']}, now {SCHEMA}")
@@ -75,14 +73,8 @@ def _finished(store: RunStore, run: str, digest: str | None) -> RunStatus | None
     if digest is not None and manifest["digest"] != digest:
         reasons.append(f"data {manifest['digest'][:16]}, here {digest[:16]}")
     if reasons:
-        return RunStatus("stale", "; ".join(reasons))
+        return RunStatus("stale", problem="; ".join(reasons))
     if manifest["status"] == "diverged":
-        return RunStatus("diverged", _diverged(store.table(run, "runs")))
+        row = store.table(run, "runs").iloc[0]
+        return RunStatus("diverged", int(row["diverged_epoch"]), int(row["diverged_step"]))
     return RunStatus("complete")
-
-
-def _diverged(runs: pd.DataFrame) -> str:
-    row = runs.iloc[0]
-    return (
-        f"at step {row['diverged_step']:g} of epoch {row['diverged_epoch']:g}, α = {row['alpha']:g}, seed {row['seed']}"
-    )

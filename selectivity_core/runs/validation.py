@@ -72,7 +72,7 @@ def _ranges() -> dict[str, tuple[float, float]]:
     return found
 
 
-RANGES = _ranges()
+COLUMN_RANGES = _ranges()
 
 
 def printable(text: object) -> str:
@@ -87,7 +87,7 @@ def is_litter(name: str) -> bool:
     return name.startswith(".") or name in LITTER
 
 
-def same(one: Any, other: Any) -> bool:
+def equal_values(one: Any, other: Any) -> bool:
     """Whether two values of a table are equal, or both missing."""
     return bool(one == other or (one != one and other != other))
 
@@ -169,7 +169,7 @@ def _disallowed(name: str, column: str, values: pd.Series) -> tuple[str, np.ndar
     if values.dtype.kind not in "biuf":
         return "a number", np.ones(len(values), bool)
     numbers, lacking = values.to_numpy(float), MAY_LACK.get(name, set(COLUMNS[name]))
-    low, high = RANGES.get(column, (-np.inf, np.inf))
+    low, high = COLUMN_RANGES.get(column, (-np.inf, np.inf))
     bad = (numbers < low - SLACK) | (numbers > high + SLACK)
     if column in KEYS[name] or column not in lacking:
         bad |= ~np.isfinite(numbers)
@@ -178,7 +178,7 @@ def _disallowed(name: str, column: str, values: pd.Series) -> tuple[str, np.ndar
     if column in WHOLE:
         bad |= np.isfinite(numbers) & (numbers % 1 != 0)
     kind = "a whole number" if column in WHOLE else "a number"
-    return (f"{kind} in [{low:g}, {high:g}]" if column in RANGES else kind), bad
+    return (f"{kind} in [{low:g}, {high:g}]" if column in COLUMN_RANGES else kind), bad
 
 
 def _is_allowed_text(value: object, column: str) -> bool:
@@ -241,7 +241,7 @@ def copies_of(runs: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 
 def joint_problems(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """What does not fit together of several runs' tables, each of which is sound: specs, epochs, figures, units."""
+    """What does not fit together of several runs' tables, each of which is sound: specs, epochs, numbers, units."""
     runs = tables["runs"]
     problems = [f"runs: run {row['run']}: {what}" for row in runs.to_dict("records") for what in row_problems(row)]
     complete = runs[runs["status"] == "complete"]
@@ -275,7 +275,7 @@ def _close(one: pd.Series, other: pd.Series, *, rtol: float = 1e-4, atol: float 
 
 
 def _figure_problems(complete: pd.DataFrame, history: pd.DataFrame) -> list[str]:
-    """A run's figures are those of its history, up to the digits that a ledger keeps of it."""
+    """A run's numbers are those of its history, up to the digits that a ledger keeps of it."""
     problems = []
     last = ("test_accuracy", "test_loss", "si_units", "si_layers")
     then = history.add_suffix("_then")

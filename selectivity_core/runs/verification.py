@@ -22,14 +22,14 @@ from .manifests import check_run, read_folder, read_run
 from .profiles import profile_of
 from .store import RunStore
 from .sweeping import sweep
-from .validation import TABLES, copies_of, copies_problems, joint_problems, printable, same
+from .validation import TABLES, copies_of, copies_problems, equal_values, joint_problems, printable
 from .weights import kept_problems
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LIMIT = 3.0  # standard deviations over seeds, where the machine is another one
-JUDGED = ("test_accuracy", "test_loss", "si_units")
+COMPARED = ("test_accuracy", "test_loss", "si_units")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Agreement:
 
     Attributes:
         spec: the run.
-        same: whether every figure of its row agrees to the last bit, and all its other tables in the digits kept.
+        same: whether every number of its row agrees to the last bit, and all its other tables in the digits kept.
         expected: whether it must: processor, instruction sets, torch, device and threads are those of the kept run.
         furthest: of accuracy, cross-entropy and index the largest difference, in standard deviations over the seeds
             that the ledger has of this setting, or of the network's others; NaN where none has a spread.
@@ -108,12 +108,12 @@ def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None =
 
 def _compared(spec: RunSpec, fresh: Tables, kept: Tables) -> Agreement:
     new, old = (tables.runs[tables.runs["run"] == spec.id].iloc[0] for tables in (fresh, kept))
-    figures = [*RUN_NUMBERS, "status", "diverged_step"]
+    numbers = [*RUN_NUMBERS, "status", "diverged_step"]
     odd = [name for name in TABLES[1:] if not _same_rows(name, spec.id, fresh, kept)]
-    equal = not odd and all(same(new[c], old[c]) for c in figures)
+    equal = not odd and all(equal_values(new[c], old[c]) for c in numbers)
     here = provenance(choose_device().type)
     expected = all(old[f"provenance_{name}"] == here[name] for name in ("torch", "device", "processor", "instructions"))
-    distances = {c: _in_spreads(float(new[c]), float(old[c]), _spread(kept.runs, old, c)) for c in JUDGED}
+    distances = {c: _in_spreads(float(new[c]), float(old[c]), _spread(kept.runs, old, c)) for c in COMPARED}
     if new["status"] != old["status"]:
         return Agreement(spec, False, expected, np.inf, "status")
     # What differs and cannot be judged comes before what is within the limit, and after what is beyond it.

@@ -64,7 +64,7 @@ def test_a_copy_is_current_until_something_changes(job, tmp_path, monkeypatch):
     assert why_stale(job) == "not executed yet"
     table = tmp_path / "runs.csv"
     table.write_text("1")
-    executed_as(job, **{str(table): execution.reads.digest(table), str(tmp_path / "absent"): None})
+    executed_as(job, **{str(table): execution.reads.file_digest(table), str(tmp_path / "absent"): None})
     assert why_stale(job) is None
     assert why_stale(again(job, {})) == "changed: parameters"
     (tmp_path / "package" / "indices.py").write_text("1")

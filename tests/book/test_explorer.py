@@ -93,7 +93,7 @@ def test_the_units_are_those_of_the_lowest_seed_that_has_them_at_0():
 
 def test_of_too_many_units_every_nth_is_drawn(monkeypatch):
     assert data(tables())["every"] == 1
-    monkeypatch.setattr(module, "MOST", 20)  # there are 3 α, 3 units and 3 classes
+    monkeypatch.setattr(module, "MOST_MEANS", 20)  # there are 3 α, 3 units and 3 classes
     found = data(tables())
     assert (found["every"], [len(layer["si"][0]) for layer in found["layers"]]) == (2, [1, 1])
 

@@ -28,7 +28,7 @@ def table(cells, alphas=(-1.0, 0.0, 1.0), **more):
 def test_a_mean_has_students_interval():
     found = mean_of([1.0, 2.0, 6.0])
     # SD √7, SE √(7/3), t(0.975, 2) = 4.302653
-    assert (found.mean, found.n, found.test) == (3.0, 3, "t")
+    assert (found.mean, found.n, found.method) == (3.0, 3, "t")
     assert found.interval() == pytest.approx(
         (3 - 4.302653 * math.sqrt(7 / 3), 3 + 4.302653 * math.sqrt(7 / 3)), rel=1e-6
     )
@@ -39,8 +39,8 @@ def test_from_six_networks_on_the_sign_flip_stands():
     values = [-0.4, -4.0, -3.9, -4.2, -60.0, -3.0, -4.0, -5.0]  # all fall, one collapses: t sees nothing
     assert stats.ttest_1samp(values, 0).pvalue > 0.15
     found = mean_of(values)
-    assert (found.test, found.p) == ("sign flip", 2 / 2**8)
-    assert mean_of(values[:5]).test == "t"
+    assert (found.method, found.p) == ("sign flip", 2 / 2**8)
+    assert mean_of(values[:5]).method == "t"
 
 
 def test_the_sign_flip_counts_every_flip():
@@ -175,12 +175,12 @@ def test_signs_pair_equal_sizes():
 def test_a_cost_at_a_factor_is_read_between_the_runs_that_bracket_it():
     alphas = (-4.0, -2.0, -1.0, 0.0)
     runs = table([[0.50, 0.70, 0.78, 0.80]], alphas, si_units=[[0.01, 0.1, 0.2, 0.4]])
-    assert at_fold(runs, 2.0, "value")[0] == pytest.approx(-0.02)
+    assert at_fold(runs, 2.0)[0] == pytest.approx(-0.02)
     # 0.4/3 lies log(1.5)/log(2) of the way from 0.2 to 0.1
-    assert at_fold(runs, 3.0, "value")[0] == pytest.approx(-0.02 - 0.08 * math.log(1.5) / math.log(2))
-    assert at_fold(runs, 41.0, "value").empty  # beyond what was run: never extrapolated
+    assert at_fold(runs, 3.0)[0] == pytest.approx(-0.02 - 0.08 * math.log(1.5) / math.log(2))
+    assert at_fold(runs, 41.0).empty  # beyond what was run: never extrapolated
     with pytest.raises(ParameterError, match="above 1"):
-        at_fold(runs, 1.0, "value")
+        at_fold(runs, 1.0)
 
 
 def test_slopes_are_by_rank():

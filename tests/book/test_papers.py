@@ -25,20 +25,20 @@ def test_every_figure_of_both_papers_is_there():
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=lambda c: c.id)
 def test_a_claim_names_what_exists(claim):
-    assert claim.test.kind in CONTRASTS
-    parameters = inspect.signature(CONTRASTS[claim.test.kind]).parameters
-    assert set(claim.test.settings) <= set(parameters)
+    assert claim.criterion.kind in CONTRASTS
+    parameters = inspect.signature(CONTRASTS[claim.criterion.kind]).parameters
+    assert set(claim.criterion.settings) <= set(parameters)
     for model in claim.models:
         assert model in MODEL_NAMES
         figure = find_figure(claim.figure_of(model))
         # ResNet-50 on ImageNet, of Morcos et al., is not among the networks of this book's figures.
         assert model in figure.models or claim.id == "M004"
     assert claim.statement.endswith(".")
-    assert (claim.test.side == 0) == (claim.test.margin > 0)
+    assert (claim.criterion.sign == 0) == (claim.criterion.margin > 0)
 
 
 def test_every_contrast_is_some_claims():
-    assert {claim.test.kind for claim in CLAIMS.values()} == set(CONTRASTS)
+    assert {claim.criterion.kind for claim in CLAIMS.values()} == set(CONTRASTS)
 
 
 @pytest.mark.parametrize("profile", PROFILES)

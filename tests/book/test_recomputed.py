@@ -89,9 +89,9 @@ def expected(kind, runs, settings, where):
 def judged():
     chosen = []
     for claim in all_claims().values():
-        both_sides = claim.test.kind == "trend" and not {"low", "high"} & set(claim.test.settings)
-        layers = claim.test.settings.get("measure") not in (None, "si_units", "test_accuracy", "t95")
-        if claim.test.kind in RECOMPUTED and not both_sides and not layers:
+        both_sides = claim.criterion.kind == "trend" and not {"low", "high"} & set(claim.criterion.settings)
+        layers = claim.criterion.settings.get("measure") not in (None, "si_units", "test_accuracy", "t95")
+        if claim.criterion.kind in RECOMPUTED and not both_sides and not layers:
             chosen += [(claim, profile) for profile in PROFILES]
     return chosen
 
@@ -126,7 +126,7 @@ def recompute(verdict):
     if figure in ("figA30", "figA31"):
         setting["warmup_epochs"] = 5 * min(1, EPOCHS[profile] / {"resnet18": 90, "resnet20": 200}[model])
     values, null = expected(
-        claim.test.kind, archived(profile, model, **setting), claim.test.settings, verdict.finding.where
+        claim.criterion.kind, archived(profile, model, **setting), claim.criterion.settings, verdict.finding.where
     )
     found = verdict.finding.estimate
     assert (found.n, found.mean) == (len(values), pytest.approx(values.mean(), rel=1e-9))

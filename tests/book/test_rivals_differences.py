@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from selectivity_core import RunSpec, build_model
-from selectivity_core.book.rivals import differences
+from selectivity_core.book.rivals import measure_differences
 from selectivity_core.book.rivals.differences import DIFFERENCES
 from selectivity_core.data import load
 from selectivity_core.runs.trained import LoadedNetwork, load_network
@@ -23,7 +23,7 @@ def trained(finished):
 @pytest.fixture(scope="module")
 def table(trained):
     before = {name: values.clone() for name, values in trained.model.state_dict().items()}
-    found = differences(trained).set_index("name")
+    found = measure_differences(trained).set_index("name")
     assert all(torch.equal(values, before[name]) for name, values in trained.model.state_dict().items())
     assert all(not module._forward_hooks for module in trained.model.modules())
     return found
@@ -68,7 +68,7 @@ def test_the_other_measures_differ(table):
 
 
 def test_the_same_seed_gives_the_same_table(table, trained):
-    again = differences(trained).set_index("name")
+    again = measure_differences(trained).set_index("name")
     assert again.equals(table)
 
 
@@ -77,7 +77,7 @@ def test_a_network_with_maps_and_leaky_units():
     spec, data = RunSpec(width=2, activation="leaky_relu:0.2", batch_size=16), load("digits")
     torch.manual_seed(0)
     model = build_model("resnet20", channels=1, image_size=8, classes=10, width=2, activation=spec.activation).eval()
-    found = differences(LoadedNetwork(spec, model, data), samples=60).set_index("name")
+    found = measure_differences(LoadedNetwork(spec, model, data), samples=60).set_index("name")
     assert len(found) == 11
     assert np.isfinite(found[["paper", "other"]].to_numpy()).all()
     assert found.loc["class sums", "measure"] == "SI on test batches of 16"

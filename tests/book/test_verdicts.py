@@ -5,7 +5,7 @@ import pytest
 from made_up_runs import around, evidence_of, made_up
 
 from selectivity_core.book import verdicts
-from selectivity_core.book.contrasts import trend
+from selectivity_core.book.contrasts.alpha import trend
 from selectivity_core.book.pages import FigureRuns
 from selectivity_core.book.papers.claims import all_claims
 from selectivity_core.tables import Tables
@@ -63,7 +63,7 @@ def test_diverged_runs_count_as_failures():
     lost = ["diverged"] * 6 + [0.9, 0.9]
     values = {(0.0, "test_accuracy"): [0.9] * 8, (1.0, "test_accuracy"): lost}
     evidence = evidence_of(made_up("figA19", values, model="resnet18"))
-    rows = evidence.values("figA19", "resnet18", "test_accuracy")
+    rows = evidence.of("figA19", "resnet18").values("test_accuracy")
     assert rows.loc[rows["alpha"] == 1, "value"].tolist() == pytest.approx([0.9, 0.9] + [0.1] * 6)
 
 
@@ -153,7 +153,7 @@ def test_either_side_is_judged_on_its_own():
     """A measure that follows α below 0 and runs against it above does not follow it, whatever the average."""
     values = ((-2.0, 0.1), (-1.0, 0.25), (0.0, 0.4), (1.0, 0.35), (2.0, 0.3))
     runs = made_up("fig4", {(a, "si_units"): around(v, 0.01, 4) for a, v in values})
-    sides = trend(evidence_of(runs), "fig4", "resnet18", measure="si_units")
+    sides = trend(evidence_of(runs).of("fig4", "resnet18"), measure="si_units")
     assert [round(s.estimate.mean, 2) for s in sides] == [0.15, -0.05]
 
 

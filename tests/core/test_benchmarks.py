@@ -18,7 +18,7 @@ from benchmarks.pwcca import plain_pwcca
 from benchmarks.regulariser_step import PlainRegularizer, step
 from selectivity_core import RunStore, SelectivityRegularizer, build_model, pwcca_distance
 from selectivity_core.data import split
-from selectivity_core.measuring import measured_units, score
+from selectivity_core.evaluation import measured_units, score
 from selectivity_core.rotation import ShiftedIndex, fit_projections, starting_projections
 from selectivity_core.seeds import generator, seed_for
 from selectivity_core.training import Trainer, isolated

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from selectivity_core.evaluation import IMAGES_AT_ONCE, LayerActivity, active_share
 from selectivity_core.indices import dead_units
-from selectivity_core.units import CHUNK, LayerActivity, Units, active_share, spatial_mean
+from selectivity_core.units import Units, spatial_mean
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -30,7 +31,7 @@ def test_units_without_positions():
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu:0.1"])
 def test_batches_give_what_all_samples_together_give(activation):
     torch.manual_seed(0)
-    maps = torch.randn(CHUNK * 2 + 7, 3, 4, 4)
+    maps = torch.randn(IMAGES_AT_ONCE * 2 + 7, 3, 4, 4)
     maps[:, 1] = -maps[:, 1].abs()  # silent under ReLU, active under its leaky form
     maps[:, 2] = 0
     module, gathered = Units(activation), LayerActivity()

@@ -9,7 +9,7 @@ from torch import nn
 from selectivity_core import ablate, build_model
 from selectivity_core.ablation.importance import unit_importance
 from selectivity_core.errors import ActivityError, UnitError
-from selectivity_core.measuring import unit_means
+from selectivity_core.moments import unit_means
 
 
 def test_two_units_by_hand():

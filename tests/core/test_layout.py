@@ -15,11 +15,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-TOP = (
-    "book", "notebooks", "selectivity_core", "tests", "benchmarks", "_config.yml", "_toc.yml", "environment.yml",
-    "Makefile", "pyproject.toml", "constraints.txt", "README.md", "LICENSE", "CITATION.cff", "CONTRIBUTING.md",
-    "CHANGELOG.md", ".ci/run", ".gitignore",
-)  # fmt: skip
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
@@ -61,11 +56,6 @@ def environment():
     *pinned, project = next(item["pip"] for item in listed if isinstance(item, dict))
     assert project == "-e ."  # last, so that nothing is resolved anew for it
     return [item for item in listed if isinstance(item, str)], pins(pinned)
-
-
-@pytest.mark.parametrize("name", TOP)
-def test_top_level(name):
-    assert (ROOT / name).exists()
 
 
 def test_every_direct_dependency_is_pinned_to_a_version_that_is_allowed():
@@ -193,10 +183,6 @@ def test_the_quick_tests_are_those_without_a_mark():
     assert quick[-1] == "not slow and not browser and not book" and slow[-1] == "slow or browser or book"
     assert quick[:-1] == slow[:-1]
     assert re.search(r"^test-all: test test-slow\b", text("Makefile"), flags=re.MULTILINE)
-
-
-def test_contributing_is_short():
-    assert len(text("CONTRIBUTING.md").splitlines()) < 60
 
 
 def test_what_is_left_to_do_names_its_issue():

@@ -8,7 +8,7 @@ from torch import nn
 from selectivity_core import build_model, unit_noise
 from selectivity_core.ablation.noise import noise_curve
 from selectivity_core.errors import ActivityError, UnitError
-from selectivity_core.measuring import unit_deviations
+from selectivity_core.moments import unit_deviations
 from selectivity_core.seeds import generator
 
 

@@ -11,7 +11,7 @@ import torch
 from selectivity_core import RunSpec, SelectivityRegularizer, train
 from selectivity_core.data import load
 from selectivity_core.errors import SpecError
-from selectivity_core.measuring import Score
+from selectivity_core.evaluation import Score
 from selectivity_core.models import build_model
 from selectivity_core.run import time_to_95
 from selectivity_core.tables import COLUMNS, VOLATILE, VOLATILE_PREFIX

@@ -34,7 +34,7 @@ def test_spatial_mean_of_large_half_precision_maps_is_that_of_the_whole(monkeypa
     maps = drawn(7, 3, 4, 5).bfloat16().contiguous(memory_format=torch.channels_last)
     whole = maps.float().mean((2, 3))
     for room in (1, 60, 130, 10_000):  # one sample at a time, one, two, all
-        monkeypatch.setattr(units_module, "CHUNK", room)
+        monkeypatch.setattr(units_module, "WIDENED_AT_ONCE", room)
         assert torch.equal(spatial_mean(maps), spatial_mean(maps.float()))
         torch.testing.assert_close(spatial_mean(maps), whole)
         traced = maps.clone().requires_grad_()

@@ -10,7 +10,7 @@ from tiny_specs import TINY
 from selectivity_core import selectivity_index
 from selectivity_core.rotation import off_axis_scores
 from selectivity_core.runs import analyses as bounds
-from selectivity_core.runs.analyses import KINDS, analysis, bound_rows, bound_tasks, spread
+from selectivity_core.runs.analyses import BOUND_KINDS, analysis, bound_rows, bound_tasks, spread
 from selectivity_core.runs.profiles import Bound
 from selectivity_core.runs.trained import TrainedRuns
 
@@ -38,9 +38,9 @@ def test_rows_of_a_real_run(finished, few_steps):
     assert rows.columns.tolist() == ["layer", "depth", "kind", "value"]
     activity, labels = runs.activity(specs[0], "test"), runs.labels(specs[0], "test")
     names = list(activity)
-    assert rows["layer"].tolist() == [name for name in names for _ in KINDS]
-    assert rows["depth"].tolist() == [k for k in range(len(names)) for _ in KINDS]
-    assert rows["kind"].tolist() == list(KINDS) * len(names)
+    assert rows["layer"].tolist() == [name for name in names for _ in BOUND_KINDS]
+    assert rows["depth"].tolist() == [k for k in range(len(names)) for _ in BOUND_KINDS]
+    assert rows["kind"].tolist() == list(BOUND_KINDS) * len(names)
     layers = store.table(specs[0].id, "layers").set_index("layer")["si"]
     for name in names:
         found = rows[rows["layer"] == name].set_index("kind")["value"]

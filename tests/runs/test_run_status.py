@@ -28,16 +28,16 @@ def test_absent_complete_diverged(store, tmp_path):
     assert not (tmp_path / "none").exists()
     assert run_status(store, TINY.replace(seed=9)) == RunStatus("absent")
     assert run_status(store, TINY) == run_status(store, TINY.id) == RunStatus("complete")
-    assert str(run_status(store, DIVERGING)) == "diverged (at step 4 of epoch 1, α = 0, seed 0)"
+    assert run_status(store, DIVERGING) == RunStatus("diverged", 1, 4)
 
 
 def test_stale_says_whether_data_or_version_made_it_so(store, monkeypatch):
     digest = store.manifest(TINY)["digest"]
     assert run_status(store, TINY, digest).kind == "complete"
-    assert str(run_status(store, TINY, "0" * 64)) == f"stale (data {digest[:16]}, here 0000000000000000)"
+    assert run_status(store, TINY, "0" * 64) == RunStatus("stale", problem=f"data {digest[:16]}, here 0000000000000000")
     monkeypatch.setattr("selectivity_core.training.RESULT_VERSION", 2)
-    assert str(run_status(store, TINY)) == "stale (result version 1, now 2)"
-    assert run_status(store, TINY, "0" * 64).detail.count(";") == 1
+    assert run_status(store, TINY) == RunStatus("stale", problem="result version 1, now 2")
+    assert run_status(store, TINY, "0" * 64).problem.count(";") == 1
 
 
 @pytest.mark.fault("files of a run damaged, and its status asked for", "named")
@@ -52,7 +52,7 @@ def test_corrupt_names_the_file(store, name, damage):
         path.unlink()
     found = run_status(store, TINY)
     assert found.kind == "corrupt"
-    assert (str(store.folder(TINY)) if (name, damage) == ("manifest.json", "gone") else str(path)) in found.detail
+    assert (str(store.folder(TINY)) if (name, damage) == ("manifest.json", "gone") else str(path)) in found.problem
     assert run_status(store, DIVERGING).kind == "diverged"
 
 
@@ -63,16 +63,16 @@ def test_interrupted_says_where(store, monkeypatch):
         trainer.run_epoch()
     trainer.step = 1
     checkpoints.save(trainer)
-    assert str(run_status(store, spec)) == "interrupted (at step 1 of epoch 2)"
+    assert run_status(store, spec) == RunStatus("interrupted", 2, 1)
     assert store.unfinished() == [spec.id]
     with store.try_lock(spec) as mine:
         assert mine
-        assert run_status(store, spec).detail == "at step 1 of epoch 2, in training now"
+        assert run_status(store, spec) == RunStatus("interrupted", 2, 1, in_training=True)
         assert store.in_training(spec)
     assert not store.in_training(spec)
     (latest,) = checkpoints.files()
     latest.write_bytes(b"x")
-    assert str(run_status(store, spec)) == f"corrupt (no checkpoint verifies, the latest is {latest})"
+    assert run_status(store, spec) == RunStatus("corrupt", problem=f"no checkpoint verifies, the latest is {latest}")
 
 
 def test_a_stale_run_that_is_being_trained_anew(store, tmp_path):
@@ -80,8 +80,8 @@ def test_a_stale_run_that_is_being_trained_anew(store, tmp_path):
     trainer.step = 1
     store.checkpoints(TINY).save(trainer)
     assert run_status(store, TINY).kind == "complete"
-    found = str(run_status(store, TINY, "0" * 64))
-    assert found.startswith("interrupted (at step 1 of epoch 1; before: stale, data ")
+    found = run_status(store, TINY, "0" * 64)
+    assert (found.kind, found.epoch, found.step) == ("interrupted", 1, 1) and found.problem.startswith("data ")
 
 
 def test_status_is_never_stored(store):

@@ -190,7 +190,7 @@ def test_killing_the_holder_hands_the_run_over(children, tmp_path):
         assert time.monotonic() < deadline, "no checkpoint came: the training failed"
         time.sleep(0.05)
     assert run_status(store, spec).kind == "interrupted"
-    assert "in training now" in run_status(store, spec).detail
+    assert run_status(store, spec).in_training
     second = children.start(store.path, [spec], every=0.05, time_budget=3.0)
     time.sleep(0.5)
     kill(first)
@@ -198,4 +198,4 @@ def test_killing_the_holder_hands_the_run_over(children, tmp_path):
     before = store.checkpoints(spec).position()
     assert children.wait(second) == 0
     assert store.checkpoints(spec).position() > before
-    assert "in training now" not in run_status(store, spec).detail
+    assert not run_status(store, spec).in_training

@@ -5,7 +5,7 @@ from tiny_specs import DIVERGING, TINY
 from selectivity_core import RunStore, selectivity_index, sweep, trained_network
 from selectivity_core.data import load, split
 from selectivity_core.errors import MissingRunsError, StoreError
-from selectivity_core.measuring import score
+from selectivity_core.evaluation import score
 from selectivity_core.runs import trained
 from selectivity_core.runs.analyses import ANALYSES
 from selectivity_core.runs.archive import export

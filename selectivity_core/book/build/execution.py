@@ -176,7 +176,7 @@ def _package() -> str:
     """One digest over the names and contents of the package's files."""
     total = hashlib.sha256()
     for path in sorted(p for p in PACKAGE.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
-        total.update(f"{path.relative_to(PACKAGE)}\n{reads.digest(path)}\n".encode())
+        total.update(f"{path.relative_to(PACKAGE)}\n{reads.file_digest(path)}\n".encode())
     return total.hexdigest()
 
 

@@ -27,30 +27,38 @@ PAPER_DATA: dict[str, dict[str, str]] = {
 PAPER_ACCURACY: dict[tuple[str, str], float] = {("resnet18", "tiny-imagenet"): 0.5157, ("resnet20", "cifar10"): 0.9125}
 COMPARABLE = 0.03  # a baseline this close to the paper's counts as trained to comparable accuracy
 
-# about: ours within the margin of the paper's value; beyond: or past it on the claimed side; within: or short of it.
+# about: ours within the margin of the paper's value; beyond: or past it as claimed; within: or short of it.
 Limit = Literal["about", "beyond", "within"]
 
 
 @dataclass(frozen=True)
-class Test:
-    """How a claim is put to the test.
+class Criterion:
+    """What decides a claim.
 
     Attributes:
         kind: the contrast, a key of `contrasts.CONTRASTS`.
-        side: 1 where the claim says that the estimate lies above `null`, −1 below; 0 where it says that there is no
+        sign: 1 where the claim says that the estimate lies above `null`, −1 below; 0 where it says that there is no
             difference (the 90 % interval must lie within `margin` of `null`); None where it only gives a value.
         settings: the contrast's parameters.
         null: what the estimate is held against.
         margin: of a claim of no difference.
     """
 
-    __test__ = False  # the name would make pytest take the class for a test
-
     kind: str
-    side: Literal[1, -1, 0] | None
+    sign: Literal[1, -1, 0] | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     null: float = 0.0
     margin: float = 0.0
+
+
+def by(kind: str, sign: Any, null: float = 0.0, **settings: Any) -> Criterion:
+    """A criterion of a direction, or of a value alone."""
+    return Criterion(kind, sign, settings, null)
+
+
+def same(kind: str, margin: float, null: float = 0.0, **settings: Any) -> Criterion:
+    """A criterion of no difference."""
+    return Criterion(kind, 0, settings, null, margin)
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class Claim:
         figure: id of the figure in the register that its runs are of and that shows them.
         models: networks that it is about; it must hold for each.
         statement: what is judged, in this project's words.
-        test: how.
+        criterion: what decides it.
         says: the paper's value in words; empty where it gives none.
         value: the paper's value as a number, where it gives one.
         figures: the figure of a network that has another.
@@ -94,7 +102,7 @@ class Claim:
     figure: str
     models: tuple[str, ...]
     statement: str
-    test: Test
+    criterion: Criterion
     says: str = ""
     value: Value | None = None
     figures: Mapping[str, str] = field(default_factory=dict)
@@ -136,11 +144,11 @@ def _values(model: str, dataset: str, measure: str) -> list[tuple[float, Value]]
         return []
     found = []
     for claim in all_claims().values():
-        settings, value = claim.test.settings, claim.value
+        settings, value = claim.criterion.settings, claim.value
         if claim.paper != LEAVITT_MORCOS or claim.models != (model,) or value is None:
             continue
-        if settings.get("measure", "test_accuracy") == measure and claim.test.kind in ("level", "effect_at"):
+        if settings.get("measure", "test_accuracy") == measure and claim.criterion.kind in ("level", "effect_at"):
             found.append(
-                (float(settings["alpha"]), replace(value, of="level") if claim.test.kind == "level" else value)
+                (float(settings["alpha"]), replace(value, of="level") if claim.criterion.kind == "level" else value)
             )
     return sorted(found, key=lambda pair: pair[0])

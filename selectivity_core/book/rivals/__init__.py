@@ -3,7 +3,7 @@
 Nothing else in this package uses these functions: they exist to be compared. Each states what it does differently.
 """
 
-from .differences import differences
+from .differences import measure_differences
 from .indices import (
     discriminability_without_root,
     index_against_all_other_samples,
@@ -15,7 +15,6 @@ from .networks import fresh_sample_curve, keep_last_call, layers_found, share_ac
 from .scales import flipped_term, scale_as_written, scale_by_pattern
 
 __all__ = [
-    "differences",
     "discriminability_without_root",
     "flipped_term",
     "fresh_sample_curve",
@@ -25,6 +24,7 @@ __all__ = [
     "index_with_absent_classes_as_zero",
     "keep_last_call",
     "layers_found",
+    "measure_differences",
     "scale_as_written",
     "scale_by_pattern",
     "share_activations",

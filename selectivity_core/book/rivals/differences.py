@@ -106,7 +106,7 @@ DIFFERENCES = (
 )
 
 
-def differences(network: LoadedNetwork, *, samples: int = 2000, seed: int = 0) -> pd.DataFrame:
+def measure_differences(network: LoadedNetwork, *, samples: int = 2000, seed: int = 0) -> pd.DataFrame:
     """What each difference changes on a trained network.
 
     Indices are means over layers of means over units. Activity that can be negative (leaky-ReLU) is shifted by each

@@ -13,18 +13,18 @@ from ...errors import ActivityError
 from ...indices import EPS, checked, class_statistics, index_of_means, selectivity_index
 
 
-def index_of_class_sums(activity: Tensor, labels: Tensor, *, eps: float = EPS) -> Tensor:
+def index_of_class_sums(activity: Tensor, labels: Tensor) -> Tensor:
     """The index of class sums in place of class means.
 
     A class with many samples then looks preferred: a unit that answers every sample alike has an index above 0
     wherever classes are of unequal size, as they are in every random batch.
     """
     stats = class_statistics(*checked(activity, labels))
-    return index_of_means(stats.means * stats.counts[:, None], eps).cpu()
+    return index_of_means(stats.means * stats.counts[:, None]).cpu()
 
 
 def index_with_absent_classes_as_zero(
-    activity: Tensor, labels: Tensor, classes: int, *, eps: float = EPS
+    activity: Tensor, labels: Tensor, classes: int
 ) -> Tensor:  # fmt: skip
     """The index with classes that do not occur counted as classes to which the unit does not answer.
 
@@ -33,17 +33,16 @@ def index_with_absent_classes_as_zero(
     Args:
         activity, labels: as above, labels in [0, classes).
         classes: how many there are in the data set.
-        eps: keeps the denominator off zero.
     """
     values, targets = checked(activity, labels)
     stats = class_statistics(values, targets)
     if int(targets.min()) < 0 or int(targets.max()) >= classes:
         raise ActivityError(f"labels: {int(targets.min())} to {int(targets.max())} given; 0 to {classes - 1} is needed")
     means = values.new_zeros(classes, values.shape[1]).index_copy(0, stats.classes, stats.means)
-    return index_of_means(means, eps).cpu()
+    return index_of_means(means).cpu()
 
 
-def index_against_all_other_samples(activity: Tensor, labels: Tensor, *, eps: float = EPS) -> Tensor:
+def index_against_all_other_samples(activity: Tensor, labels: Tensor) -> Tensor:
     """The index with μ₋max taken over all samples of the other classes together.
 
     Large classes then weigh more than small ones. On sets with equally many samples of each class it is the same.
@@ -55,10 +54,10 @@ def index_against_all_other_samples(activity: Tensor, labels: Tensor, *, eps: fl
     top = stats.means.gather(0, best)[0]
     sums = stats.means * stats.counts[:, None]
     others = (sums.sum(0) - sums.gather(0, best)[0]) / (stats.counts.sum() - stats.counts[best[0]])
-    return ((top - others) / (top + others + eps)).cpu()
+    return ((top - others) / (top + others + EPS)).cpu()
 
 
-def index_of_positions(maps: Tensor, labels: Tensor, *, eps: float = EPS) -> Tensor:
+def index_of_positions(maps: Tensor, labels: Tensor) -> Tensor:
     """The index of each position of each feature map, as if every one were a neuron.
 
     A map that answers a class wherever it stands in the image is one selective unit; its positions are many units, each
@@ -67,17 +66,16 @@ def index_of_positions(maps: Tensor, labels: Tensor, *, eps: float = EPS) -> Ten
     Args:
         maps: (samples, units, H, W).
         labels: (samples,) integers.
-        eps: keeps the denominator off zero.
 
     Returns:
         (units · H · W,), position by position within each unit.
     """
     if maps.ndim != 4:
         raise ActivityError(f"maps: shape {tuple(maps.shape)} given; (samples, units, H, W) is needed")
-    return selectivity_index(maps.flatten(1), labels, eps=eps)
+    return selectivity_index(maps.flatten(1), labels)
 
 
-def discriminability_without_root(activity: Tensor, labels: Tensor, *, eps: float = EPS) -> Tensor:
+def discriminability_without_root(activity: Tensor, labels: Tensor) -> Tensor:
     """d′ divided by the mean variance itself and not by its square root.
 
     It is no longer free of units: a unit whose activity is twice as large has half the value.
@@ -91,7 +89,7 @@ def discriminability_without_root(activity: Tensor, labels: Tensor, *, eps: floa
     others = (stats.means.sum(0) - top) / (len(stats.classes) - 1)
     inside = (targets[:, None] == stats.classes[best]).to(values.dtype)
     spreads = [_variance(values, weights) for weights in (inside, 1 - inside)]
-    return ((top - others) / ((spreads[0] + spreads[1]) / 2 + eps)).cpu()
+    return ((top - others) / ((spreads[0] + spreads[1]) / 2 + EPS)).cpu()
 
 
 def _variance(values: Tensor, weights: Tensor) -> Tensor:

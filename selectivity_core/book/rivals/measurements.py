@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ...arithmetic import arithmetic, evaluating
 from ...data import batch, split
+from ...evaluation import EVALUATION_BATCH, score, test_set_pass
 from ...indices import selectivity_index
-from ...measuring import EVALUATION_BATCH, score, test_pass
 from ...perturbation import ablate
 from ...regularizer import SelectivityRegularizer
 from ...runs.trained import LoadedNetwork
@@ -96,7 +96,7 @@ class Measurements:
             loss.backward()
             optimizer.step()
         regularizer.remove()
-        return test_pass(model, self.dataset, spec.precision).si_layers()
+        return test_set_pass(model, self.dataset, spec.precision).si_layers()
 
     def dropped(self) -> Pair:
         """The mean over all layers asked for, and over those found where the last names are misspelt."""

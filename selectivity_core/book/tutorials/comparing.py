@@ -15,14 +15,14 @@ from torch import nn
 from ...errors import ParameterError
 from ...indices import selectivity_index
 from ...progress import bar
+from ...recording import record
 from ...regularizer import SelectivityRegularizer
 from ...seeds import generator, seed_for
-from ...watching import record
 from .samples import Samples
 
-BATCH = 25  # samples a batch, at most
+BATCH_SIZE = 25  # samples a batch, at most
 LEARNING_RATE = 1e-3
-SHUFFLES = 20
+LABEL_SHUFFLES = 20
 
 Shift = Literal["min"] | float | None
 
@@ -64,7 +64,7 @@ def fit(
         epochs: passes over the samples.
         seed: decides the order of the samples.
     """
-    batches = math.ceil(len(train.labels) / BATCH)
+    batches = math.ceil(len(train.labels) / BATCH_SIZE)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
     regularizer = SelectivityRegularizer(
         model,
@@ -109,7 +109,7 @@ def measure(
     model.eval()
     with record(model, layers) as activity:
         logits = model(test.inputs)
-    orders = [torch.randperm(len(test.labels), generator=generator(0, "shuffle", k)) for k in range(SHUFFLES)]
+    orders = [torch.randperm(len(test.labels), generator=generator(0, "shuffle", k)) for k in range(LABEL_SHUFFLES)]
     rows = []
     for depth, (name, values) in enumerate(activity.items(), start=1):
         lifted = values + shift if isinstance(shift, int | float) else values
@@ -117,7 +117,7 @@ def measure(
             float(selectivity_index(lifted, labels, shift=shift == "min").mean())
             for labels in (test.labels, *(test.labels[order] for order in orders))
         )
-        chance = sum(shuffled) / SHUFFLES
+        chance = sum(shuffled) / LABEL_SHUFFLES
         rows.append({"depth": depth, "layer": name, "units": values.shape[1], "si": index, "si_shuffled": chance})
     return float((logits.argmax(1) == test.labels).double().mean()), pd.DataFrame(rows)
 
