@@ -71,23 +71,18 @@ def robustness_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     import pandas as pd
 
     data, model = runs.dataset(spec), runs.network(spec)
-    rows = []
 
-    def test(name: str, severity: float, inputs: Tensor) -> None:
+    def accuracy(inputs: Tensor) -> tuple[float, int]:
         labels = unchanged(data, len(inputs))[1]
         with evaluating(model):
             right = torch.cat([model(some).argmax(1) for some in inputs.split(BATCH)]) == labels
-        rows.append((name, severity, float(right.double().mean()), len(labels)))
+        return float(right.double().mean()), len(labels)
 
-    clean = {most: normalise(unchanged(data, most)[0], data) for most in (MOST_IMAGES, MOST_ATTACKED)}
-    for name in corruptions_for(data.image_size):
-        test(name, 0.0, clean[MOST_IMAGES])
-    for name in ("fgsm", "pgd"):
-        test(name, 0.0, clean[MOST_ATTACKED])
-    for changed in corrupted(data, MOST_IMAGES):
-        test(*changed)
-    for changed in attacked(model, data, MOST_ATTACKED, EPS[data.channels]):
-        test(*changed)
+    clean = {most: accuracy(normalise(unchanged(data, most)[0], data)) for most in (MOST_IMAGES, MOST_ATTACKED)}
+    rows = [(name, 0.0, *clean[MOST_IMAGES]) for name in corruptions_for(data.image_size)]
+    rows += [(name, 0.0, *clean[MOST_ATTACKED]) for name in ("fgsm", "pgd")]
+    for source in (corrupted(data, MOST_IMAGES), attacked(model, data, MOST_ATTACKED, EPS[data.channels])):
+        rows += [(name, severity, *accuracy(inputs)) for name, severity, inputs in source]
     return pd.DataFrame(rows, columns=["perturbation", "severity", "accuracy", "samples"])
 
 

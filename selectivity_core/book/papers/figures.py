@@ -239,6 +239,8 @@ _ENTRIES = (
     Figure("live", BOOK, "B9", "Trained on this machine, just now", "36_live", ("resnet18",)),
     Figure("schedules", BOOK, "B10", "Do the gaps close with longer training?", "38_schedules", ("resnet20",),
            stretches=(1.0, 0.5, 2.0), grid="schedules"),
+    Figure("robustness", BOOK, "B13", "Does selectivity make networks robust?", "41_robustness", ("resnet20",),
+           analyses=("robustness", "dimensions")),
 )  # fmt: skip
 
 FIGURES: dict[str, Figure] = {figure.id: figure for figure in _ENTRIES}
