@@ -9,9 +9,13 @@ from typing import Any
 _HOME = {
     "ablate": "perturbation",
     "ablation_auc": "ablation",
+    "corrupt": "corruptions",
     "cumulative_ablation": "ablation",
+    "dimensionality": "robustness",
+    "fgsm": "robustness",
     "max_off_axis_selectivity": "rotation",
     "noise_curve": "ablation.noise",
+    "pgd": "robustness",
     "unit_deviations": "moments",
     "unit_importance": "ablation.importance",
     "unit_means": "moments",

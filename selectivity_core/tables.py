@@ -47,6 +47,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "curves": ("run", "analysis", "kind", "ordering", "step", "fraction", "accuracy"),
     "importances": ("run", "analysis", "layer", "unit", "accuracy_change", "loss_change"),
     "classes": ("run", "analysis", "class", "accuracy", "samples"),
+    "robustness": ("run", "analysis", "perturbation", "severity", "accuracy", "samples"),
+    "dimensions": ("run", "analysis", "perturbation", "severity", "layer", "depth", "components"),
 }  # fmt: skip
 
 NAMES = tuple(COLUMNS)
@@ -71,6 +73,8 @@ class Tables:
         curves: accuracy under perturbation.
         importances: what ablating a single unit changes.
         classes: accuracy on the test images of each class, with the best epoch's weights.
+        robustness: accuracy on corrupted and attacked test images.
+        dimensions: dimensionality of what such changes of the images change in each layer.
 
     A table that was not given is asked of `read` when it is first used, or else is empty.
 
@@ -89,6 +93,8 @@ class Tables:
     curves: pd.DataFrame
     importances: pd.DataFrame
     classes: pd.DataFrame
+    robustness: pd.DataFrame
+    dimensions: pd.DataFrame
 
     def __init__(self, read: Callable[[str], pd.DataFrame] = empty, **frames: pd.DataFrame) -> None:
         self._read = read

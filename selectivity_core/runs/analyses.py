@@ -23,7 +23,8 @@ from ..spec import RunSpec
 from ..training import Trainer, isolated
 from ..units import unit_layers
 from .derived import Analysis, Task
-from .trained import Images, TrainedRuns, part
+from .robustness import dimension_rows, robustness_rows
+from .trained import Images, TrainedRuns, fixed, part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +86,6 @@ def bound_tasks(specs: Sequence[RunSpec], limit: Bound | None) -> Iterator[Task]
 
 
 ORDERINGS = 10
-MOST_IMAGES = 1000
 KEPT_STEPS = 64  # of a curve: more than a picture shows, few enough for the ledger
 FEW_STEPS = 33  # of each of the many curves through a training
 MOST_EPOCHS = 40  # at which a training is looked at
@@ -95,13 +95,14 @@ ABLATED = {"mlp": "all"}
 
 
 def evaluation(runs: TrainedRuns, spec: RunSpec, images: Images) -> tuple[Tensor, Tensor]:
-    """At most 1,000 images as the network takes them (the first of the part, a fixed set), and their labels.
+    """At most 1,000 images as the network takes them (`fixed` ones of the part), and their labels.
 
     Training labels are those the network was trained with.
     """
     dataset = runs.dataset(spec)
     pixels, labels = part(spec, dataset, images)
-    return normalise(pixels[:MOST_IMAGES], dataset), labels[:MOST_IMAGES]
+    chosen = fixed(labels)
+    return normalise(pixels[chosen], dataset), labels[chosen]
 
 
 def ablated_layers(model: UnitNetwork, spec: RunSpec) -> list[str]:
@@ -226,11 +227,13 @@ ANALYSES: dict[str, Analysis] = {
     "noise": _analysis("curves", "noise", noise_rows, images="train", epoch="last"),
     "noise-test": _analysis("curves", "noise", noise_rows, images="test", epoch="best"),
     "classes": _analysis("classes", "classes", class_rows),
+    "dimensions": _analysis("dimensions", "dimensions", dimension_rows),
+    "robustness": _analysis("robustness", "robustness", robustness_rows),
     "importance": _analysis("importances", "importance", importance_rows, value="zero", images="test", epoch="best"),
 }
 
 
 __all__ = [
-    "ANALYSES", "ablation_rows", "evaluation", "importance_rows", "noise_rows", "thinned",
-    "training_rows",
+    "ANALYSES", "ablation_rows", "dimension_rows", "evaluation", "importance_rows", "noise_rows",
+    "robustness_rows", "thinned", "training_rows",
 ]  # fmt: skip

@@ -28,6 +28,7 @@ from .sweeping import OnMissing, run_label, sweep
 from .weights import kept_weights
 
 Images = Literal["train", "validation", "test"]
+MOST_IMAGES = 1000  # on which perturbed networks are tested
 
 
 def network(spec: RunSpec, store: RunStore, epoch: str = "best") -> UnitNetwork:
@@ -103,6 +104,18 @@ def part(spec: RunSpec, data: Dataset, which: Images) -> tuple[Tensor, Tensor]:
     if which == "train":
         return data.images[parts.train], parts.train_labels
     return data.images[parts.validation], data.labels[parts.validation]
+
+
+def fixed(labels: Tensor, most: int = MOST_IMAGES) -> Tensor:
+    """Indices of the same few images each time: the first ones, or evenly spread ones where they lie class by class.
+
+    Args:
+        labels: (samples,) of the images to choose among.
+        most: how many at most.
+    """
+    samples, wanted = len(labels), min(most, len(labels))
+    by_class = bool((labels.diff() >= 0).all())  # the first 1,000 of a folder of classes are of one class
+    return torch.arange(wanted) * samples // wanted if by_class else torch.arange(wanted)
 
 
 def unit_activity(

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = ("runs", "history", "layers", "units", "responses")  # what a run leaves
-DERIVED = ("pairs", "bounds", "curves", "importances", "classes")  # what is worked out of finished runs
+# What is worked out of finished runs.
+DERIVED = ("pairs", "bounds", "curves", "importances", "classes", "robustness", "dimensions")
 RUN_ID = re.compile("[0-9a-f]{16}")
 LITTER = {"@eaDir", "__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}  # what systems leave in folders unasked
 
-TEXT = ("run", "other", "analysis", "layer", "form", "kind")
+TEXT = ("run", "other", "analysis", "layer", "form", "kind", "perturbation")
 RUN_TEXT = (
     "run", "model", "dataset", "index", "milestones", "window", "schedule", "layers", "activation", "estimate",
     "precision", "status", "started", *(f"provenance_{name}" for name in PROVENANCE),
@@ -42,10 +43,12 @@ KEYS: dict[str, tuple[str, ...]] = {
     "responses": ("run", "layer", "unit", "class"), "pairs": ("run", "other", "analysis", "layer", "form"),
     "bounds": ("run", "analysis", "layer", "kind"), "curves": ("run", "analysis", "kind", "ordering", "step"),
     "importances": ("run", "analysis", "layer", "unit"), "classes": ("run", "analysis", "class"),
+    "robustness": ("run", "analysis", "perturbation", "severity"),
+    "dimensions": ("run", "analysis", "perturbation", "severity", "layer"),
 }  # fmt: skip
 WHOLE = (
     "epoch", "depth", "unit", "class", "units", "step", "ordering", "samples", "best_epoch", "t95", "parameters",
-    "diverged_epoch", "diverged_step",
+    "diverged_epoch", "diverged_step", "components",
 )  # fmt: skip
 SLACK = 1e-6  # sums of shares and rounded digits may be so far beyond a range
 # Columns without a value in some rows; of `runs` and `history` that hangs on how the run ended.
@@ -58,7 +61,9 @@ def _ranges() -> dict[str, tuple[float, float]]:
     share, index, from_zero = (0.0, 1.0), (-1.0, 1.0), (0.0, np.inf)
     found = dict.fromkeys(("class_share", "precision", "active_samples", "active_positions", "switched", "dead"), share)
     found |= dict.fromkeys(("si", "si_living", "si_last", "value", "accuracy_change"), index)
-    found |= dict.fromkeys(("dprime", "mutual_information", "sd", "weight_l1", "switches", "fraction"), from_zero)
+    found |= dict.fromkeys(
+        ("dprime", "mutual_information", "sd", "weight_l1", "switches", "fraction", "severity"), from_zero
+    )
     found |= dict.fromkeys(("lr", "seconds", *WHOLE), from_zero) | {
         "preferred": (-1.0, np.inf),
         "distance": (-0.01, 1.01),
