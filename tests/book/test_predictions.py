@@ -1,0 +1,66 @@
+"""The judging of predictions, and that those of the code are those of the page."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+from selectivity_core.book.predictions import FAILS, HOLDS, OPEN, PREDICTIONS, judge, judged, styled, table, verdict
+
+PAGE = (Path(__file__).resolve().parents[2] / "book" / "predictions.md").read_text(encoding="utf-8")
+
+
+def test_they_are_those_of_the_page():
+    rows = re.findall(r"^\| (P\d+) \| (.*?) \| (.*?) \| (.*?) \|$", PAGE, flags=re.MULTILINE)
+    assert [name for name, *_ in rows] == list(PREDICTIONS)
+    for name, statement, quantity, margin in rows:
+        ours = PREDICTIONS[name]
+        limit = ours.limit.replace("within", "below") if name == "P7" else ours.limit  # "in absolute value, below 2"
+        assert (ours.statement, ours.quantity, limit) == (statement, quantity, margin)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "side", "margin", "expected"),
+    [
+        (-1, 0.9, "below", 1, HOLDS),
+        (-1, 1, "below", 1, OPEN),  # on the margin is not beyond it
+        (1.1, 3, "below", 1, FAILS),
+        (1.1, 3, "above", 1, HOLDS),
+        (-3, 0.9, "above", 1, FAILS),
+        (0.9, 1.1, "above", 1, OPEN),
+        (-1.9, 1.9, "within", 2, HOLDS),
+        (-2.1, 1.9, "within", 2, OPEN),
+        (2.1, 3, "within", 2, FAILS),
+        (-3, -2.1, "within", 2, FAILS),
+        (-3, 3, "within", 2, OPEN),
+        (math.nan, math.nan, "below", 1, OPEN),
+    ],
+)
+def test_an_interval_against_a_margin(low, high, side, margin, expected):
+    assert verdict(low, high, side, margin) == expected
+
+
+def test_one_value_a_network():
+    """Costs of 0.1, 0.2 and 0.3 points against "below 1 point": mean 0.2, standard error 0.1/√3."""
+    row = judge("P3", "cost", [0.1, 0.2, 0.3, math.nan])
+    half = stats.t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
+    assert (row["n"], row["verdict"], row["margin"]) == (3, HOLDS, "below 1 point")
+    assert (row["estimate"], row["low"], row["high"]) == pytest.approx((0.2, 0.2 - half, 0.2 + half))
+
+
+def test_a_ratio_is_a_difference_held_against_zero():
+    """Costs of 1, 2 and 3 of 8 points: less a quarter of them −1, 0 and 1; of 40 points −9, −8 and −7."""
+    row = judge("P1", "ratio", [1, 2, 3], reference=[8, 8, 8])
+    assert (row["estimate"], row["verdict"], row["margin"]) == (0, OPEN, "below 0 points")
+    assert judge("P1", "ratio", [1, 2, 3], reference=[40, 40, 40])["verdict"] == HOLDS
+    assert judge("P2", "ratio", [1, 2, 3], reference=[40, 40, 40])["verdict"] == FAILS
+
+
+def test_nothing_to_judge_is_open():
+    assert judge("P5", "none", [math.nan])["verdict"] == OPEN
+    assert judge("P5", "one", [0.5])["verdict"] == OPEN  # one network has no interval
+    found = table([judge("P5", "none", []), judged("P11", "given", 0.2, 0.15, 0.3, 40)])
+    assert found["verdict"].tolist() == [OPEN, FAILS]
+    assert "<b" not in styled(found).to_html() and "P11" in styled(found).to_html()
