@@ -47,6 +47,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "curves": ("run", "analysis", "kind", "ordering", "step", "fraction", "accuracy"),
     "importances": ("run", "analysis", "layer", "unit", "accuracy_change", "loss_change"),
     "classes": ("run", "analysis", "class", "accuracy", "samples"),
+    "unit_epochs": ("run", "analysis", "epoch", "layer", "unit", "si", "dead", "loss_change"),
+    "probes": ("run", "analysis", "layer", "depth", "accuracy", "train_accuracy"),
 }  # fmt: skip
 
 NAMES = tuple(COLUMNS)
@@ -71,6 +73,8 @@ class Tables:
         curves: accuracy under perturbation.
         importances: what ablating a single unit changes.
         classes: accuracy on the test images of each class, with the best epoch's weights.
+        unit_epochs: each unit's index at some epochs, and what ablating it alone then changes.
+        probes: how well a linear probe decodes the class from each layer.
 
     A table that was not given is asked of `read` when it is first used, or else is empty.
 
@@ -89,6 +93,8 @@ class Tables:
     curves: pd.DataFrame
     importances: pd.DataFrame
     classes: pd.DataFrame
+    unit_epochs: pd.DataFrame
+    probes: pd.DataFrame
 
     def __init__(self, read: Callable[[str], pd.DataFrame] = empty, **frames: pd.DataFrame) -> None:
         self._read = read

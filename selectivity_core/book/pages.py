@@ -194,7 +194,8 @@ def tasks_for(figure: Figure, specs: Sequence[RunSpec], limit: Bound | None) -> 
         if "bounds" in figure.tables:
             found += bound_tasks(own, limit)
         found += [Task(ANALYSES[name], (spec,)) for name in figure.analyses for spec in own]
-        like = [s for s in own if s.replace(alpha=own[0].alpha, seed=own[0].seed) == own[0]]
+        first = own[0].replace(alpha=0.0, seed=0, **PLAIN)
+        like = [s for s in own if s.replace(seed=0, **PLAIN) == first]
         found += [Task(ANALYSES[name], (spec,)) for name in figure.closer for spec in like]
     return found
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = ("runs", "history", "layers", "units", "responses")  # what a run leaves
-DERIVED = ("pairs", "bounds", "curves", "importances", "classes")  # what is worked out of finished runs
+# What is worked out of finished runs.
+DERIVED = ("pairs", "bounds", "curves", "importances", "classes", "unit_epochs", "probes")
 RUN_ID = re.compile("[0-9a-f]{16}")
 LITTER = {"@eaDir", "__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}  # what systems leave in folders unasked
 
@@ -42,6 +43,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "responses": ("run", "layer", "unit", "class"), "pairs": ("run", "other", "analysis", "layer", "form"),
     "bounds": ("run", "analysis", "layer", "kind"), "curves": ("run", "analysis", "kind", "ordering", "step"),
     "importances": ("run", "analysis", "layer", "unit"), "classes": ("run", "analysis", "class"),
+    "unit_epochs": ("run", "analysis", "epoch", "layer", "unit"), "probes": ("run", "analysis", "layer"),
 }  # fmt: skip
 WHOLE = (
     "epoch", "depth", "unit", "class", "units", "step", "ordering", "samples", "best_epoch", "t95", "parameters",
