@@ -24,7 +24,7 @@ from ..spec import RunSpec
 from ..training import Trainer, isolated
 from ..units import unit_layers
 from .derived import Analysis, Task
-from .trained import Images, TrainedRuns, part
+from .trained import Images, TrainedRuns, part, unit_activity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -263,13 +263,14 @@ def class_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
 
 
 PENALTIES = tuple(float(p) for p in np.logspace(-2, 4, 7))  # of the probe
+MOST_FITTED = 10_000  # training images that it is fitted to
 
 
 def probe_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     """How well the class can be read off each layer of the best epoch's network by a linear probe.
 
-    A ridge classifier on the units' standardised spatial means, its penalty chosen by leave-one-out on the training
-    images, which it is fitted to (unaugmented, with the labels trained on).
+    A ridge classifier on the units' standardised spatial means. It is fitted to the first 10,000 training images
+    (unaugmented, with the labels trained on); its penalty is chosen among them by leave-one-out.
 
     Returns:
         layer, depth, accuracy on the test images, train_accuracy on those that it was fitted to.
@@ -279,13 +280,15 @@ def probe_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    train, test = (runs.activity(spec, which) for which in ("train", "test"))
-    labels = [runs.labels(spec, which).numpy() for which in ("train", "test")]
+    dataset = runs.dataset(spec)
+    pixels, labels = (found[:MOST_FITTED] for found in part(spec, dataset, "train"))
+    train, test = unit_activity(runs.network(spec), dataset, pixels, spec.precision), runs.activity(spec, "test")
     rows = []
     for depth, layer in enumerate(train):
         known, new = (activity[layer].double().numpy() for activity in (train, test))
-        probe = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=PENALTIES)).fit(known, labels[0])
-        rows.append((layer, depth, float(probe.score(new, labels[1])), float(probe.score(known, labels[0]))))
+        probe = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=PENALTIES)).fit(known, labels.numpy())
+        scores = [float(probe.score(x, y.numpy())) for x, y in ((new, dataset.test_labels), (known, labels))]
+        rows.append((layer, depth, *scores))
     return pd.DataFrame(rows, columns=["layer", "depth", "accuracy", "train_accuracy"])
 
 
