@@ -152,7 +152,8 @@ def gather(
     tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=hours)
     found = FigureRuns(entry, profile, tuple(specs), tables)
     there = set(found.runs["run"])
-    limit = replace(scale.bound, alphas=tuple(alphas)) if scale.bound and alphas else scale.bound
+    bounded = alphas or scale.grids.get(f"{entry.grid}_bound")
+    limit = replace(scale.bound, alphas=tuple(bounded)) if scale.bound and bounded else scale.bound
     every = replace(limit, seeds=len(specs)) if limit else None
     wanted = [] if on_missing == "skip" else tasks_for(entry, [s for s in own if s.id in there], limit)
     possible = tasks_for(entry, [s for s in specs if s.id in there], every)

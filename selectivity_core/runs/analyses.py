@@ -190,25 +190,25 @@ def training_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train") ->
     return pd.concat(found, ignore_index=True)
 
 
-ENDS = 3  # epochs at either end of a training whose units are ablated one by one, and so many between
+ENDS, BETWEEN = 3, 2  # epochs at either end of a training whose units are ablated one by one, and between
 
 
 def looked_at(epochs: int) -> list[int]:
-    """The first three epochs of a training, the last three, and three between, evenly spread on a log axis."""
-    between = np.geomspace(ENDS, max(ENDS, epochs - ENDS + 1), ENDS + 2).round().astype(int).tolist()
+    """The first three epochs of a training, the last three, and two between, evenly spread on a log axis."""
+    between = np.geomspace(ENDS, max(ENDS, epochs - ENDS + 1), BETWEEN + 2).round().astype(int).tolist()
     ends = (*range(1, ENDS + 1), *range(epochs - ENDS + 1, epochs + 1))
     return sorted({epoch for epoch in (*between, *ends) if 1 <= epoch <= epochs})
 
 
-def unit_epoch_rows(runs: TrainedRuns, spec: RunSpec, value: str = "zero", images: Images = "test") -> pd.DataFrame:
+def unit_epoch_rows(runs: TrainedRuns, spec: RunSpec, value: str = "zero", samples: int = 500) -> pd.DataFrame:
     """The change of loss when each unit is ablated alone, at the epochs `looked_at`, beside its index at that epoch.
 
-    The index is that of the whole test set, the loss that of at most 1,000 images.
+    The index is that of the whole test set, the loss that of its first `samples` images (at most 1,000).
     """
     import pandas as pd
 
     dataset = runs.dataset(spec)
-    inputs, labels = evaluation(runs, spec, images)
+    inputs, labels = (found[:samples] for found in evaluation(runs, spec, "test"))
     found = []
     for epoch, model in networks_at(runs, spec, looked_at(spec.epochs)):
         tested = test_pass(model, dataset, spec.precision)
@@ -292,7 +292,7 @@ def probe_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["layer", "depth", "accuracy", "train_accuracy"])
 
 
-def _analysis(table: str, kind: str, rows: Callable[..., pd.DataFrame], **settings: str) -> Analysis:
+def _analysis(table: str, kind: str, rows: Callable[..., pd.DataFrame], **settings: str | int) -> Analysis:
     return Analysis(table, kind, 1, rows, tuple(settings.items()))
 
 
@@ -307,9 +307,7 @@ ANALYSES: dict[str, Analysis] = {
     "noise-test": _analysis("curves", "noise", noise_rows, images="test", epoch="best"),
     "classes": _analysis("classes", "classes", class_rows),
     "importance": _analysis("importances", "importance", importance_rows, value="zero", images="test", epoch="best"),
-    "importance-by-epoch": _analysis(
-        "unit_epochs", "importance by epoch", unit_epoch_rows, value="zero", images="test"
-    ),
+    "importance-by-epoch": _analysis("unit_epochs", "importance by epoch", unit_epoch_rows, value="zero", samples=500),
     "probe": _analysis("probes", "probe", probe_rows),
 }
 

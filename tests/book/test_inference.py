@@ -10,7 +10,17 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from selectivity_core.book import inference
-from selectivity_core.book.inference import at_fold, at_index, differences, effects, holm, max_t, mean_of, sign_flip, signs
+from selectivity_core.book.inference import (
+    at_fold,
+    at_index,
+    differences,
+    effects,
+    holm,
+    max_t,
+    mean_of,
+    sign_flip,
+    signs,
+)
 from selectivity_core.errors import ParameterError
 
 
