@@ -49,6 +49,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "classes": ("run", "analysis", "class", "accuracy", "samples"),
     "robustness": ("run", "analysis", "perturbation", "severity", "accuracy", "samples"),
     "dimensions": ("run", "analysis", "perturbation", "severity", "layer", "depth", "components"),
+    "unit_epochs": ("run", "analysis", "epoch", "layer", "unit", "si", "dead", "loss_change"),
+    "probes": ("run", "analysis", "layer", "depth", "accuracy", "train_accuracy"),
 }  # fmt: skip
 
 NAMES = tuple(COLUMNS)
@@ -75,6 +77,8 @@ class Tables:
         classes: accuracy on the test images of each class, with the best epoch's weights.
         robustness: accuracy on corrupted and attacked test images.
         dimensions: dimensionality of what such changes of the images change in each layer.
+        unit_epochs: each unit's index at some epochs, and what ablating it alone then changes.
+        probes: how well a linear probe decodes the class from each layer.
 
     A table that was not given is asked of `read` when it is first used, or else is empty.
 
@@ -95,6 +99,8 @@ class Tables:
     classes: pd.DataFrame
     robustness: pd.DataFrame
     dimensions: pd.DataFrame
+    unit_epochs: pd.DataFrame
+    probes: pd.DataFrame
 
     def __init__(self, read: Callable[[str], pd.DataFrame] = empty, **frames: pd.DataFrame) -> None:
         self._read = read

@@ -361,9 +361,7 @@ def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
 def at_fold(runs: pd.DataFrame, factor: float) -> pd.Series:
     """What `value` changes where lowering α has cut the index by `factor`, seed by seed.
 
-    Each seed's differences are interpolated linearly in log index between the two neighbouring α ≤ 0 whose indices
-    bracket the index at α = 0 divided by `factor`; never extrapolated, nor where the nearer of the two indices is
-    further from it than a factor of `NEAR`.
+    Each seed's runs at α ≤ 0 are interpolated at its index at α = 0 divided by `factor`, as `at_index` does.
 
     Args:
         runs: a row a run: alpha, seed, value, si_units.
@@ -374,24 +372,51 @@ def at_fold(runs: pd.DataFrame, factor: float) -> pd.Series:
     """
     if not factor > 1:
         raise ParameterError(f"factor: {factor!r} given; a number above 1 is needed")
-    found = {}
-    for seed, own in runs[runs["alpha"] <= 0].groupby("seed"):
-        own = own.sort_values("alpha", ascending=False)
-        if own["alpha"].iloc[0] != 0:
-            continue
-        target = float(own["si_units"].iloc[0]) / factor
-        above = own["si_units"].to_numpy() >= target
-        crossing = np.flatnonzero(above[:-1] & ~above[1:])
-        if not crossing.size:
-            continue
-        k = int(crossing[0])  # the first on the way down
-        sides = np.log(np.maximum(own["si_units"].to_numpy()[k : k + 2], np.finfo(float).tiny))
-        if min(sides[0] - math.log(target), math.log(target) - sides[1]) > math.log(NEAR) + TIE:
-            continue
-        share = (sides[0] - math.log(target)) / (sides[0] - sides[1])
-        values = own["value"].to_numpy()
-        found[seed] = float(values[k] + share * (values[k + 1] - values[k]) - values[0])
+    base = runs[runs["alpha"] == 0].set_index("seed")
+    return (at_index(runs[runs["alpha"] <= 0], base["si_units"] / factor, "value") - base["value"]).dropna()
+
+
+def at_index(
+    runs: pd.DataFrame, targets: pd.Series, value: str = "test_accuracy", index: str = "si_units"
+) -> pd.Series:
+    """`value` where α has brought the index of a seed's network to a target, seed by seed.
+
+    Linear in log index between two neighbouring α whose indices lie on either side of the target (or on it): the first
+    two from α = 0 outwards. Never extrapolated, nor where the nearer of the two indices is further from the target than
+    a factor of `NEAR`.
+
+    Args:
+        runs: a row a run: alpha (all of one sign, and 0), seed, `value`, `index`.
+        targets: (seeds,) index of each seed; NaN for none.
+        value, index: columns.
+
+    Returns:
+        (seeds,) `value`, NaN where the seed lacks α = 0 or its α do not bracket the target.
+
+    Raises:
+        ParameterError: runs at α of both signs, which have no order outwards.
+    """
+    if (runs["alpha"] < 0).any() and (runs["alpha"] > 0).any():
+        raise ParameterError("alpha: both signs given; interpolate on either side of 0 by itself")
+    ordered = runs.sort_values("alpha", key=abs)
+    found = {seed: _between(ordered[ordered["seed"] == seed], target, value, index) for seed, target in targets.items()}
     return pd.Series(found, dtype=float)
+
+
+def _between(own: pd.DataFrame, target: float, value: str, index: str) -> float:
+    """`at_index` of one seed's runs, ordered from α = 0 outwards."""
+    if not target > 0 or not len(own) or own["alpha"].iloc[0] != 0:
+        return math.nan
+    apart = np.log(np.maximum(own[index].to_numpy(), np.finfo(float).tiny)) - math.log(target)
+    crossing = np.flatnonzero(apart[:-1] * apart[1:] <= 0)
+    if not crossing.size:
+        return math.nan
+    k = int(crossing[0])
+    if np.abs(apart[k : k + 2]).min() > math.log(NEAR) + TIE:
+        return math.nan
+    share = apart[k] / (apart[k] - apart[k + 1]) if apart[k] else 0.0
+    values = own[value].to_numpy()
+    return float(values[k] + share * (values[k + 1] - values[k]))
 
 
 def slopes(runs: pd.DataFrame, value: str, by: str = "alpha") -> pd.Series:

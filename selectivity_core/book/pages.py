@@ -158,7 +158,8 @@ def gather(
     tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=hours)
     found = FigureRuns(entry, profile, tuple(specs), tables)
     there = set(found.runs["run"])
-    limit = replace(scale.bound, alphas=tuple(alphas)) if scale.bound and alphas else scale.bound
+    bounded = alphas or scale.grids.get(f"{entry.grid}_bound")
+    limit = replace(scale.bound, alphas=tuple(bounded)) if scale.bound and bounded else scale.bound
     every = replace(limit, seeds=len(specs)) if limit else None
     wanted = [] if on_missing == "skip" else tasks_for(entry, [s for s in own if s.id in there], limit)
     possible = tasks_for(entry, [s for s in specs if s.id in there], every)
@@ -200,7 +201,8 @@ def tasks_for(figure: Figure, specs: Sequence[RunSpec], limit: Bound | None) -> 
         if "bounds" in figure.tables:
             found += bound_tasks(own, limit)
         found += [Task(ANALYSES[name], (spec,)) for name in figure.analyses for spec in own]
-        like = [s for s in own if s.replace(alpha=own[0].alpha, seed=own[0].seed) == own[0]]
+        first = own[0].replace(alpha=0.0, seed=0, **PLAIN)
+        like = [s for s in own if s.replace(seed=0, **PLAIN) == first]
         found += [Task(ANALYSES[name], (spec,)) for name in figure.closer for spec in like]
     return found
 

@@ -157,6 +157,27 @@ def judged(
     return dict(zip(COLUMNS, values, strict=True))
 
 
+def index_at_cost(index: pd.Series, cost: pd.Series, limit: float) -> float:
+    """The index at which lowering α first costs so much, of means over networks.
+
+    Linear in log index between the last α that costs less and the first that costs at least `limit`.
+
+    Args:
+        index, cost: by α ≤ 0, in any order, α = 0 among them.
+        limit: in the unit of the cost, above 0.
+
+    Returns:
+        the index; NaN where no α costs so much.
+    """
+    ordered = pd.DataFrame({"index": np.log(index), "cost": cost}).sort_index(ascending=False)
+    dear = np.flatnonzero(ordered["cost"].to_numpy() >= limit)
+    if not dear.size or not dear[0]:
+        return math.nan
+    before, after = ordered.iloc[dear[0] - 1], ordered.iloc[dear[0]]
+    share = (limit - before["cost"]) / (after["cost"] - before["cost"])
+    return float(np.exp(before["index"] + share * (after["index"] - before["index"])))
+
+
 def table(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
     """Judged predictions, a row each."""
     return pd.DataFrame(list(rows), columns=list(COLUMNS))
@@ -164,7 +185,6 @@ def table(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
 
 def styled(judgements: pd.DataFrame) -> Styler:
     """The table as pages show it."""
-    shown = judgements.rename(columns={"prediction": "", "low": "95 % from", "high": "to"})
-    return (
-        shown.style.hide().format(precision=2, na_rep="–").set_properties(subset=["verdict"], **{"font-weight": "bold"})
-    )
+    shown = judgements.rename(columns={"prediction": "", "low": "95 % from", "high": "to"}).style.hide()
+    shown = shown.format(precision=2, na_rep="–").set_properties(subset=["verdict"], **{"font-weight": "bold"})
+    return shown.set_properties(subset=["statement", "judged by", "margin"], **{"text-align": "left"})

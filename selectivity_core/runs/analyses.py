@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ..ablation import cumulative_ablation
@@ -14,7 +15,8 @@ from ..ablation.importance import unit_importance
 from ..ablation.noise import noise_curve
 from ..arithmetic import evaluating
 from ..data import normalise
-from ..evaluation import EVALUATION_BATCH
+from ..errors import StoreError
+from ..evaluation import EVALUATION_BATCH, test_set_pass
 from ..models import UnitNetwork
 from ..moments import unit_deviations, unit_means
 from ..progress import bar
@@ -24,7 +26,7 @@ from ..training import Trainer, isolated
 from ..units import unit_layers
 from .derived import Analysis, Task
 from .robustness import dimension_rows, robustness_rows
-from .trained import Images, TrainedRuns, fixed, part
+from .trained import Images, TrainedRuns, fixed, part, unit_activity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,8 +141,37 @@ def ablation_rows(
     return thinned(curve).assign(kind=value)
 
 
+def networks_at(runs: TrainedRuns, spec: RunSpec, epochs: Collection[int]) -> Iterator[tuple[int, UnitNetwork]]:
+    """A run's network at the end of some epochs, ascending; 0 is the initialisation. The same object each time.
+
+    Weights are read from the store's folder `.epochs/<run>/<epoch, three digits>.safetensors` where all that are wanted
+    lie there, the last one's among them. Else the run is trained again.
+
+    Raises:
+        Diverged: the loss was not finite, although it was when the run was stored (on another machine).
+        StoreError: kept weights whose last ones are not the stored run's.
+    """
+    files = {epoch: runs.store.path / ".epochs" / spec.id / f"{epoch:03d}.safetensors" for epoch in epochs if epoch}
+    last = runs.store.path / ".epochs" / spec.id / f"{spec.epochs:03d}.safetensors"
+    kept = all(path.is_file() for path in (*files.values(), last))
+    if kept:
+        ours, stored = load_file(last), runs.store.weights(spec, "last")
+        if ours.keys() != stored.keys() or not all(torch.equal(ours[name], stored[name]) for name in stored):
+            raise StoreError(f"{last}: these are not the weights of the stored run {spec.id}; remove them")
+    with isolated(spec), bar("epochs", spec.epochs, "epoch", delay=2) as shown:
+        trainer = Trainer(spec, runs.dataset(spec), torch.device("cpu"))
+        for epoch in range(spec.epochs + 1):
+            if epoch and not kept:
+                trainer.run_epoch()
+            if epoch in epochs:
+                if kept and epoch:
+                    trainer.model.load_state_dict(load_file(files[epoch]))
+                yield epoch, trainer.model
+            shown.update(epoch > 0)
+
+
 def training_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train") -> pd.DataFrame:
-    """Ablation curves at the epochs of a training: the run is trained again, since no weights of them are kept.
+    """Ablation curves at the epochs of a training; see `networks_at`.
 
     The history table has the losses that belong to them. Each curve is the mean over ten orderings: all start from
     one accuracy, so that the area under it is the mean of theirs. At most 40 epochs are looked at, closer together
@@ -148,28 +179,46 @@ def training_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train") ->
 
     Returns:
         columns of `curves`, kind "epoch N" and a single ordering.
+    """
+    import pandas as pd
 
-    Raises:
-        Diverged: the loss was not finite, although it was when the run was stored (on another machine).
+    inputs, labels = evaluation(runs, spec, images)
+    wanted = {0, *np.geomspace(1, spec.epochs, MOST_EPOCHS).round().astype(int).tolist()}
+    found = []
+    for epoch, model in networks_at(runs, spec, wanted):
+        curve = cumulative_ablation(model, inputs, labels, layers=ablated_layers(model, spec), orderings=ORDERINGS)
+        mean = thinned(curve, FEW_STEPS).groupby(["step", "fraction"], as_index=False)["accuracy"].mean()
+        found.append(mean.assign(kind=f"epoch {epoch}", ordering=0))
+    return pd.concat(found, ignore_index=True)
+
+
+ENDS, BETWEEN = 3, 2  # epochs at either end of a training whose units are ablated one by one, and between
+
+
+def looked_at(epochs: int) -> list[int]:
+    """The first three epochs of a training, the last three, and two between, evenly spread on a log axis."""
+    between = np.geomspace(ENDS, max(ENDS, epochs - ENDS + 1), BETWEEN + 2).round().astype(int).tolist()
+    ends = (*range(1, ENDS + 1), *range(epochs - ENDS + 1, epochs + 1))
+    return sorted({epoch for epoch in (*between, *ends) if 1 <= epoch <= epochs})
+
+
+def unit_epoch_rows(runs: TrainedRuns, spec: RunSpec, value: str = "zero", samples: int = 500) -> pd.DataFrame:
+    """The change of loss when each unit is ablated alone, at the epochs `looked_at`, beside its index at that epoch.
+
+    The index is that of the whole test set, the loss that of its first `samples` images (at most 1,000).
     """
     import pandas as pd
 
     dataset = runs.dataset(spec)
-    inputs, labels = evaluation(runs, spec, images)
-    wanted = {0, *np.geomspace(1, spec.epochs, MOST_EPOCHS).round().astype(int).tolist()}
+    inputs, labels = (found[:samples] for found in evaluation(runs, spec, "test"))
     found = []
-    with isolated(spec), bar("epochs", spec.epochs, "epoch", delay=2) as shown:
-        trainer = Trainer(spec, dataset, torch.device("cpu"))
-        names = ablated_layers(trainer.model, spec)
-        while True:
-            if trainer.epoch in wanted:
-                curve = cumulative_ablation(trainer.model, inputs, labels, layers=names, orderings=ORDERINGS)
-                mean = thinned(curve, FEW_STEPS).groupby(["step", "fraction"], as_index=False)["accuracy"].mean()
-                found.append(mean.assign(kind=f"epoch {trainer.epoch}", ordering=0))
-            if trainer.finished:
-                return pd.concat(found, ignore_index=True)
-            trainer.run_epoch()
-            shown.update()
+    for epoch, model in networks_at(runs, spec, looked_at(spec.epochs)):
+        tested = test_set_pass(model, dataset, spec.precision)
+        changes = unit_importance(model, inputs, labels, layers=list(tested.si), value=value)
+        own = {"epoch": epoch, "si": torch.cat(list(tested.si.values())).numpy()}
+        own["dead"] = (tested.preferred.cpu() < 0).numpy().astype(int)
+        found.append(changes[["layer", "unit", "loss_change"]].assign(**own))
+    return pd.concat(found, ignore_index=True)
 
 
 def noise_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train", epoch: str = "last") -> pd.DataFrame:
@@ -213,7 +262,37 @@ def class_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["class", "accuracy", "samples"])
 
 
-def _analysis(table: str, kind: str, rows: Callable[..., pd.DataFrame], **settings: str) -> Analysis:
+PENALTIES = tuple(float(p) for p in np.logspace(-2, 4, 7))  # of the probe
+MOST_FITTED = 10_000  # training images that it is fitted to
+
+
+def probe_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
+    """How well the class can be read off each layer of the best epoch's network by a linear probe.
+
+    A ridge classifier on the units' standardised spatial means. It is fitted to the first 10,000 training images
+    (unaugmented, with the labels trained on); its penalty is chosen among them by leave-one-out.
+
+    Returns:
+        layer, depth, accuracy on the test images, train_accuracy on those that it was fitted to.
+    """
+    import pandas as pd
+    from sklearn.linear_model import RidgeClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    dataset = runs.dataset(spec)
+    pixels, labels = (found[:MOST_FITTED] for found in part(spec, dataset, "train"))
+    train, test = unit_activity(runs.network(spec), dataset, pixels, spec.precision), runs.activity(spec, "test")
+    rows = []
+    for depth, layer in enumerate(train):
+        known, new = (activity[layer].double().numpy() for activity in (train, test))
+        probe = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=PENALTIES)).fit(known, labels.numpy())
+        scores = [float(probe.score(x, y.numpy())) for x, y in ((new, dataset.test_labels), (known, labels))]
+        rows.append((layer, depth, *scores))
+    return pd.DataFrame(rows, columns=["layer", "depth", "accuracy", "train_accuracy"])
+
+
+def _analysis(table: str, kind: str, rows: Callable[..., pd.DataFrame], **settings: str | int) -> Analysis:
     return Analysis(table, kind, 1, rows, tuple(settings.items()))
 
 
@@ -230,10 +309,12 @@ ANALYSES: dict[str, Analysis] = {
     "dimensions": _analysis("dimensions", "dimensions", dimension_rows),
     "robustness": _analysis("robustness", "robustness", robustness_rows),
     "importance": _analysis("importances", "importance", importance_rows, value="zero", images="test", epoch="best"),
+    "importance-by-epoch": _analysis("unit_epochs", "importance by epoch", unit_epoch_rows, value="zero", samples=500),
+    "probe": _analysis("probes", "probe", probe_rows),
 }
 
 
 __all__ = [
-    "ANALYSES", "ablation_rows", "dimension_rows", "evaluation", "importance_rows", "noise_rows",
-    "robustness_rows", "thinned", "training_rows",
+    "ANALYSES", "ablation_rows", "dimension_rows", "evaluation", "importance_rows", "noise_rows", "probe_rows",
+    "robustness_rows", "thinned", "training_rows", "unit_epoch_rows",
 ]  # fmt: skip

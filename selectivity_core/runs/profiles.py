@@ -48,7 +48,8 @@ class Profile:
         alphas: the α values of its grids.
         seeds: how many seeds its grids have.
         scaled_down: whether its data, network or schedule are smaller than the paper's.
-        grids: other α values for figures of a kind ("layers", "dprime", …) or for one network.
+        grids: other α values for figures of a kind ("layers", "dprime", …) or for one network; with "_bound" behind a
+            kind, those of which its figures want the off-axis bound.
         counts: other numbers of seeds for figures of a kind ("many", "instances"); "by_unit" is of how many the ledger
             keeps tables of units, where that is fewer than of others.
         seeds_at: how many seeds the first network's plain grid has at some α, where that is more than at the others.
@@ -110,7 +111,12 @@ def _digits() -> Profile:
         grids={
             "layers": (-5.0, -1.0, -0.4, 0.0, 0.4, 1.0, 5.0), "dprime": (-1.0, -0.4, -0.1, 0.0, 0.1, 0.4, 1.0),
             "leaky": (0.0, 0.4, 1.0, 2.0, 5.0), "warm_up": (-30.0, -5.0, -1.0, 0.0, 1.0, 5.0, 30.0),
-            "estimates": few, "resnet50": few, "schedules": few,
+            "estimates": few, "resnet50": few, "schedules": few, "windows": (-2.0, 0.0, 1.0),
+            # Of an index reached by different means: the α that set the targets, and those that bracket them by each.
+            "means_targets": (-1.0, 0.0, 1.0), "means_si": (-10.0, -5.0, -2.0, -1.0, -0.4, 0.0, 0.4, 1.0, 2.0),
+            "means_dprime": (-1.0, -0.4, -0.1, 0.0, 0.1, 0.4), "means_offset": (-300.0, -100.0, -30.0, 0.0),
+            "means_spread": (-0.4, -0.2, -0.1, 0.0),
+            "means_bound": (-100.0, -30.0, -1.0, -0.4, -0.1, 0.0),
         },
         counts={"many": 20, "instances": 4, "settings": 2},
         bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4), by_class=("resnet20", "resnet18"),
@@ -155,8 +161,14 @@ def _cifar10_fast() -> Profile:
     return Profile(
         "CIFAR-10, one cycle of 36 epochs", (resnet20,), (0.0, -1.0, -2.0, 0.1, 0.7, -5.0, -10.0, 0.4, 1.0, 2.0), 3,
         scaled_down=True,
-        grids={"estimates": decisive, "layers": decisive, "leaky": (0.0, 0.7), "windows": decisive},
-        seeds_at=dict.fromkeys((0.0, -1.0, -2.0, 0.1, 0.7), 6), keep_weights=True,
+        grids={
+            "estimates": decisive, "layers": decisive, "leaky": (0.0, 0.7), "windows": decisive,
+            "means_targets": decisive, "means_si": (-10.0, -5.0, -2.0, -1.0, 0.0, 0.7),
+            "means_dprime": (-2.0, -0.5, 0.0, 0.05, 0.15), "means_offset": (-300.0, -100.0, 0.0),
+            "means_spread": (-0.3, -0.1, 0.0), "means_bound": (-300.0, -100.0, -2.0, -0.5, -0.3, -0.1, 0.0),
+        },
+        counts={"means": 6}, seeds_at=dict.fromkeys((0.0, -1.0, -2.0, 0.1, 0.7), 6), keep_weights=True,
+        bound=Bound((0.0, -1.0, -5.0, -10.0), seeds=1, layers=4),
     )  # fmt: skip
 
 

@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
 TABLES = ("runs", "history", "layers", "units", "responses")  # what a run leaves
 # What is worked out of finished runs.
-DERIVED = ("pairs", "bounds", "curves", "importances", "classes", "robustness", "dimensions")
+DERIVED = (
+    "pairs",
+    "bounds",
+    "curves",
+    "importances",
+    "classes",
+    "unit_epochs",
+    "probes",
+    "robustness",
+    "dimensions",
+)  # what is worked out of finished runs
 RUN_ID = re.compile("[0-9a-f]{16}")
 LITTER = {"@eaDir", "__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}  # what systems leave in folders unasked
 
@@ -45,6 +55,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "importances": ("run", "analysis", "layer", "unit"), "classes": ("run", "analysis", "class"),
     "robustness": ("run", "analysis", "perturbation", "severity"),
     "dimensions": ("run", "analysis", "perturbation", "severity", "layer"),
+    "unit_epochs": ("run", "analysis", "epoch", "layer", "unit"), "probes": ("run", "analysis", "layer"),
 }  # fmt: skip
 WHOLE = (
     "epoch", "depth", "unit", "class", "units", "step", "ordering", "samples", "best_epoch", "t95", "parameters",

@@ -10,7 +10,17 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from selectivity_core.book import inference
-from selectivity_core.book.inference import at_fold, differences, effects, holm, max_t, mean_of, sign_flip, signs
+from selectivity_core.book.inference import (
+    at_fold,
+    at_index,
+    differences,
+    effects,
+    holm,
+    max_t,
+    mean_of,
+    sign_flip,
+    signs,
+)
 from selectivity_core.errors import ParameterError
 
 
@@ -181,6 +191,23 @@ def test_a_cost_at_a_factor_is_read_between_the_runs_that_bracket_it():
     assert at_fold(runs, 41.0).empty  # beyond what was run: never extrapolated
     with pytest.raises(ParameterError, match="above 1"):
         at_fold(runs, 1.0)
+
+
+def test_values_at_an_index_lie_between_the_runs_around_it():
+    """Indices 0.4, 0.2 and 0.05 at α = 0, −1 and −5: half the index is half way in log from 0.4·√½ on, and so on."""
+    runs = table([[70.0, 80.0, 90.0]] * 5, alphas=(-5.0, -1.0, 0.0), index=[[0.05, 0.2, 0.4]] * 5)
+    targets = pd.Series({0: 0.2, 1: 0.4, 2: 0.4 / math.sqrt(2), 3: 0.041, 4: 0.1, 9: 0.2})
+    found = at_index(runs, targets, "value", "index")
+    assert found[[0, 1, 2]].tolist() == pytest.approx([80, 90, 85])
+    assert found[[3, 4, 9]].isna().all()  # below all; a factor of 2 from either; a seed that was not run
+    near = at_index(runs.replace({"index": {0.05: 0.08}}), targets, "value", "index")
+    assert near[4] == pytest.approx(80 - 10 * math.log(2) / math.log(2.5))
+    rising = table([[90.0, 60.0]], alphas=(0.0, 1.0), index=[[0.4, 0.5]])
+    assert at_index(rising, pd.Series({0: 0.45}), "value", "index")[0] == pytest.approx(
+        90 - 30 * math.log(0.45 / 0.4) / math.log(0.5 / 0.4)
+    )
+    with pytest.raises(ParameterError, match="both signs"):
+        at_index(pd.concat([runs, rising]), targets, "value", "index")
 
 
 def test_slopes_are_by_rank():

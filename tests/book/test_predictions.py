@@ -4,10 +4,22 @@ import math
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from scipy import stats
 
-from selectivity_core.book.predictions import FAILS, HOLDS, OPEN, PREDICTIONS, judge, judged, styled, table, verdict
+from selectivity_core.book.predictions import (
+    FAILS,
+    HOLDS,
+    OPEN,
+    PREDICTIONS,
+    index_at_cost,
+    judge,
+    judged,
+    styled,
+    table,
+    verdict,
+)
 
 PAGE = (Path(__file__).resolve().parents[2] / "book" / "predictions.md").read_text(encoding="utf-8")
 
@@ -64,3 +76,12 @@ def test_nothing_to_judge_is_open():
     found = table([judge("P5", "none", []), judged("P11", "given", 0.2, 0.15, 0.3, 40)])
     assert found["verdict"].tolist() == [OPEN, FAILS]
     assert "<b" not in styled(found).to_html() and "P11" in styled(found).to_html()
+
+
+def test_the_index_at_which_a_point_is_lost():
+    """Costs of 0.5 at an index of 0.2 and 1.5 at 0.05: a point half way in log, at 0.1. A later dip does not count."""
+    index = pd.Series({-30.0: 0.01, -5.0: 0.05, -1.0: 0.2, 0.0: 0.4})
+    cost = pd.Series({0.0: 0.0, -1.0: 0.5, -5.0: 1.5, -30.0: 0.2})
+    assert index_at_cost(index, cost, 1.0) == pytest.approx(0.1)
+    assert index_at_cost(index, cost, 1.5) == pytest.approx(0.05)
+    assert math.isnan(index_at_cost(index, cost, 2.0))

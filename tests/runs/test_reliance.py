@@ -3,23 +3,32 @@
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import save_file
 
 from selectivity_core import RunStore, ablation_auc, cumulative_ablation, profile, sweep
+from selectivity_core.errors import StoreError
+from selectivity_core.files import make_folder
 from selectivity_core.runs.analyses import (
     ANALYSES,
     FEW_STEPS,
     KEPT_STEPS,
     MOST_EPOCHS,
+    PENALTIES,
     SCALES,
     ablation_rows,
     evaluation,
     importance_rows,
+    looked_at,
+    networks_at,
     noise_rows,
+    probe_rows,
     thinned,
     training_rows,
+    unit_epoch_rows,
 )
 from selectivity_core.runs.trained import TrainedRuns
 from selectivity_core.tables import COLUMNS
+from selectivity_core.training import Trainer
 
 SPEC = profile("digits", model="mlp", epochs=3, width=20, train_size=60)
 
@@ -94,6 +103,57 @@ def test_long_trainings_are_looked_at_in_a_few_epochs(runs):
     gaps = np.diff(epochs)
     assert (gaps[:5] == 1).all()
     assert gaps[-1] > 1
+
+
+def test_both_ends_of_a_training_are_looked_at_and_some_epochs_between():
+    assert looked_at(40) == [1, 2, 3, 7, 16, 38, 39, 40]  # 3 · (38/3)^⅓ is 7.0, and 3 · (38/3)^⅔ is 16.3
+    assert looked_at(30) == [1, 2, 3, 6, 13, 28, 29, 30]
+    assert [looked_at(n) for n in (1, 2, 4)] == [[1], [1, 2], [1, 2, 3, 4]]
+
+
+def test_units_through_training(runs):
+    """The last epoch has what the stored network has; each epoch every unit."""
+    found = unit_epoch_rows(runs, SPEC, samples=1000)
+    assert found.groupby("epoch").size().to_dict() == {1: 40, 2: 40, 3: 40}
+    last = found[found["epoch"] == 3].reset_index(drop=True)
+    assert last["loss_change"].tolist() == importance_rows(runs, SPEC, epoch="last")["loss_change"].tolist()
+    row = sweep([SPEC], runs.store, progress=False).runs.iloc[0]
+    assert last["si"].mean() == pytest.approx(row["si_units_last"])
+    assert (last["si"][last["dead"] == 1] == 0).all()
+
+
+def test_kept_weights_take_the_place_of_training(runs, tmp_path, monkeypatch):
+    store = RunStore(tmp_path)
+    sweep([SPEC], store, jobs=1, progress=False)
+    folder = make_folder(tmp_path / ".epochs" / SPEC.id)
+    for epoch, model in networks_at(runs, SPEC, [1, 2, 3]):
+        save_file(model.state_dict(), folder / f"{epoch:03d}.safetensors")
+    trained = unit_epoch_rows(runs, SPEC)
+    monkeypatch.setattr(Trainer, "run_epoch", lambda *_: pytest.fail("trained"))
+    assert unit_epoch_rows(TrainedRuns(store), SPEC).equals(trained)
+    assert [epoch for epoch, _ in networks_at(TrainedRuns(store), SPEC, [0, 2])] == [0, 2]
+    (folder / "003.safetensors").write_bytes((folder / "002.safetensors").read_bytes())
+    with pytest.raises(StoreError, match=r"003\.safetensors: these are not the weights of the stored run"):
+        next(networks_at(TrainedRuns(store), SPEC, [1]))
+
+
+def test_a_probe_reads_what_a_layer_says_of_the_class(runs):
+    """Least squares by hand with the penalty that is chosen, on the last layer."""
+    found = probe_rows(runs, SPEC)
+    assert found[["layer", "depth"]].to_numpy().tolist() == [["units1", 0], ["units2", 1]]
+    train, test = (runs.activity(SPEC, which)["units2"].double().numpy() for which in ("train", "test"))
+    labels, wanted = (runs.labels(SPEC, which).numpy() for which in ("train", "test"))
+    sd = train.std(0)
+    x, z = ((part - train.mean(0)) / np.where(sd > 0, sd, 1) for part in (train, test))
+    y = 2.0 * (labels[:, None] == np.unique(labels)) - 1
+    scores = []
+    for penalty in PENALTIES:
+        hat = x @ np.linalg.inv(x.T @ x + penalty * np.eye(x.shape[1])) @ x.T + 1 / len(x)
+        left_out = (y - hat @ y) / (1 - np.diag(hat))[:, None]
+        weights = np.linalg.inv(x.T @ x + penalty * np.eye(x.shape[1])) @ x.T @ (y - y.mean(0))
+        guess = np.unique(labels)[(z @ weights + y.mean(0)).argmax(1)]
+        scores.append(((left_out**2).mean(), (guess == wanted).mean()))
+    assert found["accuracy"].iloc[1] == pytest.approx(min(scores)[1])
 
 
 def test_every_analysis_fills_its_table_and_has_a_label_of_its_own(runs):

@@ -31,13 +31,14 @@ class Figure:
         models: the paper's networks.
         side: the α values that it shows.
         setting: fields that its regularised runs have beside the profile's.
-        variants: the settings that it compares, each a set of fields. One that names a `model` is for that network.
+        variants: the settings that it compares, each a set of fields. One that names a `model` is for that network, one
+            that names a `grid` takes that set of α values. A `window` is given as two shares of the epochs.
         stretches: factors by which the profile's schedule is multiplied.
         warm_up: whether α grows over the first five of the paper's epochs (the same share of a shorter schedule).
         grid: which of the profile's sets of α values it takes.
         tables: derived tables that it needs ("pairs", "bounds").
         analyses: what is measured of each of its trained networks, keys of `runs.analyses.ANALYSES`.
-        closer: the same, of each network's first variant only.
+        closer: the same, of the baseline runs of each network's first variant only.
         loads: of how many baseline runs its page needs the weights.
         inferred: whether its content is worked out from the text, its caption being lost.
         note: what is not known of it, or was chosen here where the paper is silent.
@@ -83,6 +84,15 @@ REGULARISED: tuple[Mapping[str, Any], ...] = (
 )
 NORMED = ({"batch_norm": True}, {"batch_norm": False})
 SMALL = ({"model": "mlp", "width": 128}, {"model": "convnet11"})
+# When α acts, as shares of the epochs; throughout where there is none.
+EARLY, AFTER, LAST = (0.0, 0.25), (0.25, 1.0), (0.75, 1.0)
+WINDOWS: tuple[Mapping[str, Any], ...] = (
+    {}, {"window": EARLY}, {"window": AFTER}, {"window": LAST},
+    *({"estimate": "shuffled", **window} for window in ({}, {"window": EARLY}, {"window": AFTER})),
+)  # fmt: skip
+# By which term an index is reached; each has its own α.
+MEANS = tuple({"index": index, "grid": f"means_{index}"} for index in ("si", "dprime", "offset", "spread"))
+NOT_FIELDS = ("model", "grid")  # of variants
 
 _ENTRIES = (
     Figure("fig1", LEAVITT_MORCOS, "1", "Reducing selectivity", "02_figure_1", ("resnet18",), side="negative"),
@@ -239,6 +249,10 @@ _ENTRIES = (
     Figure("live", BOOK, "B9", "Trained on this machine, just now", "36_live", ("resnet18",)),
     Figure("schedules", BOOK, "B10", "Do the gaps close with longer training?", "38_schedules", ("resnet20",),
            stretches=(1.0, 0.5, 2.0), grid="schedules"),
+    Figure("windows", BOOK, "B11", "When is selectivity needed, and is it the classes?", "40_windows", ("resnet20",),
+           variants=WINDOWS, grid="windows", closer=("importance-by-epoch",)),
+    Figure("means", BOOK, "B12", "Equal index by different means", "42_equal_index", ("resnet20",), variants=MEANS,
+           grid="means", tables=("bounds",), analyses=("probe",)),
     Figure("robustness", BOOK, "B13", "Does selectivity make networks robust?", "41_robustness", ("resnet20",),
            analyses=("robustness", "dimensions"),
            note="After Leavitt & Morcos (arXiv 2007.04440), of which the abstract was read. Strengths of corruptions "
@@ -286,13 +300,22 @@ def on_side(alphas: Iterable[float], side: Side) -> list[float]:
     return sorted({a for a in checked if keep[side](a)} | {0.0})
 
 
-def setting(figure: Figure, base: RunSpec) -> dict[str, Any]:
-    """The fields that a figure's regularised runs have beside those of a profile's base spec."""
+def setting(figure: Figure, base: RunSpec, variant: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that the regularised runs of a figure's variant have beside those of a profile's base spec."""
     found = dict(figure.setting)
     if figure.warm_up:
         paper = PAPER_EPOCHS.get(base.model, base.epochs)
         found["warmup_epochs"] = WARM_UP_EPOCHS * min(1.0, base.epochs / paper)
+    found |= {name: value for name, value in variant.items() if name not in NOT_FIELDS}
+    if "window" in found:
+        found["window"] = window_at(found["window"], base.epochs)
     return found
+
+
+def window_at(shares: tuple[float, float], epochs: int) -> tuple[int, int]:
+    """First and last epoch from one share of a schedule to another: (0, 0.25) of 30 epochs is 0 to 7, at least one."""
+    first = min(round(shares[0] * epochs), epochs - 1)
+    return first, max(first, round(shares[1] * epochs) - 1)
 
 
 def stretched(base: RunSpec, factor: float) -> RunSpec:
@@ -331,14 +354,15 @@ def grid(
     specs: list[RunSpec] = []
     for model in models_for(entry, profile_name) if models is None else models:
         base = profile(profile_name, model=model, **overrides)
-        chosen = on_side(scale.alphas_for(entry.grid, model) if alphas is None else alphas, entry.side)
+        usual = on_side(scale.alphas_for(entry.grid, model) if alphas is None else alphas, entry.side)
         # A network that stands in for the figure's own has none of their variants.
         for variant in [v for v in entry.variants if v.get("model", model) == model] or [{}]:
+            own_grid = "grid" in variant and alphas is None
+            chosen = on_side(scale.alphas_for(variant["grid"], model), entry.side) if own_grid else usual
             # An override wins over what the figure sets.
-            given = {**setting(entry, base), **variant}
-            own = {k: v for k, v in given.items() if k not in (*overrides, "model")}
+            own = {k: v for k, v in setting(entry, base, variant).items() if k not in overrides}
             for stretch in entry.stretches:
                 specs += expand(stretched(base.replace(**own), stretch), alphas=chosen, seeds=numbers)
         if seeds is None and entry.grid == "all":
-            specs += scale.more_seeds(base, chosen)
+            specs += scale.more_seeds(base, usual)
     return list(dict.fromkeys(specs))
