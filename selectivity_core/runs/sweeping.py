@@ -78,7 +78,7 @@ def sweep(
     missing = [s for s in wanted if s.id not in held and s.id not in known]
     if missing and on_missing == "raise":
         raise MissingRunsError(
-            f"{_runs_are(len(missing), len(wanted))} missing from {store.path}, the first: {run_label(missing[0])}"
+            f"{runs_are(len(missing), len(wanted))} missing from {store.path}, the first: {run_label(missing[0])}"
         )
     if on_missing == "train":
         store.remove_leftovers(held)
@@ -86,7 +86,7 @@ def sweep(
         work, ends = _cost(missing, store, ledger, jobs or default_jobs(missing, gpu_count()))
         if max_hours is not None and time_budget is None and work > 3600 * max_hours:
             raise ParameterError(
-                f"{_runs_are(len(missing), len(wanted))} to be trained, which takes about {duration(work)} of work; "
+                f"{runs_are(len(missing), len(wanted))} to be trained, which takes about {duration(work)} of work; "
                 f"{duration(3600 * max_hours)} are allowed without --yes (in Python: max_hours)"
             )
         title = f"training {len(missing)} {'run' if len(missing) == 1 else 'runs'}"
@@ -220,6 +220,6 @@ def _train_missing(specs: list[RunSpec], store: RunStore, title: str | None, **h
     return finished
 
 
-def _runs_are(some: int, every: int) -> str:
+def runs_are(some: int, every: int) -> str:
     """The subject and verb of a sentence on some of a number of runs: "1 of 30 runs is", "2 of 30 runs are"."""
     return f"{some} of {every} runs {'is' if some == 1 else 'are'}"
