@@ -12,13 +12,7 @@ from torch import Tensor, nn
 
 from .arithmetic import evaluating
 from .data import Dataset, normalise
-from .indices import (
-    ClassMeans,
-    bin_activity,
-    class_means,
-    dead_units,
-    index_of_means,
-)
+from .indices import ClassMeans, bin_activity, class_means, dead_units, index_of_means
 from .measuring import measures
 from .models import UnitNetwork
 from .recording import record
@@ -28,9 +22,8 @@ from .units import spatial_mean, unit_layers
 if TYPE_CHECKING:
     import pandas as pd
 
-
-EVALUATION_BATCH = 500
-SHUFFLES = 20
+EVALUATION_BATCH = 500  # images in one pass
+SHUFFLES = 20  # of the labels, over which the measures are averaged
 
 
 @dataclass(frozen=True)

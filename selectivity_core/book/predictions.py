@@ -45,18 +45,18 @@ class Prediction:
 PREDICTIONS = {
     "P1": Prediction(
         "Networks recover from selectivity that was raised early.",
-        "cost of α = 0.7 in the first eight epochs, as a fraction of its cost throughout",
+        "cost of α = 0.7 in the first nine epochs, as a fraction of its cost throughout",
         "below", 0.25,
     ),
     "P2": Prediction(
         "Raising selectivity late costs nearly as much as raising it throughout.",
-        "the same fraction, after the first eight epochs (and, for equal length, in the last eight)",
+        "the same fraction, after the first nine epochs (and, for equal length, in the last nine)",
         "above", 0.75,
     ),
     "P3": Prediction(
         "Early selectivity is not essential on CIFAR-10: suppressing it early costs little. (Ranadive et al. would "
         "predict a larger cost.)",
-        "cost of α = −2 in the first eight epochs",
+        "cost of α = −2 in the first nine epochs",
         "below", 1, "point",
     ),
     "P4": Prediction(

@@ -76,17 +76,16 @@ def sweep(
         raise ParameterError(f"time_budget: {time_budget!r} given; seconds from 0 on are needed")
     held, known, digests = at_hand(wanted, store, ledger, data, on_missing)
     missing = [s for s in wanted if s.id not in held and s.id not in known]
+    some = f"{len(missing)} of {len(wanted)} runs"
     if missing and on_missing == "raise":
-        raise MissingRunsError(
-            f"{_runs_are(len(missing), len(wanted))} missing from {store.path}, the first: {run_label(missing[0])}"
-        )
+        raise MissingRunsError(f"{some} missing from {store.path}, the first: {run_label(missing[0])}")
     if on_missing == "train":
         store.remove_leftovers(held)
     if missing and on_missing == "train":
         work, ends = _cost(missing, store, ledger, jobs or default_jobs(missing, gpu_count()))
         if max_hours is not None and time_budget is None and work > 3600 * max_hours:
             raise ParameterError(
-                f"{_runs_are(len(missing), len(wanted))} to be trained, which takes about {duration(work)} of work; "
+                f"{some} to be trained, which takes about {duration(work)} of work; "
                 f"{duration(3600 * max_hours)} are allowed without --yes (in Python: max_hours)"
             )
         title = f"training {len(missing)} {'run' if len(missing) == 1 else 'runs'}"
@@ -221,8 +220,3 @@ def _train_missing(specs: list[RunSpec], store: RunStore, title: str | None, **h
             f"{len(errors)} of {len(specs)} runs failed, the first: {run_label(spec)}: {kind}{message}"
         ) from error
     return finished
-
-
-def _runs_are(some: int, every: int) -> str:
-    """The subject and verb of a sentence on some of a number of runs: "1 of 30 runs is", "2 of 30 runs are"."""
-    return f"{some} of {every} runs {'is' if some == 1 else 'are'}"

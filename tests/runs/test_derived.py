@@ -182,7 +182,7 @@ def test_missing_runs_are_skipped_or_named_or_trained(store, count, tmp_path):
     rows = work(pairs(count), empty, on_missing="skip")
     assert len(rows) == 0
     assert rows.columns[0] == "run"
-    with pytest.raises(MissingRunsError, match=f"3 of 3 runs are missing from .*{SPECS[0].id}"):
+    with pytest.raises(MissingRunsError, match=f"3 of 3 runs missing from .*{SPECS[0].id}"):
         work(pairs(count), empty, on_missing="raise")
     assert (count.asked, empty.path.exists()) == ([], False)
     shutil.rmtree(store.folder(SPECS[0]))
