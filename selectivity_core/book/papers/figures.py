@@ -241,8 +241,8 @@ _ENTRIES = (
            stretches=(1.0, 0.5, 2.0), grid="schedules"),
     Figure("robustness", BOOK, "B13", "Does selectivity make networks robust?", "41_robustness", ("resnet20",),
            analyses=("robustness", "dimensions"),
-           note="After Leavitt & Morcos (arXiv 2007.04440), of which the abstract was read. Strengths of corruptions are "
-           "those published for 32x32 images; 8x8 images go without motion blur and pixelation. Grey images are "
+           note="After Leavitt & Morcos (arXiv 2007.04440), of which the abstract was read. Strengths of corruptions "
+           "are those published for 32x32 images; 8x8 images go without motion blur and pixelation. Grey images are "
            "attacked with larger ε than colour ones."),
 )  # fmt: skip
 
