@@ -38,7 +38,7 @@ class Corruption:
 def corrupt(images: Tensor, corruption: str, severity: int, *, seed: int = 0) -> Tensor:
     """Images changed by a common corruption. The same images and seed give the same result; severities share draws.
 
-    Strengths are those of CIFAR-10-C :cite:`hendrycks2019benchmarking`. Values are rounded to whole numbers, where the
+    Strengths are those of CIFAR-10-C (Hendrycks & Dietterich 2019). Values are rounded to whole numbers, where the
     published data cut them off. Fog is a sum of random fields of ever finer grain that fade as theirs do, not their
     fractal. Motion blur takes the nearest pixel. Compressed images may differ between versions of Pillow.
 

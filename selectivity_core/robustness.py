@@ -29,7 +29,7 @@ def fgsm(
     mean: Sequence[float] = (0.0,),
     std: Sequence[float] = (1.0,),
 ) -> Tensor:
-    """The fast gradient sign method :cite:`goodfellow2015explaining`: one step of size eps that raises the loss.
+    """The fast gradient sign method (Goodfellow et al. 2015): one step of size eps that raises the loss.
 
     The loss is the cross-entropy of the labels given. The model is in evaluation mode and in float32 meanwhile, its
     modes are put back, and no gradient reaches its parameters' `grad`.
@@ -64,7 +64,7 @@ def pgd(
     mean: Sequence[float] = (0.0,),
     std: Sequence[float] = (1.0,),
 ) -> Tensor:
-    """Projected gradient descent in the L∞ ball :cite:`madry2018towards`: steps along the sign of the loss's gradient.
+    """Projected gradient descent in the L∞ ball (Mądry et al. 2018): steps along the sign of the loss's gradient.
 
     Args:
         model, images, labels, eps, mean, std: as for `fgsm`.
