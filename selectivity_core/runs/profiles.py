@@ -113,10 +113,9 @@ def _digits() -> Profile:
             "leaky": (0.0, 0.4, 1.0, 2.0, 5.0), "warm_up": (-30.0, -5.0, -1.0, 0.0, 1.0, 5.0, 30.0),
             "estimates": few, "resnet50": few, "schedules": few, "windows": (-2.0, 0.0, 1.0),
             # Of an index reached by different means: the α that set the targets, and those that bracket them by each.
-            "means_targets": (-1.0, 0.0, 1.0), "means_si": (-10.0, -5.0, -2.0, -1.0, -0.4, 0.0, 0.4, 1.0, 2.0),
-            "means_dprime": (-1.0, -0.4, -0.1, 0.0, 0.1, 0.4), "means_offset": (-300.0, -100.0, -30.0, 0.0),
-            "means_spread": (-0.4, -0.2, -0.1, 0.0),
-            "means_bound": (-100.0, -30.0, -1.0, -0.4, -0.1, 0.0),
+            "means_targets": (-0.4, 0.0, 0.4), "means_si": (-10.0, -5.0, -2.0, -1.0, -0.4, 0.0, 0.4, 1.0, 2.0),
+            "means_dprime": (-1.0, -0.4, -0.1, 0.0, 0.1, 0.2, 0.4), "means_offset": (-100.0, -30.0, -10.0, -2.0, 0.0),
+            "means_spread": (-0.4, -0.2, -0.1, 0.0), "means_bound": (-10.0, -2.0, -0.4, -0.1, 0.0),
         },
         counts={"many": 20, "instances": 4, "settings": 2},
         bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4), by_class=("resnet20", "resnet18"),
