@@ -163,8 +163,8 @@ def _cifar10_fast() -> Profile:
         grids={
             "estimates": decisive, "layers": decisive, "leaky": (0.0, 0.7), "windows": decisive,
             "means_targets": decisive, "means_si": (-10.0, -5.0, -2.0, -1.0, 0.0, 0.7),
-            "means_dprime": (-2.0, -0.5, 0.0, 0.05, 0.15), "means_offset": (-300.0, -100.0, 0.0),
-            "means_spread": (-0.3, -0.1, 0.0), "means_bound": (-300.0, -100.0, -2.0, -0.5, -0.3, -0.1, 0.0),
+            "means_dprime": (0.0, 0.1, 0.3), "means_offset": (-1000.0, -300.0, 0.0),
+            "means_spread": (-0.3, -0.1, 0.0), "means_bound": (-1000.0, -300.0, -2.0, -0.3, -0.1, 0.0),
         },
         counts={"means": 6}, seeds_at=dict.fromkeys((0.0, -1.0, -2.0, 0.1, 0.7), 6), keep_weights=True,
         bound=Bound((0.0, -1.0, -5.0, -10.0), seeds=1, layers=4),
