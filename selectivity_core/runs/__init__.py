@@ -2,4 +2,4 @@
 
 from ..extras import required
 
-required("runs", "joblib", "filelock", "pydantic", "yaml")
+required("runs", "joblib", "filelock", "pydantic", "yaml", "sklearn")
