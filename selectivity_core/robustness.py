@@ -139,13 +139,16 @@ def dimensionality(activity: Tensor | np.ndarray, explained: float = EXPLAINED) 
         ActivityError: another shape, fewer than two samples, or numbers that are not finite.
         ParameterError: another share.
     """
-    values = np.asarray(torch.as_tensor(activity).detach().cpu(), dtype=np.float64)
-    if values.ndim != 2 or len(values) < 2 or not np.isfinite(values).all():
-        raise ActivityError(f"activity: shape {values.shape} given; finite (samples, units), two or more, are needed")
+    values = torch.as_tensor(activity).detach().cpu().double()
+    if values.ndim != 2 or len(values) < 2 or not torch.isfinite(values).all():
+        shape = tuple(values.shape)
+        raise ActivityError(f"activity: shape {shape} given; finite (samples, units), two or more, are needed")
     if not 0 < explained <= 1:
         raise ParameterError(f"explained: {explained!r} given; above 0 and up to 1 is allowed")
-    variances = np.linalg.svd(values - values.mean(0), compute_uv=False) ** 2
-    if not variances.size or variances[0] <= 1e-24 * (values**2).sum():  # rounding of the mean
+    centred = values - values.mean(0)
+    # Of the units' products: a decomposition of all samples takes many times as long.
+    variances = torch.linalg.eigvalsh(centred.T @ centred).flip(0).clamp_min(0)
+    if variances.sum() <= 1e-24 * values.square().sum():  # rounding of the mean
         return 0
-    shares = variances.cumsum() / variances.sum()
+    shares = variances.cumsum(0) / variances.sum()
     return int((shares < explained - 1e-12).sum()) + 1
