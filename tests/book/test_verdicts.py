@@ -5,9 +5,10 @@ import pytest
 from made_up_runs import around, evidence_of, made_up
 
 from selectivity_core.book import verdicts
-from selectivity_core.book.contrasts.alpha import trend
+from selectivity_core.book.contrasts.alpha import relative, trend
 from selectivity_core.book.pages import FigureRuns
 from selectivity_core.book.papers.claims import all_claims
+from selectivity_core.errors import MissingRunsError
 from selectivity_core.tables import Tables
 
 CLAIMS = all_claims()
@@ -161,6 +162,12 @@ def test_one_alpha_is_not_every_alpha_and_one_step_no_trend():
     runs = made_up("fig1", {(a, "test_accuracy"): around(v, 0.01, 4) for a, v in ((-1.0, 0.95), (0.0, 0.9))})
     for claim in ("L007", "L097"):
         assert judge(CLAIMS[claim], evidence_of(runs)).status == verdicts.NOT_RUN
+
+
+def test_a_share_of_what_no_baseline_run_has_is_not_judged():
+    runs = made_up("fig1", {(-1.0, "test_accuracy"): [0.9] * 4})
+    with pytest.raises(MissingRunsError, match="missing at α = 0"):
+        relative(evidence_of(runs).of("fig1", "resnet18"), measure="test_accuracy", low=-1.0, high=0.0)
 
 
 def test_the_plateau_of_the_area_is_not_judged():

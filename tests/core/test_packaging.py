@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "selectivity_core"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 FILES = {p.relative_to(ROOT).as_posix() for p in PACKAGE.rglob("*") if p.is_file() and p.suffix != ".pyc"}
-EXTRAS = {"data": {"torchvision", "sklearn", "PIL"}, "runs": {"joblib", "filelock", "pydantic", "yaml"}}
+EXTRAS = {"data": {"torchvision", "sklearn", "PIL"}, "runs": {"joblib", "filelock", "pydantic", "sklearn", "yaml"}}
 # Takes packages away from an interpreter, so that what needs them fails as where they were never installed.
 WITHOUT = """
 import sys

@@ -84,8 +84,8 @@ def relative(on: NetworkRuns, *, measure: str, low: float, high: float) -> list[
     """What each α ≠ 0 from `low` to `high` changes, as a share of the mean at α = 0."""
     rows = on.values(measure)
     base = float(rows.loc[rows["alpha"] == 0, "value"].mean())
-    if not base:
-        raise MissingRunsError(f"{measure} is 0 at α = 0: changes have no share of it")
+    if not base > 0:
+        raise MissingRunsError(f"{measure} is 0 or missing at α = 0: changes have no share of it")
     table = differences(rows, "value") / base
     found = [
         Finding(mean_of(column), f"α = {label(a)}")
