@@ -16,6 +16,7 @@ from selectivity_core.book.predictions import (
     index_at_cost,
     judge,
     judged,
+    listed,
     styled,
     table,
     verdict,
