@@ -97,6 +97,7 @@ PREDICTIONS = {
         "below", 0.1,
     ),
 }  # fmt: skip
+LEFT = {"text-align": "left"}  # of columns of words
 COLUMNS = ("prediction", "statement", "judged by", "margin", "n", "estimate", "low", "high", "verdict")
 
 
@@ -183,8 +184,15 @@ def table(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=list(COLUMNS))
 
 
+def listed(names: Iterable[str]) -> Styler:
+    """Predictions as the page of that name has them, for a table on the page that judges them."""
+    rows = [(name, row.statement, row.quantity, row.limit) for name in names if (row := PREDICTIONS[name])]
+    shown = pd.DataFrame(rows, columns=["", "prediction", "quantity", "margin"]).style.hide()
+    return shown.set_properties(**LEFT)
+
+
 def styled(judgements: pd.DataFrame) -> Styler:
     """The table as pages show it."""
     shown = judgements.rename(columns={"prediction": "", "low": "95 % from", "high": "to"}).style.hide()
     shown = shown.format(precision=2, na_rep="–").set_properties(subset=["verdict"], **{"font-weight": "bold"})
-    return shown.set_properties(subset=["statement", "judged by", "margin"], **{"text-align": "left"})
+    return shown.set_properties(subset=["statement", "judged by", "margin"], **LEFT)

@@ -16,6 +16,7 @@ from selectivity_core.book.predictions import (
     index_at_cost,
     judge,
     judged,
+    listed,
     styled,
     table,
     verdict,
@@ -75,7 +76,12 @@ def test_nothing_to_judge_is_open():
     assert judge("P5", "one", [0.5])["verdict"] == OPEN  # one network has no interval
     found = table([judge("P5", "none", []), judged("P11", "given", 0.2, 0.15, 0.3, 40)])
     assert found["verdict"].tolist() == [OPEN, FAILS]
-    assert "<b" not in styled(found).to_html() and "P11" in styled(found).to_html()
+    assert "P11" in styled(found).to_html()
+
+
+def test_the_predictions_of_a_page_are_listed_as_they_stand():
+    text = listed(["P3", "P6"]).to_html()
+    assert PREDICTIONS["P6"].quantity in text and "above 0.5 points" in text and "P5" not in text
 
 
 def test_the_index_at_which_a_point_is_lost():
