@@ -3,9 +3,8 @@ import pytest
 
 from selectivity_core.book import pages
 from selectivity_core.book.evidence import Evidence
-from selectivity_core.book.pages import NOT_HERE, gather, says, tasks_for
+from selectivity_core.book.pages import NOT_HERE, gather, says
 from selectivity_core.book.papers.claims import all_claims
-from selectivity_core.book.papers.figures import find_figure, grid
 from selectivity_core.book.verdicts import judge
 from selectivity_core.errors import MissingRunsError, ParameterError, SpecError
 
@@ -55,16 +54,6 @@ def test_the_context_counts_baselines_that_a_setting_shares(archived):
 
 def test_derived_tables_come_with_the_figures_that_need_them(archived):
     assert len(gather("fig2", profile="digits", on_missing="skip").tables.bounds)
-
-
-def test_what_is_looked_at_closer_are_baselines():
-    specs = grid("digits", "windows", seeds=2)
-    tasks = tasks_for(find_figure("windows"), specs, None)
-    assert [(t.analysis.kind, t.runs[0].alpha, t.runs[0].seed) for t in tasks] == [
-        ("importance by epoch", 0.0, 0), ("importance by epoch", 0.0, 1)
-    ]  # fmt: skip
-    once = {t.analysis.table for t in tasks_for(find_figure("morcos4"), grid("digits", "morcos4", seeds=1), None)}
-    assert once == {"curves"}
 
 
 def test_what_is_not_allowed_is_refused():
