@@ -229,7 +229,7 @@ def _kept_in(store: RunStore, task: Task) -> bool:
 def says(*sentences: str | tuple[str, bool]) -> HTML:
     """A paragraph written by a person, whose sentences hold of the runs at hand.
 
-    `[text](target)` in a sentence is a link; words of the glossary are at `../book/glossary.html#term-…`.
+    `[text](target)` in a sentence is a link: to another notebook, or to `../book/glossary.html#term-…`.
 
     A sentence comes alone, or with a condition on the page's tables. Where a condition is false the sentence is struck
     through and marked: the build of the book fails on the mark and lists them all; under other parameters it says that
@@ -239,6 +239,8 @@ def says(*sentences: str | tuple[str, bool]) -> HTML:
     parts = []
     for sentence in sentences:
         text, holds = (sentence, True) if isinstance(sentence, str) else sentence
-        text = re.sub(r"\[([^]]+)\]\(([\w./#-]+)\)", r'<a href="\2">\1</a>', escape(text))
+        text = re.sub(r"\[([^]]+)\]\(([\w./#-]+)\)", r'<a href="\2">\1</a>', escape(text)).replace(
+            '.ipynb">', '.html">'
+        )
         parts.append(text if holds else f'<s class="{NOT_HERE}">{text}</s> {note}')
     return HTML(f"<p>{' '.join(parts)}</p>")
