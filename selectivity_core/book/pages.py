@@ -25,6 +25,7 @@ from ..runs.store import RunStore, default_store
 from ..runs.sweeping import MAX_HOURS, OnMissing, sweep
 from ..spec import RunSpec, spec_of
 from ..tables import Tables
+from . import NOT_HERE
 from .papers.claims import PAPER_ACCURACY, PAPER_DATA
 from .papers.figures import LEAVITT_MORCOS, Figure, find_figure, grid
 from .representations import pair_tasks
@@ -36,7 +37,6 @@ VARIED = (
 )  # fmt: skip
 # Of networks whose full-scale recipe is known.
 PAPER_WIDTH = {spec.model: spec.width for scale in PROFILES.values() if not scale.scaled_down for spec in scale.base}
-NOT_HERE = "selectivity-not-here"  # the mark of a sentence that the runs at hand do not bear out
 
 
 @dataclass(frozen=True)

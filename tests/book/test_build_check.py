@@ -64,6 +64,7 @@ def test_a_book_with_nothing_wrong_gives_its_number_of_pages(book):
         ("<b onclick='x()'>y</b>", "<b> runs a script: onclick"),
         ('<div class="output traceback">ValueError: no</div>', "an output is a traceback: ValueError: no"),
         ('<div class="output stderr">a  warning\n</div>', "an output was written to stderr: a warning"),
+        ('<p>So. <s class="selectivity-not-here">It rises.</s></p>', "the runs do not bear out: It rises."),
         ("<figcaption>n = 3, NaN %</figcaption>", "a caption says NaN: n = 3, NaN %"),
         ("<p><script>alert('no one wrote this')</script></p>", "a script that is not the package's"),
         ('<script src="../p.png"></script>', "a script that is not the package's"),

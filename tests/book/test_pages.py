@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from selectivity_core.book import pages
+from selectivity_core.book import NOT_HERE, pages
 from selectivity_core.book.evidence import Evidence
-from selectivity_core.book.pages import NOT_HERE, gather, says
+from selectivity_core.book.pages import gather, says
 from selectivity_core.book.papers.claims import all_claims
 from selectivity_core.book.verdicts import judge
 from selectivity_core.errors import MissingRunsError, ParameterError, SpecError

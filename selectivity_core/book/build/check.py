@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup, Tag
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 from yaml import YAMLError
 
+from .. import NOT_HERE
 from ..errors import BookError
 from . import ROOT
 from .injection import foreign_scripts
@@ -34,9 +35,9 @@ def check(site: Path, toc: Path) -> int:
     """Check every page of a rendered book, and give the number of pages.
 
     The pages are those of the table of contents; links and anchors inside the book resolve; nothing is loaded from
-    another host; every picture has an alternative text; no output is a traceback or was written
-    to stderr; no caption or alternative text has NaN in it; no page names a folder of this machine; pages run no
-    script but those of the package and of the theme.
+    another host; every picture has an alternative text; no output is a traceback or was written to stderr; the runs of a
+    page bear out all its sentences; no caption or alternative text has NaN in it; no page names a folder of this
+    machine; pages run no script but those of the package and of the theme.
 
     Raises:
         BookError: lists all that is wrong, a line each; or there is no site or no table of contents.
@@ -123,6 +124,8 @@ def _outputs(page: BeautifulSoup) -> Iterator[str]:
     for kind, what in (("traceback", "is a traceback"), ("stderr", "was written to stderr")):
         for output in page.select(f".output.{kind}"):
             yield f"an output {what}: {' '.join(output.get_text().split())[:120]}"
+    for sentence in page.select(f".{NOT_HERE}"):
+        yield f"the runs do not bear out: {' '.join(sentence.get_text().split())}"
     for caption in page.select("figcaption, caption, .cell_output p"):
         if _NAN.search(caption.get_text()):
             yield f"a caption says NaN: {' '.join(caption.get_text().split())[:120]}"
