@@ -35,8 +35,8 @@ def check(site: Path, toc: Path) -> int:
     """Check every page of a rendered book, and give the number of pages.
 
     The pages are those of the table of contents; links and anchors inside the book resolve; nothing is loaded from
-    another host; every picture has an alternative text; no output is a traceback or was written to stderr; the runs of a
-    page bear out all its sentences; no caption or alternative text has NaN in it; no page names a folder of this
+    another host; every picture has an alternative text; no output is a traceback or was written to stderr; the runs
+    of a page bear out all its sentences; no caption or alternative text has NaN in it; no page names a folder of this
     machine; pages run no script but those of the package and of the theme.
 
     Raises:
