@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from ..files import replace
 from .contrasts import label
 from .errors import BookError
 from .papers.figures import FIGURES
@@ -159,9 +160,11 @@ def show(
         folder = Path(save).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
         for kind in ("pdf", "png"):
-            fig.savefig(folder / f"{anchor}.{kind}", dpi=200)
+            drawn = io.BytesIO()
+            fig.savefig(drawn, format=kind, dpi=200)
+            replace(folder / f"{anchor}.{kind}", drawn.getvalue())
         for name, frame in (tables or {}).items():
-            frame.to_csv(folder / f"{anchor}-{name}.csv", index=False)
+            replace(folder / f"{anchor}-{name}.csv", frame.to_csv(index=False).encode())
     plt.close(fig)
 
 
