@@ -127,18 +127,19 @@ class _WidenedConvolution(torch.autograd.Function):
 
 
 @contextmanager
-def evaluating(model: nn.Module, precision: str = "float32") -> Iterator[None]:
-    """Evaluation mode without gradients, for the body of the `with`; every module's own mode is put back.
+def evaluating(model: nn.Module, precision: str = "float32", *, gradients: bool = False) -> Iterator[None]:
+    """Evaluation mode, for the body of the `with`; every module's own mode is put back.
 
     Args:
         model: any module, parts of it frozen in either mode too.
         precision: of its arithmetic, "float32" or "bfloat16", whatever the caller's autocast.
+        gradients: whether they can be taken, whatever the caller's mode; without them it is inference.
     """
     modes = [(module, module.training) for module in model.modules()]
     device = next(model.parameters(), torch.zeros(())).device
     model.eval()
     try:
-        with torch.inference_mode(), arithmetic(device, precision):
+        with torch.inference_mode(not gradients), torch.set_grad_enabled(gradients), arithmetic(device, precision):
             yield
     finally:
         for module, training in modes:

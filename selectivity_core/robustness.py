@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .ablation.inputs import checked_images
-from .arithmetic import arithmetic
+from .arithmetic import evaluating
 from .errors import ActivityError, ParameterError
 from .indices import checked_labels
 
@@ -85,7 +84,7 @@ def pgd(
             raise ParameterError(f"{name}: {value!r} given; a finite number of 0 or more is needed")
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ParameterError(f"steps: {steps!r} given; a whole number of 1 or more is needed")
-    with _differentiable(model):
+    with evaluating(model, gradients=True):
         clean = checked_images(model, images).clone()  # made here, so that gradients may flow through it
         if clean.min() < 0 or clean.max() > 1:
             raise ActivityError(f"images: values from {clean.min():g} to {clean.max():g} given; [0, 1] is allowed")
@@ -109,20 +108,6 @@ def pgd(
                 (slope,) = torch.autograd.grad(F.cross_entropy(logits, targets[place], reduction="sum"), now)
                 found[place] = torch.clamp(now.detach() + size * slope.sign(), low[place], high[place])
     return found
-
-
-@contextmanager
-def _differentiable(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and float32, with gradients; modes are put back."""
-    modes = [(module, module.training) for module in model.modules()]
-    device = next(model.parameters(), torch.zeros(())).device
-    model.eval()
-    try:
-        with torch.inference_mode(False), torch.enable_grad(), arithmetic(device, "float32"):
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def dimensionality(activity: Tensor | np.ndarray, explained: float = EXPLAINED) -> int:
