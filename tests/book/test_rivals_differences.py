@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from selectivity_core import RunSpec, build_model
-from selectivity_core.book.rivals import measure_differences
-from selectivity_core.book.rivals.differences import DIFFERENCES
+from selectivity_core.book.rivals import DIFFERENCES, measure_differences
 from selectivity_core.data import load
 from selectivity_core.runs.trained import LoadedNetwork, load_network
 

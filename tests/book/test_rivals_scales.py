@@ -4,7 +4,6 @@ from torch import nn
 
 from selectivity_core import SelectivityRegularizer
 from selectivity_core.book.rivals import flipped_term, scale_as_written, scale_by_pattern
-from selectivity_core.errors import ParameterError
 
 
 def test_a_flipped_sign_raises_what_it_should_lower():
@@ -36,16 +35,3 @@ def test_a_flipped_sign_follows_the_warm_up():
 def test_reading_a_scale(text, pattern, written):
     assert scale_by_pattern(text) == pytest.approx(pattern)
     assert scale_as_written(text) == pytest.approx(written)
-
-
-@pytest.mark.parametrize("text", ["", "alpha", "-*"])
-def test_a_scale_that_is_no_number(text):
-    for read in (scale_by_pattern, scale_as_written):
-        with pytest.raises(ParameterError, match="a product of numbers"):
-            read(text)
-
-
-def test_half_a_scale_is_refused_as_written_and_read_by_pattern():
-    assert scale_by_pattern("-5*x") == 5
-    with pytest.raises(ParameterError, match=r"'-5\*x' given"):
-        scale_as_written("-5*x")
