@@ -1,21 +1,26 @@
-"""The runs that claims are judged on: those that a page drew, one value a network."""
+"""The runs that claims are judged on, one value a network, and what a contrast finds in them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..data.catalogue import DATASETS
 from ..errors import MissingRunsError
 from ..tables import RUN_NUMBERS
+from .inference import Estimate, mean_correlation
 from .pages import VARIED, FigureRuns, gather
 from .units import over_units
 
 FITTED = 0.95  # training accuracy, on the labels trained with, from which on a network has fitted its training images
 SPARSE, BUSY = 0.5, 0.8  # shares of the images: a sparse unit is active for at most, a busy one for at least so many
 BOUNDS = {"bound": "bound", "bound_last": "bound", "axis": "axis"}  # measure -> kind of row in table `bounds`
+TEST_ACCURACY, INF = "test_accuracy", math.inf
 LAST = 2  # layers that "bound_last" averages over
 
 
@@ -134,10 +139,68 @@ class NetworkRuns:
         return means[["run"]].assign(value=means["mean"] - less)
 
 
-def fitted(runs: pd.DataFrame) -> pd.Series:
-    """Which networks have fitted their training images: one rule for every page that measures reliance on units.
+@dataclass(frozen=True)
+class Finding:
+    """What a contrast finds.
 
-    Args:
-        runs: table `runs`: train_accuracy_last, on the labels trained with and without dropout.
+    Attributes:
+        estimate: over networks.
+        where: which α, layers or settings, as a label.
+        points: whether the estimate is a difference of accuracies.
+        level: the mean of the measure there, where the estimate is a change.
+        family: how many findings the claim needs beside this one; corrections count them.
+        p_corrected: for the family.
+        met: False where a condition of the claim beside its sign fails.
+        chosen: whether this one was picked among the family by the data.
     """
-    return runs["train_accuracy_last"] >= FITTED
+
+    estimate: Estimate
+    where: str = ""
+    points: bool = False
+    level: float = math.nan
+    family: int = 1
+    p_corrected: float = math.nan
+    met: bool = True
+    chosen: bool = False
+
+
+def label(alpha: float) -> str:
+    """An α as figures write it."""
+    return f"{alpha:g}".replace("-", "−")
+
+
+def percent(measure: str) -> bool:
+    """Whether changes of a measure are points of accuracy."""
+    return measure.endswith("accuracy")
+
+
+def in_range(rows: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
+    """The rows with α from `low` to `high`."""
+    return rows[(rows["alpha"] >= low) & (rows["alpha"] <= high)]
+
+
+def by_alpha(rows: pd.DataFrame) -> pd.DataFrame:
+    """Values by seed and α."""
+    return rows.pivot(index="seed", columns="alpha", values="value")
+
+
+def needed(found: list[Finding], low: float, high: float) -> list[Finding]:
+    """Findings that the claim needs all.
+
+    Raises:
+        MissingRunsError: there is none.
+    """
+    if not found:
+        raise MissingRunsError(f"no run with α between {label(low)} and {label(high)}")
+    return [replace(f, family=len(found)) for f in found]
+
+
+def over_seeds(found: Sequence[float]) -> Estimate:
+    """The mean correlation, one a seed.
+
+    Raises:
+        MissingRunsError: no seed has one.
+    """
+    if not np.isfinite(found).any():
+        raise MissingRunsError("no seed has three values of α, as a correlation over α needs")
+    return mean_correlation(found)

@@ -25,8 +25,8 @@ from ..data.catalogue import DATASETS
 from ..models import MODEL_NAMES
 from ..spec import field_names
 from ..tables import Tables
-from .contrasts import label
-from .errors import BookError
+from . import BookError
+from .evidence import label
 from .papers.claims import reported, reported_change
 
 LARGEST = 1_500_000  # bytes of one explorer

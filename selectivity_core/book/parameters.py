@@ -21,7 +21,7 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..errors import ParameterError, SpecError
-from .errors import NotebookError
+from . import NotebookError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from ..files import replace
-from .contrasts import label
-from .errors import BookError
+from . import BookError
+from .evidence import label
 from .papers.figures import FIGURES
 from .verdicts import AGAINST, INCONCLUSIVE, NOT_APPLICABLE, NOT_RUN, REPRODUCED, SIZE_AGREES, SIZE_DIFFERS
 

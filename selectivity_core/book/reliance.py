@@ -1,15 +1,35 @@
-"""How much networks rely on single units: curves under ablation or noise, one number a network."""
+"""How much networks rely on single units: curves under ablation or noise, one number a network, and claims on them.
+
+Morcos et al. 2018 compare areas under such curves, and what ablating a unit costs with how selective it is.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+from scipy.special import comb
 
 from ..ablation.curves import NORMALISATIONS, areas_under
 from ..data.catalogue import DATASETS
-from ..errors import MissingRunsError
+from ..errors import MissingRunsError, ParameterError
 from ..runs.analyses import ANALYSES
-from .evidence import fitted
+from .evidence import FITTED, Finding, NetworkRuns, over_seeds
+from .inference import correlation_over, mean_correlation, mean_of, slopes, spearman, unpaired
+from .units import correlations, living
+
+AREA = "initial"  # of the normalisations of an area the one that judges: accuracy over initial accuracy
+ENDS, SHARE = 5, 4  # best and worst networks: five, at most a quarter of all
+
+
+def fitted(runs: pd.DataFrame) -> pd.Series:
+    """Which networks have fitted their training images, with the labels trained with: one rule for every page."""
+    return runs["train_accuracy_last"] >= FITTED
 
 
 def curves_of(curves: pd.DataFrame, analysis: str) -> pd.DataFrame:
@@ -111,3 +131,240 @@ def kept_within_and_beyond(curves: pd.DataFrame, share: float) -> pd.DataFrame:
         area = np.trapezoid([within, *kept[after]], [share, *places[after]])
         rows.append({"run": run, "within": within, "beyond": float(area / (1 - share))})
     return pd.DataFrame(rows, columns=["run", "within", "beyond"])
+
+
+def choose_by(score: ArrayLike, outcome: ArrayLike, subset: int, best: Sequence[int] = (1, 3, 5)) -> dict[str, float]:
+    """Chooses the setting with the highest score from every subset of a size: the exact average, with no draw.
+
+    A setting is chosen where it is in the subset and none with a higher score is; the others of the subset are then any
+    of those with lower scores, so that the number among them with a better outcome is hypergeometric.
+
+    Args:
+        score: (settings,) what the choice goes by; of equal scores the earlier counts as the higher.
+        outcome: (settings,) what it is held against, such as test accuracy; of equal outcomes none is the better.
+        subset: how many settings each subset has.
+        best: the k of "among the k best".
+
+    Returns:
+        "best 1", …: how often the chosen one is among the k best of its subset, 0 to 1; "behind": how far it stays
+        behind the best of its subset, in the unit of the outcome; "behind, drawn": the same of a setting drawn at
+        random, which is among the k best in k / subset of all cases.
+
+    Raises:
+        ParameterError: sides of different length, values that are not finite, or a subset size that cannot be.
+    """
+    scores, outcomes = np.asarray(score, np.float64), np.asarray(outcome, np.float64)
+    n = scores.size
+    if scores.shape != outcomes.shape or scores.ndim != 1:
+        raise ParameterError(f"score, outcome: {scores.shape} and {outcomes.shape} given; one of each for a setting")
+    if not (np.isfinite(scores).all() and np.isfinite(outcomes).all()):
+        raise ParameterError("score, outcome: a value that is not finite; every setting needs both")
+    if not 1 <= subset <= n:
+        raise ParameterError(f"subset: {subset} given; 1 to {n} is allowed for {n} settings")
+    ranked = outcomes[np.argsort(-scores, kind="stable")]
+    lower = n - 1 - np.arange(n)  # settings with lower scores
+    chance = comb(lower, subset - 1) / comb(n, subset)  # of being the highest of a subset, by rank
+    better = np.array([(ranked[k + 1 :] > own).sum() for k, own in enumerate(ranked)])
+    kept = lower >= subset - 1
+    others = stats.hypergeom(np.maximum(lower[kept], 1), better[kept], subset - 1)
+    found = {f"best {k}": float(chance[kept] @ others.cdf(k - 1)) for k in best}
+    highest = np.sort(outcomes)[::-1] @ chance
+    return found | {"behind": float(highest - ranked @ chance), "behind, drawn": float(highest - outcomes.mean())}
+
+
+# The contrasts of claims about reliance; see `contrasts`.
+
+
+def _areas(on: NetworkRuns, analysis: str = "ablation") -> pd.DataFrame:
+    """A row a network that has fitted its training images and whose curve is there: its run and `value`, the area."""
+    runs = on.runs()
+    found = areas(curves_of(on.of_figure.tables.curves, analysis), runs)
+    found = found[found["fits"]] if len(found) else found
+    if not len(found):
+        raise MissingRunsError(f"no {analysis} curve of a network of {on.model} that fits its training images")
+    return found.assign(value=found[AREA], error=found["train_accuracy_last"] - found["test_accuracy_last"])
+
+
+def _paired(first: pd.Series, second: pd.Series, where: str) -> Finding:
+    """First less second, paired by their index."""
+    both = (first - second).dropna()
+    if not len(both):
+        raise MissingRunsError("no seed has both of what the claim compares")
+    return Finding(mean_of(both), where)
+
+
+def _sides(rows: pd.DataFrame, setting: str, *values: Any) -> list[pd.Series]:
+    """(seeds,) `value` of the networks at each value of a setting."""
+    return [rows.loc[rows[setting] == value].set_index("seed")["value"] for value in values]
+
+
+def area_by_corruption(on: NetworkRuns, *, analysis: str) -> list[Finding]:
+    """How much the area changes from one share of corrupted labels to the next; one slope a seed."""
+    found = slopes(_areas(on, analysis), "value", "label_corruption")
+    if not len(found):
+        raise MissingRunsError("no seed has two shares of corrupted labels whose networks fit")
+    return [Finding(mean_of(found), "a step of label corruption")]
+
+
+def zero_less_mean(on: NetworkRuns) -> list[Finding]:
+    """The area with units ablated to zero less that with units ablated to their mean, network by network."""
+    zero, mean = (_areas(on, analysis).set_index("run")["value"] for analysis in ("ablation", "ablation-mean"))
+    return [_paired(zero, mean, "to zero less to the mean")]
+
+
+def with_less_without(on: NetworkRuns, *, setting: str, first: Any, second: Any, measure: str = "") -> list[Finding]:
+    """A measure (the area under the ablation curve where empty) at one value of a setting less that at another."""
+    rows = on.values(measure) if measure else _areas(on)
+    with_it, without = _sides(rows, setting, first, second)
+    return [_paired(with_it, without, f"{setting} {first} less {second}")]
+
+
+def best_less_worst(on: NetworkRuns) -> list[Finding]:
+    """The area of the networks that generalise best less that of those that generalise worst."""
+    found = _areas(on)
+    k = min(ENDS, len(found) // SHARE)
+    if not k:
+        raise MissingRunsError(f"{len(found)} networks: too few for a best and a worst quarter")
+    ranked = found.sort_values(["error", "seed"], kind="stable")["value"]
+    return [Finding(unpaired(ranked.head(k), ranked.tail(k)), f"{k} best less {k} worst of {len(found)}")]
+
+
+def area_and_error(on: NetworkRuns) -> list[Finding]:
+    """Spearman's correlation of area and generalisation error over networks."""
+    found = _areas(on)
+    return [Finding(correlation_over(found["value"], found["error"]), f"over {len(found)} networks")]
+
+
+def area_and_accuracy(on: NetworkRuns) -> list[Finding]:
+    """Spearman's correlation of area and test accuracy over settings, each the mean of its networks."""
+    found = _areas(on)
+    means = found.groupby(["lr", "batch_size"], as_index=False)[["value", "test_accuracy_last"]].mean()
+    return [Finding(correlation_over(means["value"], means["test_accuracy_last"]), f"over {len(means)} settings")]
+
+
+def area_and_loss(on: NetworkRuns) -> list[Finding]:
+    """Spearman's correlation of area and test loss over the epochs of each network, averaged over networks.
+
+    The area is that above chance, of epochs at which accuracy is twice chance or more: over initial accuracy a network
+    that has learnt nothing has an area near 1.
+    """
+    found = _areas(on, "training").dropna(subset=["chance"])
+    found = found.assign(epoch=found["kind"].str.removeprefix("epoch ").astype(int))
+    history = on.table("history")[["run", "epoch", "test_loss"]]
+    rows = found[["run", "epoch", "chance"]].merge(history, on=["run", "epoch"], validate="one_to_one")
+    rows = rows[rows["epoch"] > 0]
+    rho = [spearman(own["chance"], own["test_loss"]) for _, own in rows.groupby("run")]
+    return [Finding(over_seeds(rho), "over epochs")]
+
+
+def turning_point(on: NetworkRuns) -> list[Finding]:
+    """Not to be told: the area reaches a plateau early, and the place of its maximum there is noise."""
+    raise MissingRunsError("the area has a plateau, so that the epoch of its maximum says nothing")
+
+
+def loss_by_dropout(on: NetworkRuns) -> list[Finding]:
+    """How much the last training loss changes from one dropout to the next, on true and on corrupted labels."""
+    found = []
+    for share, own in on.values("train_loss_last").groupby("label_corruption"):
+        by_seed = slopes(own, "value", "dropout")
+        if len(by_seed):
+            found.append(Finding(mean_of(by_seed), f"a step of dropout, {share:.0%} of labels corrupted"))
+    if not found:
+        raise MissingRunsError("no labels with two or more rates of dropout")
+    return [replace(f, family=len(found)) for f in found]
+
+
+def _dropped(on: NetworkRuns) -> pd.DataFrame:
+    """What networks trained with dropout keep within and beyond the share that training dropped."""
+    counted = _areas(on)[["run", "seed", "dropout", "label_corruption", "train_accuracy_last"]]
+    curves = by_network(curves_of(on.of_figure.tables.curves, "ablation"))
+    parts = [
+        kept_within_and_beyond(curves[curves["run"].isin(own["run"])], float(rate)).merge(own, on="run")
+        for rate, own in counted[counted["dropout"] > 0].groupby("dropout")
+    ]
+    if not parts:
+        raise MissingRunsError("no curve of a network trained with dropout is at hand")
+    return pd.concat(parts)
+
+
+def up_to_dropout(on: NetworkRuns) -> list[Finding]:
+    """Training accuracy with as large a share of units ablated as training dropped, less that with none ablated."""
+    found = [
+        Finding(
+            mean_of((own["within"] - 1) * own["train_accuracy_last"]), f"dropout {rate:g}, {share:.0%} corrupted", True
+        )
+        for (rate, share), own in _dropped(on).groupby(["dropout", "label_corruption"])
+    ]
+    return [replace(f, family=len(found)) for f in found]
+
+
+def beyond_dropout(on: NetworkRuns) -> list[Finding]:
+    """Mean accuracy kept beyond the share that training dropped: on corrupted labels less on true ones, by seed."""
+    found = []
+    for rate, own in _dropped(on).groupby("dropout"):
+        kept = own.set_index("seed")
+        corrupted, true = kept[kept["label_corruption"] > 0]["beyond"], kept[kept["label_corruption"] == 0]["beyond"]
+        if len(corrupted) and len(true):
+            found.append(_paired(corrupted, true, f"dropout {rate:g}"))
+    if not found:
+        raise MissingRunsError("no dropout with curves on both true and corrupted labels")
+    return [replace(f, family=len(found)) for f in found]
+
+
+def norm_less_dropout(on: NetworkRuns, *, other: str) -> list[Finding]:
+    """What batch norm adds to the area of one network less what the most dropout adds to that of another."""
+    norm, drop = _areas(on), _areas(on.other(model=other))
+    drop = drop[drop["label_corruption"] == 0]
+    normed, plain = _sides(norm, "batch_norm", True, False)
+    most, least = _sides(drop, "dropout", drop["dropout"].max(), 0.0)
+    gains = [(normed - plain).dropna(), (most - least).dropna()]
+    if not all(map(len, gains)):
+        raise MissingRunsError("no seed has both of what the claim compares")
+    return [Finding(unpaired(*gains), "batch norm less dropout")]
+
+
+PARTS = {"all": "within layers", "first3": "first three layers", "last3": "last three layers"}
+
+
+def _over_networks(units: pd.DataFrame, first: str, second: str, part: str = "all") -> Finding:
+    table = correlations(units, first, second)
+    last = table["depth"].max()
+    keep = {"all": table["depth"] >= 0, "first3": table["depth"] < 3, "last3": table["depth"] > last - 3}[part]
+    each = table[keep].groupby("run")["rho"].mean()
+    if not each.notna().any():
+        raise MissingRunsError("no layer has units enough for a correlation")
+    return Finding(mean_correlation(each), PARTS[part])
+
+
+def units_agree(on: NetworkRuns, *, first: str, second: str, pooled: bool = False) -> list[Finding]:
+    """Spearman's correlation of two measures over living units at α = 0: within layers, or pooled over all of them."""
+    units = living(on.table("units"))
+    units = units[units["alpha"] == 0]
+    if not len(units):
+        raise MissingRunsError(f"no units of {on.model} at α = 0")
+    if pooled:
+        each = [spearman(own[first], own[second]) for _, own in units.groupby("run")]
+        return [Finding(mean_correlation(each), "pooled over layers")]
+    return [_over_networks(units, first, second)]
+
+
+def importance(on: NetworkRuns, *, measure: str, part: str = "all") -> list[Finding]:
+    """Spearman's correlation of a measure and the rise in test loss when a unit alone is ablated, within layers.
+
+    Of loss, since ablating one unit changes accuracy by an image or two, and by none for most units.
+    """
+    units = living(on.table("units"))
+    found = curves_of(on.of_figure.tables.importances, "importance")
+    joined = units.merge(found, on=["run", "layer", "unit"], suffixes=("", "_ablated")) if len(found) else found
+    if not len(joined):
+        raise MissingRunsError(f"what ablating single units of {on.model} costs has not been measured")
+    return [_over_networks(joined, measure, "loss_change", part)]
+
+
+def rises_with_depth(on: NetworkRuns, *, measure: str) -> list[Finding]:
+    """Spearman's correlation of depth and a layer's mean measure over living units, averaged over networks."""
+    found = []
+    for _, own in living(on.table("units")).groupby("run"):
+        means = own.groupby("layer", sort=False)[measure].mean()
+        found.append(spearman(range(len(means)), means))
+    return [Finding(mean_correlation(found), "over layers")]

@@ -1,25 +1,27 @@
-"""How far α moves representations: PWCCA distances within and between values of α (Leavitt & Morcos, A.3)."""
+"""How far α moves representations: PWCCA distances within and between values of α (Leavitt & Morcos, A.3).
+
+And what an offset or a rotation does to either form of the distance.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
+import torch
 from scipy import stats
+from torch import Tensor
 
-from ..errors import ActivityError
+from ..errors import ActivityError, ParameterError
 from ..runs.derived import Analysis, Task
 from ..runs.trained import TrainedRuns
-from ..seeds import seed_for
+from ..seeds import generator, seed_for
 from ..similarity import SAMPLES_A_UNIT, WEIGHTINGS, Representation, both_orders, represented
 from ..spec import RunSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 REVERSED, SHUFFLED = ", reversed", ", shuffled"
 FORMS = tuple(f"{form}{order}" for form in WEIGHTINGS for order in ("", REVERSED))
@@ -32,8 +34,6 @@ def pair_rows(runs: TrainedRuns, first: RunSpec, second: RunSpec) -> pd.DataFram
     that have nothing to do with each other give at this number of samples and units. Layers in which no unit varies
     have no distance (NaN).
     """
-    import pandas as pd
-
     ours, theirs = (runs.activity(spec, "test") for spec in (first, second))
     rows = []
     order = np.random.default_rng(seed_for(first.seed, "rows")).permutation(len(next(iter(ours.values()))))
@@ -44,7 +44,7 @@ def pair_rows(runs: TrainedRuns, first: RunSpec, second: RunSpec) -> pd.DataFram
             a, b = _represented(ours[layer].numpy()), _represented(theirs[layer].numpy())
             if a is not None and b is not None:
                 shuffled = Representation(b.kept[order], b.mean, b.covariance, b.root, b.scale)
-                found |= {f"{form}{REVERSED if back else ''}": d for (form, back), d in both_orders(a, b).items()}
+                found |= _by_form(a, b)
                 found |= {f"{f}{SHUFFLED}": d for (f, back), d in both_orders(a, shuffled).items() if not back}
             rows += [{"layer": layer, "depth": depth, "form": f, "distance": d} for f, d in found.items()]
     return pd.DataFrame(rows)
@@ -55,6 +55,10 @@ def _represented(activity: np.ndarray) -> Representation | None:
         return represented(activity)
     except ActivityError:
         return None
+
+
+def _by_form(a: Representation, b: Representation) -> dict[str, float]:
+    return {f"{form}{REVERSED if back else ''}": distance for (form, back), distance in both_orders(a, b).items()}
 
 
 PAIRS = Analysis("pairs", "pwcca", 2, pair_rows)
@@ -111,17 +115,10 @@ def in_form(table: pd.DataFrame, form: str) -> pd.DataFrame:
 
 
 def by_layer(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """Mean distance of each layer: within α, between α and 0, within 0; columns depth, within, between, baseline."""
+    """Mean distance of each layer: within α, between α and 0 (also of the `same_seed`), within 0."""
     here = table[(table["alpha"] == alpha) & table["alpha_other"].isin((alpha, 0.0))]
-    base = table[(table["alpha"] == 0) & (table["group"] == "within")]
-    columns = {
-        "within": here[here["group"] == "within"],
-        "between": here[here["group"] == "between"],
-        "baseline": base,
-        "same_seed": here[here["group"] == "same seed"],
-    }
-    import pandas as pd
-
+    columns = {name: here[here["group"] == name.replace("_", " ")] for name in ("within", "between", "same_seed")}
+    columns["baseline"] = table[(table["alpha"] == 0) & (table["group"] == "within")]
     return pd.DataFrame({name: rows.groupby("depth")["distance"].mean() for name, rows in columns.items()})
 
 
@@ -138,8 +135,6 @@ def ratios(table: pd.DataFrame) -> pd.DataFrame:
         a row an α: ratio, excess, how many layers, p of the paper's test paired by layer, and the smallest share of
         sign-flipped seeds with an excess as large (`p_networks`; networks, not layers, are the replicates).
     """
-    import pandas as pd
-
     rows = []
     for alpha in sorted({a for a in table["alpha"].unique() if a}):
         layers = by_layer(table, alpha).dropna(subset=["within", "between", "baseline"])
@@ -170,13 +165,8 @@ def permutation_p(table: pd.DataFrame, alpha: float, most: int = 4096) -> float:
     """Share of exchanges of α and 0 within seeds that give an excess at least as large as the one seen.
 
     Two networks of one seed differ in α only: if α did nothing, which of them is called regularised would not matter.
-    All 2ⁿ⁻¹ exchanges are tried, or `most` drawn ones where there are more. NaN with fewer than two seeds on both
-    sides, or where no layer of some side has a distance.
-
-    Args:
-        table: `distances` in one form.
-        alpha: which α.
-        most: the number of exchanges tried at most.
+    All 2ⁿ⁻¹ exchanges of `distances` in one form are tried, or `most` drawn ones where there are more. NaN with fewer
+    than two seeds on both sides, or where no layer of some side has a distance.
     """
     matrix, seeds = _mean_distances(table, alpha)
     n = len(seeds)
@@ -222,3 +212,68 @@ def _mean(values: np.ndarray) -> float:
     """Of those that are there; NaN for none."""
     there = values[np.isfinite(values)]
     return float(there.mean()) if len(there) else math.nan
+
+
+def with_offset(first: Mapping[str, Tensor], second: Mapping[str, Tensor], shifts: Sequence[float]) -> pd.DataFrame:
+    """Distances of two networks after a constant was added to every unit of both: so many of its SDs.
+
+    Args:
+        first, second: layer -> (samples, units) activity on the same samples.
+        shifts: in SDs.
+
+    Returns:
+        a row a layer, shift and form (of `FORMS`): layer, depth, shift, form, distance. Layers in
+        which no unit varies are left out.
+
+    Raises:
+        ParameterError: no shifts, or one that is not finite.
+        ActivityError: activity of another shape or of other samples, or not finite.
+    """
+    if not shifts or not all(math.isfinite(shift) for shift in shifts):
+        raise ParameterError(f"shifts: {list(shifts)} given; at least one finite number is needed")
+    rows = []
+    for shift in shifts:
+        moved = [{k: _raised(v, shift) for k, v in side.items()} for side in (first, second)]
+        rows += [{**row, "shift": float(shift)} for row in _distances(*moved)]
+    return pd.DataFrame(rows, columns=["layer", "depth", "shift", "form", "distance"])
+
+
+def rotated(first: Mapping[str, Tensor], second: Mapping[str, Tensor], seed: int = 0) -> pd.DataFrame:
+    """What a rotation of all units of a layer does: distances to the rotated copy of itself, and from it to another.
+
+    Args:
+        first, second: layer -> (samples, units) activity on the same samples.
+        seed: of the rotations.
+
+    Returns:
+        a row a layer, pair and form: layer, depth, form, distance, and `pair`: "copy" (a layer and its rotated copy),
+        "as is" (the two networks) or "rotated" (the first of them rotated).
+
+    Raises:
+        ActivityError: as for `with_offset`.
+    """
+    turned = {layer: _turned(values, seed, depth) for depth, (layer, values) in enumerate(first.items())}
+    pairs = {"copy": (first, turned), "as is": (first, second), "rotated": (turned, second)}
+    rows = [{**row, "pair": name} for name, pair in pairs.items() for row in _distances(*pair)]
+    return pd.DataFrame(rows, columns=["layer", "depth", "pair", "form", "distance"])
+
+
+def _raised(activity: Tensor, shift: float) -> Tensor:
+    values = activity.double()
+    return values + shift * values.std(0, correction=0)
+
+
+def _turned(activity: Tensor, seed: int, depth: int) -> Tensor:
+    units = activity.shape[1]
+    drawn = torch.empty(units, units, dtype=torch.float64)
+    return activity.double() @ torch.nn.init.orthogonal_(drawn, generator=generator(seed, "rotation", depth))
+
+
+def _distances(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for depth, layer in enumerate(first):
+        if not all((side[layer] != side[layer][0]).any() for side in (first, second)):
+            continue
+        found = _by_form(represented(first[layer], name=layer), represented(second[layer], name=layer))
+        rows += [{"layer": layer, "depth": depth, "form": form, "distance": d} for form, d in found.items()]
+    return rows

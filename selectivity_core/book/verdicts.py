@@ -11,8 +11,8 @@ import pandas as pd
 from ..errors import MissingRunsError
 from ..models import MODEL_NAMES
 from ..runs.profiles import find_profile
-from .contrasts import CONTRASTS, TEST_ACCURACY, Finding
-from .evidence import Evidence, NetworkRuns
+from .contrasts import CONTRASTS
+from .evidence import TEST_ACCURACY, Evidence, Finding, NetworkRuns
 from .inference import LEVEL
 from .papers.claims import (
     ACCURACY,

@@ -43,7 +43,7 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _figure(options: argparse.Namespace) -> None:
-    from ..book.build.figure import make_figure
+    from ..book.build.pages import make_figure
 
     parameters = read_yaml("parameters", options.parameters) or {}
     if not isinstance(parameters, dict):

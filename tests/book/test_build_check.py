@@ -2,8 +2,8 @@
 
 import pytest
 
+from selectivity_core.book import BookError
 from selectivity_core.book.build.check import check
-from selectivity_core.book.errors import BookError
 
 TOC = "format: jb-book\nroot: book/index\nchapters:\n  - file: book/a b\n"
 PAGE = "<html><body><article><h1 id='top'>Page</h1>{}</article></body></html>"

@@ -13,9 +13,9 @@ import psutil
 import pytest
 from tiny_notebooks import CHECK, write_notebook
 
+from selectivity_core.book import NotebookError
 from selectivity_core.book.build import execution
 from selectivity_core.book.build.execution import STAMP, execute, execute_all, find_notebook, prepare, why_stale
-from selectivity_core.book.errors import NotebookError
 from selectivity_core.errors import ParameterError
 
 WAIT = 240  # seconds; far more than anything here takes

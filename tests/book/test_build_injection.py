@@ -4,8 +4,8 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from selectivity_core.book.build import injection
-from selectivity_core.book.build.injection import defuse, foreign_scripts
+from selectivity_core.book.build import execution
+from selectivity_core.book.build.execution import defuse, foreign_scripts
 
 
 def shown(**data):
@@ -53,5 +53,5 @@ OWN = "let own = 1;"
     ],
 )
 def test_what_stands_in_the_package_may_run(html, found, monkeypatch):
-    monkeypatch.setattr(injection, "_own_code", lambda: f"a\n{OWN}\nb")
+    monkeypatch.setattr(execution, "_own_code", lambda: f"a\n{OWN}\nb")
     assert len(list(foreign_scripts(BeautifulSoup(html, "html.parser")))) == found

@@ -5,7 +5,7 @@ import pytest
 from nbformat.v4 import new_markdown_cell
 from tiny_notebooks import CHECK, PARAMETERS, write_notebook
 
-from selectivity_core.book.build.lint import problems
+from selectivity_core.book.build.check import problems
 
 GOOD = """# A title
 

@@ -11,7 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from selectivity_core.book.build.execution import execute_all, prepare
-from selectivity_core.book.build.figure import make_figure
+from selectivity_core.book.build.pages import make_figure
 from selectivity_core.book.parameters import declared, read_notebook
 from selectivity_core.cli import main
 

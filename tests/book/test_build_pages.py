@@ -7,11 +7,10 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from tiny_notebooks import write_notebook
 
-from selectivity_core.book.build import figure, pages
+from selectivity_core.book import BookError
+from selectivity_core.book.build import pages
 from selectivity_core.book.build.execution import STAMP, prepare
-from selectivity_core.book.build.figure import as_html, make_figure, named
-from selectivity_core.book.build.pages import page, stage
-from selectivity_core.book.errors import BookError
+from selectivity_core.book.build.pages import as_html, make_figure, named, page, stage
 from selectivity_core.book.plots import badges
 
 MADE = {
@@ -85,7 +84,7 @@ def test_a_book_is_laid_out_as_the_repository_is(tmp_path, monkeypatch):
     (tmp_path / "executed").mkdir()
     nbformat.write(executed(), tmp_path / "executed" / "a.ipynb")
     monkeypatch.setattr(pages, "ROOT", root)
-    monkeypatch.setattr(pages.scripts, "copy_to", lambda _: None)
+    monkeypatch.setattr(pages, "copy_scripts", lambda _: None)
     source = tmp_path / "source"
     before = stage(tmp_path / "executed", source)
     files = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
@@ -117,10 +116,10 @@ def test_a_figure_lies_beside_its_page_and_is_trusted(tmp_path, monkeypatch):
         job.out.parent.mkdir()
         nbformat.write(executed(code("1", **{"text/html": "<b>2</b>"})), job.out)
 
-    monkeypatch.setattr(figure, "execute", execute)
+    monkeypatch.setattr(pages, "execute", execute)
     copy, beside = make_figure(str(notebook), {"alphas": [2]})
     assert copy.parent == tmp_path / "figures" and beside == copy.with_suffix(".html")
-    assert figure.NotebookNotary().check_signature(nbformat.read(copy, 4))
+    assert pages.NotebookNotary().check_signature(nbformat.read(copy, 4))
     text = beside.read_text()
     assert "<b>2</b>" in text and "<script" not in text and "http" not in text.split("</head>")[1]
 
@@ -129,7 +128,7 @@ def test_where_npm_is_missing_formulas_stand_as_tex(monkeypatch, capsys):
     def missing():
         raise BookError("npm was not found")
 
-    monkeypatch.setattr(figure.scripts, "installed", missing)
+    monkeypatch.setattr(pages, "node_modules", missing)
     assert "$x^2$" in as_html(executed(new_markdown_cell("$x^2$")), "a")
     assert "as TeX: npm was not found" in capsys.readouterr().err
 

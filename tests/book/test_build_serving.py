@@ -6,9 +6,9 @@ import urllib.request
 
 import pytest
 
-from selectivity_core.book.build import serving
-from selectivity_core.book.build.serving import local_server, serve
-from selectivity_core.book.errors import BookError
+from selectivity_core.book import BookError
+from selectivity_core.book.build import __main__ as serving
+from selectivity_core.book.build.__main__ import local_server, serve
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from selectivity_core.book.choosing import choose_by
+from selectivity_core.book.reliance import choose_by
 from selectivity_core.errors import ParameterError
 from selectivity_core.seeds import generator
 

@@ -9,8 +9,8 @@ from bs4 import BeautifulSoup
 
 from selectivity_core import RunSpec, ledger
 from selectivity_core import profile as base_spec
+from selectivity_core.book import BookError
 from selectivity_core.book import explorer as module
-from selectivity_core.book.errors import BookError
 from selectivity_core.book.explorer import explorer, explorer_data
 from selectivity_core.book.papers.claims import reported_change
 from selectivity_core.tables import Tables

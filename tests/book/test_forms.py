@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from selectivity_core import pwcca_distance
-from selectivity_core.book.forms import rotated, with_offset
-from selectivity_core.book.representations import FORMS
+from selectivity_core.book.representations import FORMS, rotated, with_offset
 from selectivity_core.errors import ActivityError, ParameterError
 
 

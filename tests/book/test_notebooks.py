@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from selectivity_core.book.build.lint import problems
+from selectivity_core.book.build.check import problems
 from selectivity_core.book.papers.figures import FIGURES
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"

@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from selectivity_core.book.offset import decompose
+from selectivity_core.book.units import decompose
 
 
 def unit(run, alpha, means, sd, share):

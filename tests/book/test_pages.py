@@ -96,9 +96,9 @@ def test_archived_like_finds_other_seeds_of_the_same_setting(archived):
 
 def test_long_work_is_refused_unless_it_was_allowed(monkeypatch, command_line):
     """460 runs of 200 epochs: what `selectivity figure` begins with --yes alone."""
-    from selectivity_core.book.build import figure
+    from selectivity_core.book.build import pages as rendering
 
-    monkeypatch.setattr(figure, "make_figure", lambda *_: (pages.allowed_hours(), "page"))
+    monkeypatch.setattr(rendering, "make_figure", lambda *_: (pages.allowed_hours(), "page"))
     monkeypatch.setenv("SELECTIVITY_MAX_HOURS", "")  # and back to what it was afterwards
     assert command_line("figure", "05_figure_4")[:2] == (0, "4.0\npage\n")
     assert command_line("figure", "05_figure_4", "--yes")[:2] == (0, "inf\npage\n")

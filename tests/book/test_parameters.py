@@ -9,7 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from tiny_notebooks import write_notebook
 from traitlets.config import Config
 
-from selectivity_core.book.errors import NotebookError
+from selectivity_core.book import NotebookError
 from selectivity_core.book.parameters import Parameter, check, check_parameters, declared, read_notebook
 from selectivity_core.errors import ParameterError
 

@@ -3,8 +3,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from selectivity_core.book import plots
-from selectivity_core.book.errors import BookError
+from selectivity_core.book import BookError, plots
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import pytest
 from made_up_runs import around, evidence_of, made_up
 
 from selectivity_core.book import verdicts
-from selectivity_core.book.contrasts.alpha import relative, trend
+from selectivity_core.book.contrasts import relative, trend
 from selectivity_core.book.pages import FigureRuns
 from selectivity_core.book.papers.claims import all_claims
 from selectivity_core.errors import MissingRunsError

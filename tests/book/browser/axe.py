@@ -2,7 +2,7 @@
 
 from chromium import Browser
 
-from selectivity_core.book.build import scripts
+from selectivity_core.book.build.pages import node_modules
 
 GRAVE = ("serious", "critical")
 # (rule, selector) of what the theme's own markup causes and no style or script of ours can mend; nothing else.
@@ -18,7 +18,7 @@ axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => done(vio
 
 def source() -> str:
     """The engine's script, from npm."""
-    return (scripts.installed() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    return (node_modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 def findings(browser: Browser, engine: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from chromium import NO_BROWSER, Browser, chromium
 
-from selectivity_core.book.build.serving import local_server
+from selectivity_core.book.build.__main__ import local_server
 
 ROOT = Path(__file__).parents[3]
 

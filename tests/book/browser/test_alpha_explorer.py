@@ -26,7 +26,7 @@ from tiny_notebooks import write_notebook
 
 from selectivity_core import ledger
 from selectivity_core.book import explorer as module
-from selectivity_core.book.build.figure import make_figure
+from selectivity_core.book.build.pages import make_figure
 from selectivity_core.book.explorer import explorer
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]

@@ -1,0 +1,451 @@
+"""The contrasts that claims are judged by: one value a network, paired by seed where both sides have it.
+
+A contrast takes the runs of a network and the settings of the claim. It gives a `Finding` for each thing that the claim
+speaks of (every α of a range, say). Contrasts of accuracy take `measure`, so that the same one can be asked of training
+accuracy. Here are those of what α does; those of reliance on single units are in `reliance`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from ..errors import MissingRunsError
+from . import reliance
+from .evidence import INF, TEST_ACCURACY, Finding, NetworkRuns, by_alpha, in_range, label, needed, over_seeds, percent
+from .inference import LEVEL, NEAR, Estimate, at_fold, differences, holm, max_t, mean_of, slopes, spearman, unpaired
+from .representations import by_layer, distances, in_form, permutation_p
+
+JUDGED_FORM = "textbook, averaged"  # the form of the distance that judges
+
+
+def _against_baseline(on: NetworkRuns, measure: str, alpha: float | None = None) -> dict[float, Finding]:
+    """Every α (`alpha` among them, where given) against α = 0, paired by seed and corrected over the figure's α."""
+    rows = on.values(measure)
+    if not (rows["alpha"] == 0).any():
+        raise MissingRunsError("no run at α = 0")
+    table = differences(rows, "value")
+    table = table.loc[:, table.notna().any()]
+    if alpha is not None and alpha not in table:
+        raise MissingRunsError(f"no run at α = {label(alpha)}")
+    corrected = max_t(table)
+    means = rows.groupby("alpha")["value"].mean()
+    return {
+        float(a): Finding(
+            mean_of(column), f"α = {label(a)}", percent(measure), float(means[a]), table.shape[1], float(corrected[a])
+        )
+        for a, column in table.items()
+    }
+
+
+def effect_at(on: NetworkRuns, *, alpha: float, measure: str = TEST_ACCURACY) -> list[Finding]:
+    """What one α changes against α = 0."""
+    found = _against_baseline(on, measure, alpha)[alpha]
+    return [replace(found, family=1, p_corrected=found.estimate.p)]
+
+
+def every(
+    on: NetworkRuns, *, low: float = -INF, high: float = INF,
+    but: tuple[float, float] = (INF, -INF), measure: str = TEST_ACCURACY,
+) -> list[Finding]:  # fmt: skip
+    """What each α ≠ 0 from `low` to `high`, those from `but[0]` to `but[1]` left out, changes against α = 0."""
+    found = _against_baseline(on, measure)
+    chosen = [f for a, f in found.items() if low <= a <= high and not but[0] <= a <= but[1]]
+    if len(chosen) == 1:
+        raise MissingRunsError(f"it is about every α of a range, of which only {chosen[0].where} was run")
+    return needed(chosen, low, high)
+
+
+def best(on: NetworkRuns, *, low: float, high: float, measure: str = TEST_ACCURACY) -> list[Finding]:
+    """What the α ≠ 0 from `low` to `high` with the highest mean validation accuracy changes against α = 0."""
+    chosen = in_range(on.values("validation_accuracy"), low, high)
+    chosen = chosen[chosen["alpha"] != 0]
+    if not len(chosen):
+        raise MissingRunsError(f"no run with α between {label(low)} and {label(high)}")
+    cells = by_alpha(chosen)
+    means = (cells.dropna() if len(cells.dropna()) else cells).mean()
+    found = _against_baseline(on, measure)[float(means.idxmax())]
+    return [replace(found, family=len(means), chosen=True)]
+
+
+def first_effect(on: NetworkRuns, *, alpha: float, measure: str = TEST_ACCURACY) -> list[Finding]:
+    """What an α changes; met where no milder α of its sign has a change at the corrected level."""
+    found = _against_baseline(on, measure, alpha)
+    milder = [f for a, f in found.items() if 0 < a / alpha < 1]
+    return [replace(found[alpha], met=not any(f.p_corrected < LEVEL for f in milder))]
+
+
+def largest(on: NetworkRuns, *, low: float, high: float, measure: str) -> list[Finding]:
+    """The largest change among α from `low` to `high`; picked among several, it pays for the choice."""
+    found = every(on, low=low, high=high, measure=measure)
+    return [replace(max(found, key=lambda f: f.estimate.mean), chosen=True)]
+
+
+def relative(on: NetworkRuns, *, measure: str, low: float, high: float) -> list[Finding]:
+    """What each α ≠ 0 from `low` to `high` changes, as a share of the mean at α = 0."""
+    rows = on.values(measure)
+    base = float(rows.loc[rows["alpha"] == 0, "value"].mean())
+    if not base > 0:
+        raise MissingRunsError(f"{measure} is 0 or missing at α = 0: changes have no share of it")
+    table = differences(rows, "value") / base
+    found = [
+        Finding(mean_of(column), f"α = {label(a)}")
+        for a, column in table.items()
+        if low <= float(a) <= high and column.notna().any()
+    ]
+    return needed(found, low, high)
+
+
+def level(on: NetworkRuns, *, alpha: float, measure: str) -> list[Finding]:
+    """The mean of a measure at one α."""
+    return levels(on, measure=measure, low=alpha, high=alpha)
+
+
+def levels(on: NetworkRuns, *, measure: str, low: float = -INF, high: float = INF) -> list[Finding]:
+    """The mean of a measure at every α from `low` to `high`."""
+    rows = in_range(on.values(measure), low, high)
+    found = [
+        Finding(mean_of(own["value"]), f"α = {label(float(a))}", percent(measure)) for a, own in rows.groupby("alpha")
+    ]
+    return needed(found, low, high)
+
+
+def ratio_at(on: NetworkRuns, *, alpha: float) -> list[Finding]:
+    """What is left of the mean index at one α: its ratio to the same seed's at α = 0."""
+    cells = by_alpha(on.values("si_units"))
+    if alpha not in cells or 0.0 not in cells:
+        raise MissingRunsError(f"no runs at both α = {label(alpha)} and α = 0")
+    return [Finding(mean_of((cells[alpha] / cells[0.0]).dropna(), null=1.0), f"α = {label(alpha)} over α = 0")]
+
+
+def trend(on: NetworkRuns, *, low: float = -INF, high: float = INF, measure: str = TEST_ACCURACY) -> list[Finding]:
+    """The mean change from one α that was run to the next, in the order of α: a least-squares slope a seed.
+
+    A range that holds both signs is judged on either side, each with the baseline. A single step is no trend.
+    """
+    sides = [(low, min(high, 0.0)), (max(low, 0.0), high)] if low < 0 < high else [(low, high)]
+    return [_slope(in_range(on.values(measure), *side), measure, len(sides)) for side in sides]
+
+
+def _slope(rows: pd.DataFrame, measure: str, family: int = 1) -> Finding:
+    found = slopes(rows, "value")
+    if not len(found) or rows["alpha"].nunique() < 3:
+        raise MissingRunsError("it is about a trend, and fewer than three values of α were run")
+    where = f"a step of α, {label(rows['alpha'].min())} to {label(rows['alpha'].max())}"
+    return Finding(mean_of(found), where, percent(measure), family=family)
+
+
+def monotone(on: NetworkRuns, *, low: float = -INF, high: float = INF) -> list[Finding]:
+    """Every step of the mean index from one α that was run to the next higher one, paired by seed."""
+    cells = by_alpha(in_range(on.values("si_units"), low, high))
+    found = [
+        Finding(mean_of((cells[b] - cells[a]).dropna()), f"α from {label(a)} to {label(b)}")
+        for a, b in pairwise(sorted(cells.columns))
+        if (cells[b] - cells[a]).notna().any()
+    ]
+    if len(found) == 1:
+        raise MissingRunsError(f"it is about every step of a range, of which only {found[0].where} was run")
+    return needed(found, low, high)
+
+
+def irregular(on: NetworkRuns, *, low: float) -> list[Finding]:
+    """The steepest fall of the mean index between neighbouring α from `low` on, which pays for being picked."""
+    return [replace(min(monotone(on, low=low), key=lambda f: f.estimate.mean), chosen=True)]
+
+
+def _rho(rows: pd.DataFrame, x: str, y: str) -> list[float]:
+    """Spearman's correlation over the runs of each seed that has three or more."""
+    return [spearman(own[x], own[y]) for _, own in rows.groupby("seed") if len(own) > 2]
+
+
+def rank_with_alpha(on: NetworkRuns, *, measure: str, low: float = -INF) -> list[Finding]:
+    """Spearman's correlation of α and a measure over the runs of each seed, averaged over seeds."""
+    rows = in_range(on.values(measure), low, INF)
+    return [Finding(over_seeds(_rho(rows, "alpha", "value")), f"over α from {label(low)}")]
+
+
+# Lowering against raising at equal |α|.
+
+
+def signs_at(on: NetworkRuns, *, size: float, measure: str = TEST_ACCURACY) -> list[Finding]:
+    """α = −size less α = size, paired by seed."""
+    cells = by_alpha(on.values(measure))
+    if size not in cells or -size not in cells or not (cells[-size] - cells[size]).notna().any():
+        raise MissingRunsError(f"no runs at both α = {label(-size)} and α = {label(size)}")
+    return [Finding(mean_of(cells[-size] - cells[size]), f"|α| = {size:g}", percent(measure))]
+
+
+def signs_averaged(on: NetworkRuns, *, measure: str = TEST_ACCURACY) -> list[Finding]:
+    """α < 0 less α > 0 at equal |α|, averaged over all sizes that were run; one value a seed."""
+    cells = by_alpha(on.values(measure))
+    sizes = [a for a in cells.columns if a > 0 and -a in cells.columns]
+    found = pd.DataFrame({a: cells[-a] - cells[a] for a in sizes}).dropna().mean(axis=1)
+    if not len(found):
+        raise MissingRunsError("no size of α was run with both signs")
+    return [Finding(mean_of(found), f"mean over |α| = {', '.join(f'{a:g}' for a in sizes)}", percent(measure))]
+
+
+# Selectivity: what lowering it costs, and what goes with it.
+
+
+def _beside_index(on: NetworkRuns, measure: str) -> pd.DataFrame:
+    index = on.values("si_units")[["run", "value"]].rename(columns={"value": "si_units"})
+    return on.values(measure).merge(index, on="run", validate="one_to_one")
+
+
+def cost_at_reduction(on: NetworkRuns, *, factor: float, measure: str = TEST_ACCURACY) -> list[Finding]:
+    """What a measure changes where the mean index is `factor` times lower, interpolated between α that bracket it."""
+    rows = _beside_index(on, measure)
+    found = at_fold(rows, factor)
+    if len(found) * 2 < rows["seed"].nunique() or not len(found):
+        means = rows[rows["alpha"] <= 0].groupby("alpha")["si_units"].mean()
+        reached = means.get(0.0, math.nan) / means.min()
+        raise MissingRunsError(
+            f"not bracketed: no α ≤ 0 has an index within a factor of {NEAR:.2g} of a {factor:g}-fold cut and another "
+            f"beyond it; the lowest index that was run is {reached:.3g}-fold below that at α = 0"
+        )
+    return [Finding(mean_of(found), f"index cut {factor:g}-fold", percent(measure))]
+
+
+def follows(on: NetworkRuns, *, measure: str, high: float = INF) -> list[Finding]:
+    """Spearman's correlation over α of a measure and the index, averaged over seeds; each side of α = 0 on its own."""
+    rows = in_range(_beside_index(on, measure), -INF, high)
+    found = []
+    for name, side in (("α ≤ 0", rows[rows["alpha"] <= 0]), ("α ≥ 0", rows[rows["alpha"] >= 0])):
+        rho = _rho(side, "value", "si_units")
+        if np.isfinite(rho).any():
+            found.append(Finding(over_seeds(rho), name))
+    return needed(found, -INF, high)
+
+
+def more_regular(on: NetworkRuns, *, measure: str) -> list[Finding]:
+    """How much closer a measure follows α ≥ 0 than the index does: difference of the rank correlations with α."""
+    rows = in_range(_beside_index(on, measure), 0.0, INF)
+    found = np.subtract(_rho(rows, "alpha", "value"), _rho(rows, "alpha", "si_units"))
+    if not np.isfinite(found).any():
+        raise MissingRunsError("no seed has three values of α ≥ 0")
+    return [Finding(mean_of(found), "α ≥ 0")]
+
+
+# A measure against a threshold.
+
+
+def beyond_only(on: NetworkRuns, *, measure: str, alpha: float, share: float) -> list[Finding]:
+    """A measure lies above `share` from α on and below it at every 0 < α' < α; estimates count in that direction."""
+    rows = on.values(measure)
+    rows = rows[rows["alpha"] > 0]
+    if not (rows["alpha"] < alpha).any() or not (rows["alpha"] >= alpha).any():
+        raise MissingRunsError(f"no runs on both sides of α = {label(alpha)}")
+    found = [
+        Finding(mean_of((own["value"] - share) * (1 if a >= alpha else -1)), f"α = {label(a)}")
+        for a, own in rows.groupby("alpha")
+    ]
+    return needed(found, 0, INF)
+
+
+def deficit_before(on: NetworkRuns, *, measure: str, below: float, share: float) -> list[Finding]:
+    """What accuracy changes at the largest 0 < α < `below` at which a measure's mean is still at most `share`."""
+    means = on.values(measure).groupby("alpha")["value"].mean()
+    calm = [float(a) for a, v in means.items() if 0 < float(a) < below and v <= share]
+    if not calm:
+        raise MissingRunsError(
+            f"no run with 0 < α < {below:g} at which the share of {measure} units is at most {share:g}"
+        )
+    return effect_at(on, alpha=max(calm))
+
+
+def busy_units(on: NetworkRuns, *, alpha: float) -> list[Finding]:
+    """The share of units that at least four fifths of the images activate, at one α, against one half."""
+    rows = on.values("busy")
+    rows = rows[rows["alpha"] == alpha]
+    if not len(rows):
+        raise MissingRunsError(f"no run at α = {label(alpha)}")
+    return [Finding(mean_of(rows["value"], null=0.5), f"α = {label(alpha)}")]
+
+
+# One network, restriction or non-linearity against another.
+
+
+def against_at(on: NetworkRuns, *, other: str, alpha: float, measure: str) -> list[Finding]:
+    """A network's measure at one α less another network's."""
+    sides = [on.values(measure), on.other(model=other).values(measure)]
+    chosen = [rows.loc[rows["alpha"] == alpha, "value"] for rows in sides]
+    if not all(map(len, chosen)):
+        raise MissingRunsError(f"no runs of both networks at α = {label(alpha)}")
+    return [Finding(unpaired(*chosen), f"α = {label(alpha)}", percent(measure))]
+
+
+def slopes_against(
+    on: NetworkRuns, *, other: str, low: float, high: float, measure: str, elsewhere: str = ""
+) -> list[Finding]:
+    """A network's mean change from one α to the next less another network's, over the α values that both have."""
+    sides = [on.values(measure), on.other(elsewhere, other).values(measure)]
+    common = set(sides[0]["alpha"]) & set(sides[1]["alpha"])
+    found = [slopes(in_range(rows[rows["alpha"].isin(common)], low, high), "value") for rows in sides]
+    if not all(map(len, found)):
+        raise MissingRunsError("the two networks have no two values of α in common")
+    return [Finding(unpaired(*found), "a step of α", percent(measure))]
+
+
+def early_less_late(
+    on: NetworkRuns, *, late: str, low: float = -INF, high: float = INF, measure: str = TEST_ACCURACY
+) -> list[Finding]:
+    """A measure with the regulariser on the first layers less that with it on the last, averaged over common α ≠ 0."""
+    cells = [by_alpha(in_range(runs.values(measure), low, high)) for runs in (on, on.other(late))]
+    common = [a for a in cells[0].columns if a != 0 and a in cells[1].columns]
+    if not common:
+        raise MissingRunsError("no α ≠ 0 was run with both restrictions")
+    found = (cells[0][common] - cells[1][common]).dropna().mean(axis=1)
+    return [Finding(mean_of(found), f"mean over α = {', '.join(map(label, common))}", percent(measure))]
+
+
+def same_shape(on: NetworkRuns, *, parts: tuple[tuple[str, ...], ...], whole: Mapping[str, str]) -> list[Finding]:
+    """Spearman's correlation over α of accuracy under a layer restriction and without one, averaged over seeds."""
+    free = on.other(whole[on.model]).values(TEST_ACCURACY)[["alpha", "seed", "value"]]
+    found = []
+    for figures in parts:
+        own = pd.concat([on.other(name).values(TEST_ACCURACY) for name in figures]).drop_duplicates("run")
+        both = own[["alpha", "seed", "value"]].merge(free, on=["alpha", "seed"], suffixes=("", "_whole"))
+        layers = str(on.other(figures[0]).of_figure.figure.setting["layers"])
+        found.append(Finding(over_seeds(_rho(both, "value", "value_whole")), layers, family=len(parts)))
+    return found
+
+
+def leaky_dead(on: NetworkRuns) -> list[Finding]:
+    """The share of dead units for every slope and α of leaky rectifiers."""
+    rows = on.values("dead")
+    groups = rows[rows["activation"] != "relu"].groupby(["activation", "alpha"])
+    found = [Finding(mean_of(own["value"]), f"{name}, α = {label(a)}") for (name, a), own in groups]
+    return needed(found, 0, INF)
+
+
+def leaky_recovery(on: NetworkRuns, *, measure: str = TEST_ACCURACY) -> list[Finding]:
+    """How much less accuracy falls from α = 0 with a leaky rectifier than with ReLU, for every slope and α > 0."""
+    rows = on.values(measure)
+    falls = {name: differences(own, "value") for name, own in rows.groupby("activation") if (own["alpha"] == 0).any()}
+    if "relu" not in falls:
+        raise MissingRunsError("no runs with ReLU to compare leaky rectifiers with")
+    found = []
+    for name, table in falls.items():
+        for alpha in [a for a in table if name != "relu" and a > 0 and a in falls["relu"]]:
+            gained = (table[alpha] - falls["relu"][alpha]).dropna()
+            if len(gained):
+                found.append(Finding(mean_of(gained), f"{name}, α = {label(alpha)}", percent(measure)))
+    return needed(found, 0, INF)
+
+
+# Distances between networks, and the off-axis bound. Networks are resampled, never pairs or layers.
+
+
+def _pairs(on: NetworkRuns) -> pd.DataFrame:
+    found = distances(on.of_figure.tables.pairs, on.runs())
+    if not len(found):
+        raise MissingRunsError(f"no distance between networks of {on.model} has been worked out")
+    return in_form(found, JUDGED_FORM)
+
+
+def _excess(table: pd.DataFrame, alpha: float) -> float:
+    """Mean over layers of 2ρ(α, 0) − ρ(α, α) − ρ(0, 0); NaN where a side has no pair."""
+    layers = by_layer(table, alpha).dropna(subset=["within", "between", "baseline"])
+    return float((2 * layers["between"] - layers["within"] - layers["baseline"]).mean())
+
+
+def _ratio(table: pd.DataFrame, alpha: float) -> float:
+    """The paper's ratio, mean over layers of ρ(α, 0)/ρ(α, α)."""
+    layers = by_layer(table, alpha).dropna(subset=["within", "between"])
+    return float((layers["between"] / layers["within"]).mean())
+
+
+def _jackknife(table: pd.DataFrame, measure: Callable[[pd.DataFrame], float]) -> Estimate:
+    """A measure of pairs with Tukey's interval: all pairs of one seed's networks are left out at a time."""
+    seeds = sorted(set(table["seed"]) | set(table["seed_other"]))
+    n, whole = len(seeds), measure(table)
+    if math.isnan(whole):
+        raise MissingRunsError("too few seeds for a distance within and between")
+    left = np.array([measure(table[(table["seed"] != s) & (table["seed_other"] != s)]) for s in seeds])
+    pseudo = n * whole - (n - 1) * left
+    se = float(pseudo.std(ddof=1) / math.sqrt(n)) if np.isfinite(pseudo).all() and n > 2 else math.nan
+    return Estimate(whole, se, n - 1, n, math.nan, "jackknife over seeds")
+
+
+def _alphas(table: pd.DataFrame, low: float, high: float) -> list[float]:
+    found = [float(a) for a in sorted(table["alpha"].unique()) if a and low <= a <= high]
+    kept = [a for a in found if math.isfinite(_excess(table, a))]
+    if not kept:
+        raise MissingRunsError("no α with two seeds or more within it and at α = 0")
+    return kept
+
+
+def _only(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    return table[table["alpha"].isin((alpha, 0.0)) & table["alpha_other"].isin((alpha, 0.0))]
+
+
+def distance_excess(on: NetworkRuns, *, low: float = -INF, high: float = INF) -> list[Finding]:
+    """By how much networks at α lie further from those at α = 0 than from each other, for each α from `low` to `high`.
+
+    p by exchanging the two networks of each seed, corrected over α by Holm.
+    """
+    table = _pairs(on)
+    found = []
+    for alpha in _alphas(table, low, high):
+        estimate = _jackknife(_only(table, alpha), partial(_excess, alpha=alpha))
+        tested = replace(estimate, p=permutation_p(table, alpha), method="exchange of networks")
+        found.append(Finding(tested, f"α = {label(alpha)}", level=_ratio(table, alpha)))
+    corrected = holm([f.estimate.p for f in found])
+    return [replace(f, family=len(found), p_corrected=float(p)) for f, p in zip(found, corrected, strict=True)]
+
+
+def distance_equal(on: NetworkRuns, *, alpha: float) -> list[Finding]:
+    """The ratio of distances less 1 at one α."""
+    table = _pairs(on)
+    if alpha not in set(table["alpha"]):
+        raise MissingRunsError(f"no run at α = {label(alpha)}")
+    return [Finding(_jackknife(_only(table, alpha), lambda rows: _ratio(rows, alpha) - 1), f"α = {label(alpha)}")]
+
+
+def distance_trend(on: NetworkRuns, *, low: float, high: float) -> list[Finding]:
+    """How much the excess of the distance changes from one |α| that was run to the next larger one."""
+    table = _pairs(on)
+    alphas = sorted(_alphas(table, low, high), key=abs)
+    if len(alphas) < 2:
+        raise MissingRunsError("no two values of α with distances to compare")
+
+    def slope(rows: pd.DataFrame) -> float:
+        found = np.array([_excess(rows, a) for a in alphas])
+        return float(np.polyfit(np.arange(len(alphas)), found, 1)[0]) if np.isfinite(found).all() else math.nan
+
+    return [Finding(_jackknife(table, slope), f"a step of |α|, {abs(alphas[0]):g} to {abs(alphas[-1]):g}")]
+
+
+def bound_trend(on: NetworkRuns) -> list[Finding]:
+    """How much the mean off-axis bound changes from one α ≤ 0 to the next, in the order of α; one slope a seed."""
+    return trend(on, high=0.0, measure="bound")
+
+
+def bound_above_axis(on: NetworkRuns) -> list[Finding]:
+    """The mean bound less the mean index of the unit axes, network by network, at every α."""
+    axis = on.values("axis")[["run", "value"]]
+    rows = on.values("bound").merge(axis, on="run", suffixes=("", "_axis"))
+    found = [Finding(mean_of(own["value"] - own["value_axis"]), f"α = {label(a)}") for a, own in rows.groupby("alpha")]
+    return needed(found, -INF, INF)
+
+
+CONTRASTS: dict[str, Callable[..., list[Finding]]] = {
+    found.__name__: found
+    for found in (
+        effect_at, every, best, first_effect, largest, relative, level, levels, ratio_at, trend, monotone, irregular,
+        rank_with_alpha, signs_at, signs_averaged, cost_at_reduction, follows, more_regular, beyond_only,
+        deficit_before, busy_units, against_at, slopes_against, early_less_late, same_shape, leaky_dead,
+        leaky_recovery, distance_excess, distance_equal, distance_trend, bound_trend, bound_above_axis,
+        reliance.area_by_corruption, reliance.zero_less_mean, reliance.with_less_without, reliance.best_less_worst,
+        reliance.area_and_error, reliance.area_and_accuracy, reliance.area_and_loss, reliance.turning_point,
+        reliance.loss_by_dropout, reliance.up_to_dropout, reliance.beyond_dropout, reliance.norm_less_dropout,
+        reliance.units_agree, reliance.importance, reliance.rises_with_depth,
+    )
+}  # fmt: skip
