@@ -7,10 +7,12 @@ class on one half of the batch and takes the means on the other (see `Selectivit
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -18,9 +20,6 @@ from ..errors import ActivityError
 from ..evaluation import SHUFFLES
 from ..indices import EPS, checked
 from ..seeds import generator
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 IndexEstimate = Literal["batch", "unbiased"]
 INDEX_ESTIMATES: tuple[IndexEstimate, ...] = ("batch", "unbiased")
@@ -41,17 +40,7 @@ def batch_indices(activity: Tensor, labels: Tensor, estimate: IndexEstimate = "b
 
     Returns:
         (batches, units); 0 where fewer than two classes are there ("unbiased": in both halves).
-
-    Raises:
-        ActivityError: an unknown estimate, or shapes that do not fit.
     """
-    if estimate not in INDEX_ESTIMATES:
-        raise ActivityError(f"estimate: {estimate!r} given; one of {', '.join(INDEX_ESTIMATES)} is allowed")
-    if activity.ndim != 3 or labels.shape != activity.shape[:2] or not labels.numel():
-        raise ActivityError(
-            f"activity, labels: shapes {tuple(activity.shape)} and {tuple(labels.shape)} given; "
-            "(batches, samples, units) and (batches, samples), neither empty, are needed"
-        )
     classes = int(labels.max()) + 1
     if estimate == "batch":
         means, present = _class_means(activity, labels, classes)
@@ -81,61 +70,41 @@ def _index(means: Tensor, choice: Tensor, present: Tensor) -> Tensor:
     return torch.where(count < 2, 0.0, (top - others) / (top + others + EPS))
 
 
-def chance_table(
-    classes: Sequence[int],
-    batch_sizes: Sequence[int],
-    *,
-    spread: float = 1.0,
-    estimates: Sequence[IndexEstimate] = INDEX_ESTIMATES,
-    balanced: bool = False,
-    draws: int = 2000,
-    seed: int = 0,
-) -> pd.DataFrame:
+def chance_table(classes: Sequence[int], batch_sizes: Sequence[int], *, draws: int = 2000) -> pd.DataFrame:
     """The expected index of units whose activity has nothing to do with the class, by simulation.
 
-    Activity is 1 − spread + spread·E with E exponential of mean 1, independent over samples; every draw is one unit on
-    one batch.
+    Activity is exponential, independent over samples; the class of each sample is drawn, as in training batches. Every
+    draw is one unit on one batch.
 
     Args:
         classes: numbers of classes, 2 or more.
         batch_sizes: samples a batch, 1 or more.
-        spread: SD over mean of a unit's activity, in [0, 1]; 0 is a constant unit.
-        estimates: which to compute, on the same draws.
-        balanced: every class equally often as far as numbers allow, as in test sets; else each sample's class is
-            drawn, as in training batches.
-        draws: simulated batches.
-        seed: decides all draws.
+        draws: simulated batches, 2 or more.
 
     Returns:
-        a row for each setting: classes, batch_size, spread, estimate, si (mean over draws), standard_error.
+        a row for each setting: classes, batch_size, estimate, si (mean over draws), standard_error.
 
     Raises:
         ActivityError: a value out of range.
     """
-    import pandas as pd
-
-    if min([*classes, 2]) < 2 or min([*batch_sizes, 1]) < 1 or draws < 2 or not 0 <= spread <= 1:
+    if min([*classes, 2]) < 2 or min([*batch_sizes, 1]) < 1 or draws < 2:
         raise ActivityError(
-            f"classes {list(classes)}, batch sizes {list(batch_sizes)}, draws {draws}, spread {spread} given; "
-            "2 classes, 1 sample and 2 draws or more, and a spread in [0, 1] are needed"
+            f"classes {list(classes)}, batch sizes {list(batch_sizes)}, draws {draws} given; "
+            "2 classes, 1 sample and 2 draws or more are needed"
         )
     rows = []
-    for count in classes:
-        for size in batch_sizes:
-            source = generator(seed, "chance", count, size)
-            parts: dict[str, list[Tensor]] = {estimate: [] for estimate in estimates}
-            for amount in _portions(draws, max(size, count)):
-                activity = torch.empty(amount, size, 1).exponential_(generator=source) * spread + (1 - spread)
-                if balanced:
-                    labels = torch.rand(amount, size, generator=source).argsort(1) % count
-                else:
-                    labels = torch.randint(count, (amount, size), generator=source)
-                for estimate in estimates:
-                    parts[estimate].append(batch_indices(activity, labels, estimate)[:, 0].double())
-            for name, found in parts.items():
-                values = torch.cat(found)
-                rows.append((count, size, spread, name, float(values.mean()), float(values.std()) / draws**0.5))
-    return pd.DataFrame(rows, columns=["classes", "batch_size", "spread", "estimate", "si", "standard_error"])
+    for count, size in itertools.product(classes, batch_sizes):
+        source = generator(0, "chance", count, size)
+        parts: dict[IndexEstimate, list[Tensor]] = {estimate: [] for estimate in INDEX_ESTIMATES}
+        for amount in _portions(draws, max(size, count)):
+            activity = torch.empty(amount, size, 1).exponential_(generator=source)
+            labels = torch.randint(count, (amount, size), generator=source)
+            for estimate, found in parts.items():
+                found.append(batch_indices(activity, labels, estimate)[:, 0].double())
+        for estimate, found in parts.items():
+            values = torch.cat(found)
+            rows.append((count, size, estimate, float(values.mean()), float(values.std()) / draws**0.5))
+    return pd.DataFrame(rows, columns=["classes", "batch_size", "estimate", "si", "standard_error"])
 
 
 def _portions(total: int, numbers: int) -> list[int]:
@@ -145,12 +114,7 @@ def _portions(total: int, numbers: int) -> list[int]:
 
 
 def index_on_batches(
-    layers: Mapping[str, Tensor],
-    labels: Tensor,
-    batch_sizes: Sequence[int],
-    *,
-    batches: int = 200,
-    seed: int = 0,
+    layers: Mapping[str, Tensor], labels: Tensor, batch_sizes: Sequence[int], *, batches: int = 200
 ) -> pd.DataFrame:
     """What the regulariser would read on random batches of real activity: mean over layers of mean over units.
 
@@ -162,20 +126,15 @@ def index_on_batches(
         labels: (samples,) integers, 0 or more.
         batch_sizes: samples a batch; those that the set is too small for are left out.
         batches: how many of each size.
-        seed: decides batches, halves and shuffles.
 
     Returns:
         a row a batch: batch_size, estimate, labels ("true", or "shuffled" within the batch), batch, si.
 
     Raises:
-        ActivityError: shapes that do not fit, no layers, no batches, negative activity or labels.
+        ActivityError: shapes that do not fit, batches without samples, negative activity or labels.
     """
-    import pandas as pd
-
-    if not layers or batches < 1 or min([*batch_sizes, 1]) < 1:
-        raise ActivityError(
-            f"{len(layers)} layers, batch sizes {list(batch_sizes)}, {batches} batches given; 1 or more are needed"
-        )
+    if min([*batch_sizes, 1]) < 1:
+        raise ActivityError(f"batch sizes {list(batch_sizes)} given; 1 or more are needed")
     values = []
     for name, activity in layers.items():
         found, targets = checked(activity, labels)
@@ -189,18 +148,20 @@ def index_on_batches(
     weights = torch.cat([v.new_full((v.shape[1],), 1 / (len(values) * v.shape[1])) for v in values])
     frames = []
     for size in sorted({*(int(b) for b in batch_sizes if b < samples), samples}):
-        source = generator(seed, "batches", size)
+        source = generator(0, "batches", size)
         total = batches if size < samples else SHUFFLES
-        parts: dict[tuple[str, str], list[Tensor]] = {(e, k): [] for e in INDEX_ESTIMATES for k in ("true", "shuffled")}
+        parts: dict[tuple[IndexEstimate, str], list[Tensor]] = {
+            (estimate, kind): [] for estimate in INDEX_ESTIMATES for kind in ("true", "shuffled")
+        }
         for amount in _portions(total, size * joined.shape[1]):
             chosen = torch.rand(amount, samples, generator=source).argsort(1)[:, :size]
             taken, true = joined[chosen], targets[chosen]
             shuffled = true.gather(1, torch.rand(amount, size, generator=source).argsort(1))
-            for estimate, kind in parts:
-                found = batch_indices(taken, true if kind == "true" else shuffled, estimate)  # type: ignore[arg-type]
-                parts[estimate, kind].append(found @ weights)
-        for (estimate, kind), indices in parts.items():
-            si = torch.cat(indices).double().numpy()
+            for (estimate, kind), collected in parts.items():
+                indices = batch_indices(taken, true if kind == "true" else shuffled, estimate)
+                collected.append(indices @ weights)
+        for (estimate, kind), collected in parts.items():
+            si = torch.cat(collected).double().numpy()
             row = {"batch_size": size, "estimate": estimate, "labels": kind, "batch": range(total), "si": si}
             frames.append(pd.DataFrame(row))
     return pd.concat(frames, ignore_index=True)

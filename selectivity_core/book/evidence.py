@@ -25,12 +25,7 @@ LAST = 2  # layers that "bound_last" averages over
 
 
 class Evidence:
-    """The runs of figures under one set of page parameters, each figure gathered once.
-
-    Args:
-        profile: at which scale.
-        ask: further parameters of the page, as for `pages.gather`.
-    """
+    """The runs of figures under one set of a page's parameters, each figure gathered once; see `pages.gather`."""
 
     def __init__(self, profile: str, **ask: Any) -> None:
         self.profile, self.ask = profile, ask
@@ -69,11 +64,7 @@ class NetworkRuns:
         return self.evidence.figure(self.figure)
 
     def runs(self) -> pd.DataFrame:
-        """Completed runs.
-
-        Raises:
-            MissingRunsError: there is none.
-        """
+        """Completed runs; MissingRunsError where there is none."""
         runs = self.of_figure.runs
         runs = runs[runs["model"] == self.model]
         if not len(runs):
@@ -81,11 +72,7 @@ class NetworkRuns:
         return runs
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table of these runs with α, seed and what else varies joined on.
-
-        Raises:
-            MissingRunsError: it has no row of them.
-        """
+        """A table of these runs with α, seed and what else varies; MissingRunsError where it has no row of them."""
         found = self.of_figure.table(name)
         found = found[found["model"] == self.model]
         if not len(found):
@@ -185,22 +172,14 @@ def by_alpha(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def needed(found: list[Finding], low: float, high: float) -> list[Finding]:
-    """Findings that the claim needs all.
-
-    Raises:
-        MissingRunsError: there is none.
-    """
+    """Findings that the claim needs all; MissingRunsError where there is none."""
     if not found:
         raise MissingRunsError(f"no run with α between {label(low)} and {label(high)}")
     return [replace(f, family=len(found)) for f in found]
 
 
 def over_seeds(found: Sequence[float]) -> Estimate:
-    """The mean correlation, one a seed.
-
-    Raises:
-        MissingRunsError: no seed has one.
-    """
+    """The mean correlation, one a seed; MissingRunsError where no seed has one."""
     if not np.isfinite(found).any():
         raise MissingRunsError("no seed has three values of α, as a correlation over α needs")
     return mean_correlation(found)

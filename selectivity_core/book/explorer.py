@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -32,24 +32,22 @@ from .papers.claims import reported, reported_change
 LARGEST = 1_500_000  # bytes of one explorer
 MOST_MEANS = 160_000  # class means in it, some seven bytes each
 COLORS = {-1: "#3b7dd8", 0: "#808080", 1: "#d9503f"}  # by the sign of α; those of explorer.css
-Paper = Mapping[str, Mapping[float, float]]
 
 
-def explorer(tables: Tables, *, model: str = "resnet20", seed: int | None = None, paper: Paper | None = None) -> HTML:
+def explorer(tables: Tables, *, model: str = "resnet20") -> HTML:
     """An interactive figure: accuracy against selectivity, every unit of a layer, and one unit, as α moves.
+
+    Units are those of the lowest seed that has them at α = 0; accuracies and mean indices are over all seeds. The
+    paper's values are what the register of claims has for this network and its data.
 
     Args:
         tables: runs at several α, 0 among them, with their units and class means.
         model: one of their networks.
-        seed: of the networks whose units are shown, by default the lowest that has them at α = 0; accuracies and mean
-            indices are over all seeds.
-        paper: what the paper reports: under "index" the mean selectivity index by α, under "change" the difference in
-            accuracy from α = 0 by α. By default what the register of claims has for this network and its data.
 
     Raises:
         BookError: the tables lack such runs or their units, or the data take more than `LARGEST` bytes.
     """
-    data = explorer_data(tables, model=model, seed=seed, paper=paper)
+    data = explorer_data(tables, model)
     style, script = ((files(__package__) / f"explorer.{kind}").read_text("utf-8") for kind in ("css", "js"))
     # Without "<" no name of a class or layer can end the element that holds it.
     embedded = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -63,7 +61,7 @@ def explorer(tables: Tables, *, model: str = "resnet20", seed: int | None = None
     return HTML(page)
 
 
-def explorer_data(tables: Tables, *, model: str, seed: int | None = None, paper: Paper | None = None) -> dict[str, Any]:
+def explorer_data(tables: Tables, model: str) -> dict[str, Any]:
     """What the script draws, measures of units to three significant digits; see `explorer` for arguments and errors.
 
     Returns:
@@ -73,10 +71,10 @@ def explorer_data(tables: Tables, *, model: str, seed: int | None = None, paper:
     """
     runs = _sweep(tables.runs, model)
     measured = runs[runs["run"].isin(tables.units["run"]) & runs["run"].isin(tables.responses["run"])]
-    seeds = sorted(measured.loc[measured["alpha"] == 0, "seed"])
-    if not seeds or seed not in (None, *seeds):
-        raise BookError(f"seed: {seed} given; {model} has units with class means at α = 0 of the seeds {seeds}")
-    seed = int(seeds[0] if seed is None else seed)
+    seeds = measured.loc[measured["alpha"] == 0, "seed"]
+    if not len(seeds):
+        raise BookError(f"model: {model!r} given; the tables have no units with class means of it at α = 0")
+    seed = int(seeds.min())
     own = measured[measured["seed"] == seed].sort_values("alpha")
     alphas, dataset = own["alpha"].tolist(), own["dataset"].iloc[0]
     units, responses = (frame[frame["run"].isin(own["run"])] for frame in (tables.units, tables.responses))
@@ -88,8 +86,7 @@ def explorer_data(tables: Tables, *, model: str, seed: int | None = None, paper:
         here, means = units[units["layer"] == name], responses[responses["layer"] == name]
         values = {kind: _values(here, own["run"], kind) for kind in ("si", "mean")}
         layers.append({"name": name, "depth": depth, **values, "responses": _values(means, own["run"], "mean", labels)})
-    if paper is None:
-        paper = {"index": reported(model, dataset, "si_units"), "change": reported_change(model, dataset)}
+    paper = {"index": reported(model, dataset, "si_units"), "change": reported_change(model, dataset)}
     return {
         "network": MODEL_NAMES[model], "data": DATASETS[dataset].title, "epochs": int(own["epochs"].iloc[0]),
         "seed": seed, "every": every, "alphas": alphas, "left_out": sorted(set(runs["alpha"]) - set(alphas)),

@@ -33,10 +33,9 @@ LARGEST_RHO = 0.999  # Fisher's z of a perfect correlation is infinite
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over networks, or a difference of two.
+    """A mean over networks, or a difference of two, in the unit of the values.
 
     Attributes:
-        mean: in the unit of the values.
         se: standard error; NaN for a single network.
         df: degrees of freedom of `se`.
         n: networks (pairs, where paired).
@@ -62,7 +61,7 @@ class Estimate:
         """
         if math.isnan(self.se) or not self.df > 0:
             return math.nan, math.nan
-        middle = math.atanh(_clip(self.mean)) if self.fisher else self.mean
+        middle = math.atanh(np.clip(self.mean, -LARGEST_RHO, LARGEST_RHO)) if self.fisher else self.mean
         lows, highs = self._ends
         # A mean is rejected if it lies outside all but so few of the flips' intervals; the observed signs count as one.
         place = math.floor((lows.size + 1) * (1 - coverage) + TIE) - 1
@@ -103,11 +102,7 @@ class Estimate:
 
 
 def present(values: ArrayLike) -> np.ndarray:
-    """(networks,) float64 without the NaN.
-
-    Raises:
-        ParameterError: more than one dimension, or infinite values.
-    """
+    """(networks,) float64 without the NaN; ParameterError for more than one dimension, or infinite values."""
     found = np.asarray(values, dtype=np.float64)
     if found.ndim != 1 or np.isinf(found).any():
         raise ParameterError(f"values: shape {found.shape} given; finite numbers, one a network, are needed")
@@ -115,11 +110,7 @@ def present(values: ArrayLike) -> np.ndarray:
 
 
 def mean_of(values: ArrayLike, null: float = 0.0) -> Estimate:
-    """The mean of one value a network, tested against `null`.
-
-    Args:
-        values: (networks,), such as paired differences; NaN are dropped.
-        null: the mean under the hypothesis tested.
+    """The mean of one value a network, such as a paired difference, tested against `null`; NaN are dropped.
 
     Raises:
         ParameterError: no value.
@@ -169,18 +160,19 @@ def flips(n: int) -> np.ndarray:
 def unpaired(first: ArrayLike, second: ArrayLike) -> Estimate:
     """The mean of some networks less that of others, by Welch's t."""
     a, b = present(first), present(second)
-    if not a.size or not b.size:
+    n = min(a.size, b.size)
+    if not n:
         raise ParameterError(f"{a.size} and {b.size} networks given; one or more on either side are needed")
     mean = float(a.mean() - b.mean())
-    if min(a.size, b.size) < 2:
-        return Estimate(mean, math.nan, 0, min(a.size, b.size), math.nan, "none: one network")
+    if n < 2:
+        return Estimate(mean, math.nan, 0, n, math.nan, "none: one network")
     parts = a.var(ddof=1) / a.size, b.var(ddof=1) / b.size
     total = float(sum(parts))
     if total <= (ROUNDING * max(np.abs(a).max(), np.abs(b).max())) ** 2:
-        return Estimate(mean, 0.0, a.size + b.size - 2, min(a.size, b.size), math.nan, "none: no spread")
+        return Estimate(mean, 0.0, a.size + b.size - 2, n, math.nan, "none: no spread")
     df = total**2 / (parts[0] ** 2 / (a.size - 1) + parts[1] ** 2 / (b.size - 1))
     p = float(2 * stats.t.sf(abs(mean) / math.sqrt(total), df))
-    return Estimate(mean, math.sqrt(total), float(df), min(a.size, b.size), p, "Welch")
+    return Estimate(mean, math.sqrt(total), float(df), n, p, "Welch")
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
@@ -231,13 +223,11 @@ def holm(p: ArrayLike) -> np.ndarray:
 def differences(
     runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha", baseline: float = 0.0
 ) -> pd.DataFrame:
-    """Paired differences to the baseline.
+    """Paired differences of a column to its value at the baseline, of the levels of `by`.
 
     Args:
         runs: a row a run: `by`, seed, `value`; at most one a cell.
-        value: the column compared.
-        by: the column whose levels are compared.
-        baseline: the level that the others are held against.
+        value, by, baseline: what is compared, across which column, and with which of its levels.
 
     Returns:
         DataFrame, seeds by levels of `by` without the baseline; NaN where a seed lacks either run.
@@ -255,13 +245,10 @@ def max_t(table: pd.DataFrame) -> pd.Series:
     """p values of paired differences, corrected within families: levels that the same seeds have are one family.
 
     From `FLIPS_FROM` seeds on: the share of joint sign flips whose largest absolute t is at least a level's own. Levels
-    with fewer seeds are one family together: t tests with Holm's correction.
+    with fewer seeds are one family together: t tests with Holm's correction. NaN where a level has fewer than two.
 
     Args:
         table: of `differences`.
-
-    Returns:
-        (levels,) p values; NaN where a level has fewer than two seeds.
     """
     found = pd.Series(math.nan, index=table.columns, dtype=float)
     families: dict[tuple[int, ...], list[float]] = {}
@@ -331,7 +318,6 @@ def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
 
     Args:
         runs: a row a run: alpha, seed, `value`.
-        value: the column compared.
 
     Returns:
         a row a size of α that was run with both signs: size, n, negative and positive (means), difference, low and high
@@ -346,12 +332,10 @@ def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
     for size, column in table.items():
         found = mean_of(column)
         low, high = found.interval()
+        negative, positive = cells[-size], cells[size]
         rows.append(
-            {
-                "size": size, "n": found.n, "negative": cells[-size].mean(), "positive": cells[size].mean(),
-                "difference": found.mean, "low": low, "high": high, "p": found.p, "p_corrected": corrected[size],
-                "p_rank_sum": rank_sum(cells[-size], cells[size]),
-            }
+            (size, found.n, negative.mean(), positive.mean(), found.mean, low, high, found.p, corrected[size],
+             rank_sum(negative, positive))
         )  # fmt: skip
     columns = ["size", "n", "negative", "positive", "difference", "low", "high", "p", "p_corrected", "p_rank_sum"]
     frame = pd.DataFrame(rows, columns=columns)
@@ -388,7 +372,6 @@ def at_index(
     Args:
         runs: a row a run: alpha (all of one sign, and 0), seed, `value`, `index`.
         targets: (seeds,) index of each seed; NaN for none.
-        value, index: columns.
 
     Returns:
         (seeds,) `value`, NaN where the seed lacks α = 0 or its α do not bracket the target.
@@ -430,7 +413,3 @@ def slopes(runs: pd.DataFrame, value: str, by: str = "alpha") -> pd.Series:
         if own[by].nunique() > 1:
             found[seed] = float(np.polyfit(own[by].map(places).to_numpy(float), own[value].to_numpy(float), 1)[0])
     return pd.Series(found, dtype=float)
-
-
-def _clip(correlation: float) -> float:
-    return max(-LARGEST_RHO, min(LARGEST_RHO, correlation))

@@ -44,8 +44,6 @@ class FigureRuns:
     """The runs of one figure at one profile.
 
     Attributes:
-        figure: of the register.
-        profile: name of the scale.
         specs: all runs that the figure wants.
         tables: those that are there, as tidy tables; a diverged run has a row in `tables.runs` only.
     """
@@ -58,12 +56,15 @@ class FigureRuns:
     @property
     def runs(self) -> pd.DataFrame:
         """Completed runs, a row a run."""
-        return self.tables.runs[self.tables.runs["status"] == "complete"].reset_index(drop=True)
+        return self._with_status("complete")
 
     @property
     def diverged(self) -> pd.DataFrame:
         """Runs whose loss stopped being finite."""
-        return self.tables.runs[self.tables.runs["status"] == "diverged"].reset_index(drop=True)
+        return self._with_status("diverged")
+
+    def _with_status(self, status: str) -> pd.DataFrame:
+        return self.tables.runs[self.tables.runs["status"] == status].reset_index(drop=True)
 
     @property
     def missing(self) -> list[RunSpec]:
@@ -111,14 +112,6 @@ class FigureRuns:
             }  # fmt: skip
         return pd.DataFrame(found).rename_axis("").reset_index()
 
-    def lacking(self) -> pd.DataFrame:
-        """What is not drawn: a row for each network and α with missing or diverged runs, and their seeds."""
-        rows = [(s.model, s.alpha, s.seed, "missing") for s in self.missing]
-        rows += [(r.model, r.alpha, r.seed, "diverged") for r in self.diverged.itertuples()]
-        frame = pd.DataFrame(rows, columns=["model", "alpha", "seed", "status"])
-        grouped = frame.groupby(["model", "alpha", "status"])["seed"]
-        return grouped.apply(lambda seeds: ", ".join(map(str, sorted(set(seeds))))).rename("seeds").reset_index()
-
 
 def _percent(accuracies: pd.Series) -> str:
     return f"{100 * accuracies.mean():.1f} %" if len(accuracies) else "–"
@@ -132,7 +125,6 @@ def gather(
     seeds: int | Sequence[int] = 0,
     overrides: dict[str, Any] | None = None,
     on_missing: OnMissing = "train",
-    max_hours: float | None = None,
 ) -> FigureRuns:
     """The runs of a figure: from the local store, then the ledger, then trained (or skipped, or refused).
 
@@ -143,19 +135,17 @@ def gather(
         seeds: a count or a list; where 0 or empty the profile's own and all further ones of the ledger.
         overrides: other values for fields of the specs.
         on_missing: "train", "skip" or "raise".
-        max_hours: of work that may be trained, see `sweep`; by default those of `allowed_hours`.
 
     Raises:
         SpecError: a value that is not allowed.
         MissingRunsError: runs are missing and `on_missing` is "raise".
-        ParameterError: more work than `max_hours`.
+        ParameterError: more work than `allowed_hours`.
     """
     entry, scale, store, kept = find_figure(figure), find_profile(profile), default_store(), ledger()
     ask: dict[str, Any] = {"alphas": alphas or None, **check_overrides(overrides or {})}
     own = grid(profile, figure, seeds=seeds or None, **ask)
     specs = own if seeds else [*own, *archived_like(own, kept)]
-    hours = allowed_hours() if max_hours is None else max_hours
-    tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=hours)
+    tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=allowed_hours())
     found = FigureRuns(entry, profile, tuple(specs), tables)
     there = set(found.runs["run"])
     bounded = alphas or scale.grids.get(f"{entry.grid}_bound")

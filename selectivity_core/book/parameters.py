@@ -11,7 +11,7 @@ import ast
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import formatannotation
 from pathlib import Path
@@ -43,11 +43,9 @@ _PAPERMILL = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}  # of its options
 
 @dataclass(frozen=True)
 class Parameter:
-    """One declared parameter.
+    """A declared parameter: its type as the cell writes it ("Any" where it has none), and its default.
 
-    Attributes:
-        annotation: its type as the cell writes it; "Any" where it has none.
-        default: its value; the text of its expression where that is no literal.
+    A default that is no literal is the text of its expression.
     """
 
     annotation: str
@@ -70,8 +68,8 @@ def declared(notebook: NotebookNode, name: str) -> dict[str, Parameter]:
     found = {}
     for statement in statements:
         match statement:
-            case ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value):
-                found[target] = Parameter(ast.unparse(statement.annotation), _literal(value))
+            case ast.AnnAssign(target=ast.Name(id=target), annotation=kind, value=ast.expr() as value):
+                found[target] = Parameter(ast.unparse(kind), _literal(value))
             case ast.Assign(targets=[ast.Name(id=target)], value=value):
                 found[target] = Parameter("Any", _literal(value))
     return found
@@ -102,8 +100,11 @@ def check_parameters(namespace: dict[str, Any]) -> None:
     types = namespace.get("__annotations__", {})
     names = [name for name in {**types, **SHARED} if name in namespace]
     try:
-        cells = [cell for cell in namespace.get("In", []) if cell.startswith(_INJECTED)]
-        _refuse_unknown(_assigned(cells[-1]) - _PAPERMILL if cells else set(), names)
+        for cell in [cell for cell in namespace.get("In", []) if cell.startswith(_INJECTED)][-1:]:
+            assigned = {
+                n.id for n in ast.walk(ast.parse(cell)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            }
+            _refuse_unknown(assigned - _PAPERMILL, names)
         namespace.update({name: _fit(name, types.get(name, Any), namespace[name]) for name in names})
         _check_together(namespace)
     except ParameterError as error:
@@ -135,17 +136,11 @@ def _literal(expression: ast.expr) -> Any:
         return ast.unparse(expression)
 
 
-def _assigned(cell: str) -> set[str]:
-    """The names that a cell of plain assignments sets."""
-    return {n.id for n in ast.walk(ast.parse(cell)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-
-
-def _refuse_unknown(given: Mapping[str, Any] | set[str], known: Mapping[str, Any] | list[str]) -> None:
-    for name in sorted(map(str, given)):
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            guess = f"did you mean {near[0]}? " if near else ""
-            raise ParameterError(f"{name}: no such parameter; {guess}allowed are {', '.join(known)}")
+def _refuse_unknown(given: Iterable[str], known: Collection[str]) -> None:
+    for name in sorted(set(map(str, given)) - set(known))[:1]:
+        near = difflib.get_close_matches(name, known, n=1)
+        guess = f"did you mean {near[0]}? " if near else ""
+        raise ParameterError(f"{name}: no such parameter; {guess}allowed are {', '.join(known)}")
 
 
 def _fit(name: str, annotation: Any, value: Any) -> Any:
@@ -157,10 +152,8 @@ def _fit(name: str, annotation: Any, value: Any) -> Any:
         if name in SHARED:
             _check_shared(name, fitted)
     except ValidationError as error:
-        found, kind = (
-            error.errors()[0]["input"],
-            annotation if isinstance(annotation, str) else formatannotation(annotation),
-        )
+        found = error.errors()[0]["input"]
+        kind = annotation if isinstance(annotation, str) else formatannotation(annotation)
         raise ParameterError(
             f"{name}: {repr(found)[:80]} ({type(found).__name__}) given; {kind} is needed{_hint(name, plain)}"
         ) from None
@@ -175,10 +168,8 @@ def _check_shared(name: str, value: Any) -> None:
     from ..spec import RunSpec
 
     match name, value:
-        case "profile", _:
-            find_profile(value)
-        case "profiles", _:
-            for each in value:
+        case "profile" | "profiles", _:
+            for each in [value] if name == "profile" else value:
                 find_profile(each)
         case "alphas", _:
             for alpha in value:

@@ -1,4 +1,4 @@
-"""Small helpers for the figures of notebooks, on top of matplotlib: colours of α, intervals, marks, export."""
+"""Small helpers for the figures of notebooks, on top of matplotlib, and pictures of verdicts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from ..files import replace
+from ..files import make_folder, replace
 from . import BookError
 from .evidence import label
-from .papers.figures import FIGURES
-from .verdicts import AGAINST, INCONCLUSIVE, NOT_APPLICABLE, NOT_RUN, REPRODUCED, SIZE_AGREES, SIZE_DIFFERS
+from .papers.figures import FIGURES, find_figure
+from .verdicts import (
+    AGAINST,
+    INCONCLUSIVE,
+    NONE_AGREES,
+    NOT_APPLICABLE,
+    NOT_RUN,
+    REPRODUCED,
+    SAME_SIGN,
+    SIZE_AGREES,
+    SIZE_DIFFERS,
+)
 
 STYLE: dict[Any, Any] = {
     "figure.dpi": 100, "font.size": 9, "axes.titlesize": 9.5, "axes.titlelocation": "left",
@@ -145,9 +155,7 @@ def show(
     entry = FIGURES.get(figure)
     anchor = f"{entry.anchor if entry else figure}{part}"
     lead = f"<b>Figure {entry.number}{part.replace('-', ', ')}</b> ({escape(entry.paper)}). " if entry else ""
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="svg", metadata={"Date": None})
-    source = f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    source = f"data:image/svg+xml;base64,{base64.b64encode(_drawn(fig, 'svg', metadata={'Date': None})).decode()}"
     width = round(fig.get_size_inches()[0] * 100)
     display(
         HTML(
@@ -157,30 +165,31 @@ def show(
         )
     )
     if save:
-        folder = Path(save).expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(Path(save).expanduser())
         for kind in ("pdf", "png"):
-            drawn = io.BytesIO()
-            fig.savefig(drawn, format=kind, dpi=200)
-            replace(folder / f"{anchor}.{kind}", drawn.getvalue())
+            replace(folder / f"{anchor}.{kind}", _drawn(fig, kind, dpi=200))
         for name, frame in (tables or {}).items():
             replace(folder / f"{anchor}-{name}.csv", frame.to_csv(index=False).encode())
     plt.close(fig)
 
 
+def _drawn(fig: Figure, kind: str, **more: Any) -> bytes:
+    fig.savefig(buffer := io.BytesIO(), format=kind, **more)
+    return buffer.getvalue()
+
+
 # Shape and colour of a verdict in pictures: filled where sign and size agree, open where the size does not.
 VERDICT_LOOK = {
-    REPRODUCED: ("*", "#1a7f37"), SIZE_AGREES: ("o", "#1a7f37"), SIZE_DIFFERS: ("D", "#b26a00"),
-    **dict.fromkeys(AGAINST, ("X", "#b3261e")), INCONCLUSIVE: ("s", "#8a8a8a"),
+    REPRODUCED: ("*", "#1a7f37"), SIZE_DIFFERS: ("D", "#b26a00"), INCONCLUSIVE: ("s", "#8a8a8a"),
+    **dict.fromkeys((SIZE_AGREES, SAME_SIGN, NONE_AGREES), ("o", "#1a7f37")),
+    **dict.fromkeys(AGAINST, ("X", "#b3261e")),
 }  # fmt: skip
-
-
+UNJUDGED = (NOT_RUN, NOT_APPLICABLE)
 BADGES = "selectivity-badges"  # the class of the verdicts that a page shows below its title
 
 
-def verdict_look(status: str) -> tuple[str, str]:
-    """Marker and colour of a verdict."""
-    return VERDICT_LOOK.get(status, ("o", "#1a7f37"))
+def _judged(verdicts: pd.DataFrame) -> pd.DataFrame:
+    return verdicts[~verdicts["status"].isin(UNJUDGED)]
 
 
 def forest(verdicts: pd.DataFrame) -> Figure:
@@ -192,7 +201,7 @@ def forest(verdicts: pd.DataFrame) -> Figure:
     Args:
         verdicts: of `verdicts.table`; claims that were not run or do not apply are left out.
     """
-    rows = verdicts[~verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
+    rows = _judged(verdicts)
     rows = pd.concat([own for _, own in rows.groupby("claim", sort=False)] or [rows])  # scales of a claim side by side
     panels = [own for unit, own in rows.groupby("unit", sort=False) if unit]
     panels += [own for _, own in rows[rows["unit"] == ""].groupby("claim", sort=False)]
@@ -210,7 +219,7 @@ def forest(verdicts: pd.DataFrame) -> Figure:
 def _rows(ax: Axes, own: pd.DataFrame) -> None:
     names = []
     for place, row in enumerate(own.to_dict("records")):
-        marker, colour = verdict_look(str(row["status"]))
+        marker, colour = VERDICT_LOOK[row["status"]]
         ax.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.6)
         ax.plot(row["estimate"], place, marker=marker, color=colour, markersize=7)
         if not math.isnan(row["paper_value"]):
@@ -240,7 +249,7 @@ def badges(verdicts: pd.DataFrame, anchor: str) -> HTML:
     return HTML(
         f'<p class="{BADGES}">'
         + " ".join(
-            f'<a href="#{escape(anchor)}" style="border-left: 0.6em solid {verdict_look(status)[1]}; '
+            f'<a href="#{escape(anchor)}" style="border-left: 0.6em solid {VERDICT_LOOK[status][1]}; '
             f'padding: 0 0.5em; text-decoration: none">{escape(status)}{f" × {count}" if count > 1 else ""}</a>'
             for status, count in counts.items()
         )
@@ -250,7 +259,7 @@ def badges(verdicts: pd.DataFrame, anchor: str) -> HTML:
 
 def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
     """The claims of a page: a picture of ours beside the paper's, and a short table."""
-    judged = verdicts[~verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
+    judged = _judged(verdicts)
     if len(judged):
         alt = "; ".join(f"{row.claim} {row.network} {row.status}, {row.estimate:.3g}" for row in judged.itertuples())
         caption = (
@@ -261,21 +270,141 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
         display(badges(judged, name))
         show(forest(verdicts), name, caption, words, save=save, tables={"verdicts": verdicts})
     columns = [
-        "claim",
-        "statement",
-        "network",
-        "paper_says",
-        "status",
-        "where",
-        "n",
-        "estimate",
-        "low",
-        "high",
-        "training",
-    ]
+        "claim", "statement", "network", "paper_says", "status", "where", "n", "estimate", "low", "high", "training",
+    ]  # fmt: skip
     names = {"paper_says": "the paper", "low": "95 % from", "high": "to", "why": "not judged, because"}
-    open_ones = verdicts[verdicts["status"].isin((NOT_RUN, NOT_APPLICABLE))]
+    open_ones = verdicts[verdicts["status"].isin(UNJUDGED)]
     for shown in (judged[columns], open_ones[["claim", "statement", "network", "why"]]):
         if len(shown):
             styled = shown.rename(columns=names).style.hide().format(precision=3, na_rep="–")
             display(styled.format("{:.0f}", na_rep="–", subset=["n"]) if "n" in shown else styled)
+
+
+# The scoreboard: every claim with the paper's value and ours at every scale on one axis, by topic.
+
+# Topics in the order of what matters for the papers' argument, each with its figures.
+TOPICS: dict[str, tuple[str, ...]] = {
+    "Lowering selectivity": ("fig1", "figA2", "figA12", "figA34"),
+    "Raising selectivity": ("fig3", "figA6", "figA14"),
+    "One sign against the other": ("fig4", "figA15", "figA32", "figA33"),
+    "How far α moves the index": ("figA1", "figA5", "figA11", "figA13", "figA16"),
+    "Representations": ("fig2", "figA3", "figA4"),
+    "Dead and silent units": ("figA7", "figA8", "figA9", "figA10"),
+    "Other measures of selectivity": ("figA17", "figA18", "figA19"),
+    "First and last layers": ("figA20", "figA21", "figA22", "figA23", "figA24", "figA25", "figA26", "figA27"),
+    "Learning and warm-up": ("t95", "figA28", "figA29", "figA30", "figA31"),
+    "Ablation and noise": ("morcos1", "morcos2", "morcosA1"),
+    "Generalisation": ("morcos3", "morcos4"),
+    "Dropout and batch norm": ("morcos5", "morcos6"),
+    "Which units matter": ("morcos7", "morcosA2", "morcosA3", "morcosA4"),
+}
+WIDTH, ROW = 240, 16  # of a claim's axis, and of a scale's line on it, in pixels
+SHAPES = {"*": "M0-6 2-2 6-2 3 1 4 6 0 3-4 6-3 1-6-2-2-2Z", "o": "M-4 0A4 4 0 1 1 4 0 4 4 0 1 1-4 0Z",
+          "D": "M0-5 5 0 0 5-5 0Z", "X": "M-4-4 4 4M4-4-4 4", "s": "M-3.5-3.5H3.5V3.5H-3.5Z"}  # fmt: skip
+
+
+def scoreboard(verdicts: pd.DataFrame) -> HTML:
+    """All claims that were judged at some scale, in folded groups by topic, with filters by scale and verdict.
+
+    Args:
+        verdicts: of `verdicts.table`, at one scale or several.
+    """
+    judged = _judged(verdicts)
+    groups = []
+    for topic, figures in TOPICS.items():
+        own = judged[judged["figure"].isin(figures)]
+        if not len(own):
+            continue
+        rows = "".join(_claim(group) for _, group in own.groupby("claim", sort=False))
+        counts = own["status"].value_counts()
+        listed = ", ".join(f"{n} {status}" for status, n in counts.items())
+        groups.append(
+            f"<details><summary><b>{escape(topic)}</b> <small>{escape(listed)}</small></summary>{rows}</details>"
+        )
+    filters = _select("scale", judged["profile"].unique()) + _select("verdict", judged["status"].unique())
+    return HTML(
+        f'<div class="selectivity-scoreboard"><p>{filters}</p>{"".join(groups)}</div><script>{_FILTER}</script>'
+    )
+
+
+def _select(name: str, values: Iterable[str]) -> str:
+    options = "".join(f"<option>{escape(v)}</option>" for v in values)
+    return f'<label>{name} <select data-filter="{name}"><option value="">all</option>{options}</select></label> '
+
+
+def _claim(rows: pd.DataFrame) -> str:
+    first = rows.iloc[0].to_dict()
+    figure = find_figure(first["figure"])
+    link = f'<a href="{figure.notebook}.html">{escape(figure.paper)}, Figure {figure.number}</a>'
+    says = f" <small>The paper: {escape(first['paper_says'])}.</small>" if first["paper_says"] else ""
+    lines = []
+    for row in rows.to_dict("records"):
+        status, training = escape(row["status"]), row["training"]
+        in_training = "" if math.isnan(training) else f"; in training {_number(training)}"
+        ends = f"{_number(row['low'])} to {_number(row['high'])}"
+        lines.append(
+            f'<li data-scale="{escape(row["profile"])}" data-verdict="{status}">'
+            f'<span style="border-left: 0.6em solid {VERDICT_LOOK[row["status"]][1]}; padding-left: 0.4em">{status}'
+            f"</span> <small>{escape(', '.join((row['network'], row['profile'], row['where'])))}: "
+            f"{_number(row['estimate'])} ({ends}), n = {row['n']:g}{in_training}</small></li>"
+        )
+    return (
+        f'<div class="selectivity-claim" id="{escape(first["claim"])}"><p>{escape(first["claim"])} '
+        f"{escape(first['statement'])}{says} {link}</p>{_axis(rows)}<ul>{''.join(lines)}</ul></div>"
+    )
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3g}".replace("-", "−")
+
+
+def _axis(rows: pd.DataFrame) -> str:
+    """One axis for all scales of a claim: intervals, markers by verdict, and the paper's value as a bar."""
+    paper = float(rows["paper_value"].iloc[0])
+    all_ends = pd.concat([rows["estimate"], rows["low"], rows["high"], pd.Series([0.0, paper])]).dropna()
+    # A single wild interval must not flatten the others: the axis ends at three times the estimates' own span.
+    span = max(rows["estimate"].abs().max(), abs(paper) if not math.isnan(paper) else 0) or 1.0
+    low, high = max(all_ends.min(), -3 * span), min(all_ends.max(), 3 * span)
+    pad = 0.06 * (high - low or 1.0)
+
+    def x(value: float) -> float:
+        return round(WIDTH * (min(max(value, low), high) - low + pad) / (high - low + 2 * pad), 1)
+
+    height = ROW * len(rows) + 4
+    parts = [f'<line x1="{x(0)}" x2="{x(0)}" y1="0" y2="{height}" stroke="#999" stroke-dasharray="2 2"/>']
+    if not math.isnan(paper):
+        parts.append(f'<line x1="{x(paper)}" x2="{x(paper)}" y1="0" y2="{height}" stroke="{PAPER}" stroke-width="3"/>')
+    for k, row in enumerate(rows.to_dict("records")):
+        marker, colour = VERDICT_LOOK[row["status"]]
+        y = ROW * k + ROW / 2 + 2
+        if not math.isnan(row["low"]):
+            ends = f'x1="{x(row["low"])}" x2="{x(row["high"])}" y1="{y}" y2="{y}"'
+            parts.append(f'<line {ends} stroke="{colour}" stroke-width="2"/>')
+        if not math.isnan(row["estimate"]):
+            place = f'transform="translate({x(row["estimate"])} {y})"'
+            parts.append(f'<path d="{SHAPES[marker]}" {place} fill="{colour}" stroke="{colour}"/>')
+    text = "; ".join(f"{r.network}, {r.profile} {_number(r.estimate)}, {r.status}" for r in rows.itertuples())
+    text += "" if math.isnan(paper) else f"; the paper {_number(paper)}"
+    return (
+        f'<svg role="img" aria-label="{escape(text)}" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+_FILTER = """(() => {
+  const board = document.currentScript.previousElementSibling;
+  const selects = [...board.querySelectorAll("select")];
+  const apply = () => {
+    const want = selects.map((s) => [s.dataset.filter, s.value]);
+    for (const claim of board.querySelectorAll(".selectivity-claim")) {
+      const lines = [...claim.querySelectorAll("li")];
+      for (const line of lines) line.hidden = want.some(([name, value]) => value && line.dataset[name] !== value);
+      claim.hidden = lines.every((line) => line.hidden);
+    }
+    for (const group of board.querySelectorAll("details")) {
+      group.hidden = [...group.querySelectorAll(".selectivity-claim")].every((claim) => claim.hidden);
+      if (want.some(([, value]) => value)) group.open = true;
+    }
+  };
+  selects.forEach((select) => select.addEventListener("change", apply));
+})();"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from pandas.io.formats.style import Styler
 
+from .build import ROOT
 from .inference import mean_of, present
 
 HOLDS, FAILS, OPEN = "holds", "fails", "open"
@@ -42,61 +44,18 @@ class Prediction:
         return f"{self.side} {self.margin:g} {self.unit}".strip()
 
 
-PREDICTIONS = {
-    "P1": Prediction(
-        "Networks recover from selectivity that was raised early.",
-        "cost of α = 0.7 in the first nine epochs, as a fraction of its cost throughout",
-        "below", 0.25,
-    ),
-    "P2": Prediction(
-        "Raising selectivity late costs nearly as much as raising it throughout.",
-        "the same fraction, after the first nine epochs (and, for equal length, in the last nine)",
-        "above", 0.75,
-    ),
-    "P3": Prediction(
-        "Early selectivity is not essential on CIFAR-10: suppressing it early costs little. (Ranadive et al. would "
-        "predict a larger cost.)",
-        "cost of α = −2 in the first nine epochs",
-        "below", 1, "point",
-    ),
-    "P4": Prediction(
-        "The cost goes with the index that a network reaches, whatever labels the regulariser used.",
-        "cost of α = 0.7 with shuffled labels minus the cost of true labels at the same index, interpolated over α",
-        "within", 2, "points",
-    ),
-    "P5": Prediction(
-        "Selective units matter more early in training.",
-        "rank correlation, within layers, of a unit's index with the rise in loss when it is ablated: epochs 1 to 3 "
-        "minus the last three epochs",
-        "above", 0.1,
-    ),
-    "P6": Prediction(
-        "What costs accuracy is not the index: at equal index offset costs less than SI. The target is the index at "
-        "which SI costs a point, or that of α = −10 if none does.",
-        "cost of SI minus cost of offset at that index",
-        "above", 0.5, "points",
-    ),
-    "P7": Prediction(
-        "At the higher target SI and d′ cost the same.", "difference of their costs, in absolute value",
-        "within", 2, "points",
-    ),
-    "P8": Prediction("Spread costs more than SI at equal d′.", "difference of costs", "above", 1, "point"),
-    "P9": Prediction(
-        "Lower selectivity makes networks more robust to corruptions.",
-        "change of relative accuracy under corruptions from α = 0 to α = −2",
-        "above", 0,
-    ),
-    "P10": Prediction(
-        "Lower selectivity makes networks less robust to attacks.",
-        "change of relative accuracy under PGD from α = 0 to α = −2",
-        "below", 0,
-    ),
-    "P11": Prediction(
-        "The index predicts robustness no better than d′ does, network by network.",
-        "rank correlation with robustness under corruptions, in absolute value: index minus d′",
-        "below", 0.1,
-    ),
-}  # fmt: skip
+def _written() -> dict[str, Prediction]:
+    """The predictions of the page, where they were written down before the runs were made."""
+    page = (ROOT / "book" / "predictions.md").read_text(encoding="utf-8")
+    found = {}
+    for name, *texts in re.findall(r"^\| (P\d+) \| (.*?) \| (.*?) \| (\w+) ([\d.]+) ?(.*?) \|$", page, re.MULTILINE):
+        statement, quantity, side, margin, unit = texts
+        absolute = quantity.endswith(", in absolute value")  # on whichever side of 0
+        found[name] = Prediction(statement, quantity, "within" if absolute else side, float(margin), unit)
+    return found
+
+
+PREDICTIONS = _written()
 LEFT = {"text-align": "left"}  # of columns of words
 COLUMNS = ("prediction", "statement", "judged by", "margin", "n", "estimate", "low", "high", "verdict")
 
@@ -130,32 +89,20 @@ def judge(name: str, what: str, values: ArrayLike, *, reference: ArrayLike | Non
     Returns:
         a row for `table`.
     """
-    margin = PREDICTIONS[name].margin
+    row = PREDICTIONS[name]
+    margin, limit = row.margin, row.limit
     if reference is not None:
         values = np.asarray(values, float) - margin * np.asarray(reference, float)
+        margin, limit = 0.0, f"{row.side} 0 points"
     found = present(values)
-    if not found.size:
-        return judged(name, what, math.nan, math.nan, math.nan, 0, ratio=reference is not None)
-    estimate = mean_of(found)
-    return judged(name, what, estimate.mean, *estimate.interval(), estimate.n, ratio=reference is not None)
-
-
-def judged(
-    name: str, what: str, estimate: float, low: float, high: float, n: int, *, ratio: bool = False
-) -> dict[str, object]:
-    """A prediction judged by an interval at hand; the row that `judge` gives.
-
-    Args:
-        name, what: as for `judge`.
-        estimate, low, high: with its 95 % interval, in the unit of the margin.
-        n: networks, or pairs of them.
-        ratio: whether it is a cost less a fraction of another, which is held against 0.
-    """
-    row = PREDICTIONS[name]
-    margin = 0.0 if ratio else row.margin
-    limit = f"{row.side} 0 points" if ratio else row.limit
-    values = (name, row.statement, what, limit, n, estimate, low, high, verdict(low, high, row.side, margin))
-    return dict(zip(COLUMNS, values, strict=True))
+    mean, low, high = math.nan, math.nan, math.nan
+    if found.size:
+        estimate = mean_of(found)
+        mean, (low, high) = estimate.mean, estimate.interval()
+    judgement = (
+        name, row.statement, what, limit, found.size, mean, low, high, verdict(low, high, row.side, margin)
+    )  # fmt: skip
+    return dict(zip(COLUMNS, judgement, strict=True))
 
 
 def index_at_cost(index: pd.Series, cost: pd.Series, limit: float) -> float:
@@ -186,7 +133,8 @@ def table(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
 
 def listed(names: Iterable[str]) -> Styler:
     """Predictions as the page of that name has them, for a table on the page that judges them."""
-    rows = [(name, row.statement, row.quantity, row.limit) for name in names if (row := PREDICTIONS[name])]
+    chosen = {name: PREDICTIONS[name] for name in names}
+    rows = [(name, row.statement, row.quantity, row.limit) for name, row in chosen.items()]
     shown = pd.DataFrame(rows, columns=["", "prediction", "quantity", "margin"]).style.hide()
     return shown.set_properties(**LEFT)
 

@@ -38,11 +38,7 @@ def curves_of(curves: pd.DataFrame, analysis: str) -> pd.DataFrame:
 
 
 def by_network(curves: pd.DataFrame) -> pd.DataFrame:
-    """Every network's own curve: orderings (draws of noise) are no replicates, so they are averaged first.
-
-    Returns:
-        run, analysis, kind, step, fraction, accuracy.
-    """
+    """Every network's own curve: orderings (draws of noise) are no replicates, so they are averaged first."""
     keys = ["run", "analysis", "kind", "step", "fraction"]
     return curves.groupby(keys, sort=False, as_index=False)["accuracy"].mean()
 
@@ -53,13 +49,9 @@ def areas(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     Of noise the scales take the place of fractions, evenly spaced as they are on a log axis, with no noise before the
     first: the area is then a mean over sizes of the noise.
 
-    Args:
-        curves: table `curves`.
-        runs: table `runs`.
-
     Returns:
-        a row a run, analysis and kind: analysis, kind, initial, none, chance, the columns of `runs`, and `fits`:
-        whether the network has fitted its training images.
+        a row a run, analysis and kind: these, initial, none, chance, the columns of `runs`, and `fits`: whether the
+        network has fitted its training images.
     """
     classes = dict(zip(runs["run"], (DATASETS[name].classes for name in runs["dataset"]), strict=True))
     rows = []
@@ -82,8 +74,8 @@ def left_out(runs: pd.DataFrame, *by: str) -> pd.DataFrame:
         by: columns that tell settings apart.
 
     Returns:
-        a row a setting, as pages show it: `by`, networks (all of the setting), left out (how many of them), seeds
-        (theirs) and lowest training accuracy (%).
+        a row a setting, as pages show it: `by`, networks (all of it), left out (how many), their seeds, and lowest
+        training accuracy (%).
     """
     once = runs.drop_duplicates("run")
     out = once[~fitted(once)].sort_values("seed").groupby(list(by))
@@ -113,15 +105,14 @@ def fitting(areas: pd.DataFrame) -> pd.DataFrame:
 
 
 def kept_within_and_beyond(curves: pd.DataFrame, share: float) -> pd.DataFrame:
-    """What is left of accuracy at a share of ablated units, and on average beyond it.
+    """What is left of accuracy at a share of ablated units (in [0, 1)), and on average beyond it.
 
     Args:
         curves: of `by_network`, one analysis and kind.
-        share: of units, such as the share that training dropped; in [0, 1).
+        share: of units, such as the share that training dropped.
 
     Returns:
-        a row a run: run, within (accuracy at the share, over accuracy with no unit ablated) and beyond (the mean of the
-        same over larger shares).
+        a row a run: within (accuracy there over that with no unit ablated) and beyond (its mean over larger shares).
     """
     rows = []
     for run, curve in curves.sort_values("step").groupby("run", sort=False):

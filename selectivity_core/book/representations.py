@@ -78,15 +78,9 @@ def pair_tasks(specs: Sequence[RunSpec]) -> Iterator[Task]:
 
 
 def distances(pairs: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Pairs with the α and seed of both sides, and which comparison each belongs to.
+    """Table `pairs` with alpha, seed, alpha_other and seed_other, of the completed runs of one network, and `group`.
 
-    Args:
-        pairs: table `pairs`.
-        runs: completed runs of one network: run, alpha, seed.
-
-    Returns:
-        pairs with alpha, seed, alpha_other, seed_other and `group`: "within" (same α), "between" (an α and 0) or
-        "same seed" (an α and 0 from one start: closer, kept apart).
+    That is "within" (same α), "between" (an α and 0) or "same seed" (an α and 0 from one start: closer, kept apart).
     """
     sides = runs[["run", "alpha", "seed"]]
     joined = pairs.merge(sides, on="run").merge(
@@ -99,11 +93,7 @@ def distances(pairs: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_form(table: pd.DataFrame, form: str) -> pd.DataFrame:
-    """Rows of one form: as it is, "…, reversed", or "…, averaged" over the two orders.
-
-    Raises:
-        ActivityError: another form.
-    """
+    """Rows of one form: as it is, "…, reversed", or "…, averaged" over the two orders; ActivityError for another."""
     base, _, order = form.partition(", ")
     if base not in WEIGHTINGS or order not in ("", "reversed", "averaged", "shuffled"):
         raise ActivityError(f'form: {form!r} given; {" or ".join(WEIGHTINGS)}, alone or with ", reversed", …')
@@ -141,16 +131,8 @@ def ratios(table: pd.DataFrame) -> pd.DataFrame:
         if not len(layers):
             continue
         excess = 2 * layers["between"] - layers["within"] - layers["baseline"]
-        rows.append(
-            {
-                "alpha": alpha,
-                "ratio": float((layers["between"] / layers["within"]).mean()),
-                "excess": float(excess.mean()),
-                "layers": len(layers),
-                "p_layers": _paired_p(layers["between"] - layers["within"]),
-                "p_networks": permutation_p(table, alpha),
-            }
-        )
+        ratio, p = (layers["between"] / layers["within"]).mean(), _paired_p(layers["between"] - layers["within"])
+        rows.append((alpha, ratio, excess.mean(), len(layers), p, permutation_p(table, alpha)))
     return pd.DataFrame(rows, columns=["alpha", "ratio", "excess", "layers", "p_layers", "p_networks"])
 
 
@@ -215,7 +197,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def with_offset(first: Mapping[str, Tensor], second: Mapping[str, Tensor], shifts: Sequence[float]) -> pd.DataFrame:
-    """Distances of two networks after a constant was added to every unit of both: so many of its SDs.
+    """Distances of two networks after a constant was added to every unit of both: `shifts` of its SDs.
 
     Args:
         first, second: layer -> (samples, units) activity on the same samples.
@@ -233,47 +215,40 @@ def with_offset(first: Mapping[str, Tensor], second: Mapping[str, Tensor], shift
         raise ParameterError(f"shifts: {list(shifts)} given; at least one finite number is needed")
     rows = []
     for shift in shifts:
-        moved = [{k: _raised(v, shift) for k, v in side.items()} for side in (first, second)]
+        moved = [
+            {layer: values.double() + shift * values.double().std(0, correction=0) for layer, values in side.items()}
+            for side in (first, second)
+        ]
         rows += [{**row, "shift": float(shift)} for row in _distances(*moved)]
     return pd.DataFrame(rows, columns=["layer", "depth", "shift", "form", "distance"])
 
 
-def rotated(first: Mapping[str, Tensor], second: Mapping[str, Tensor], seed: int = 0) -> pd.DataFrame:
+def rotated(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> pd.DataFrame:
     """What a rotation of all units of a layer does: distances to the rotated copy of itself, and from it to another.
 
     Args:
         first, second: layer -> (samples, units) activity on the same samples.
-        seed: of the rotations.
 
     Returns:
         a row a layer, pair and form: layer, depth, form, distance, and `pair`: "copy" (a layer and its rotated copy),
         "as is" (the two networks) or "rotated" (the first of them rotated).
-
-    Raises:
-        ActivityError: as for `with_offset`.
     """
-    turned = {layer: _turned(values, seed, depth) for depth, (layer, values) in enumerate(first.items())}
+    turned = {layer: _turned(values, depth) for depth, (layer, values) in enumerate(first.items())}
     pairs = {"copy": (first, turned), "as is": (first, second), "rotated": (turned, second)}
     rows = [{**row, "pair": name} for name, pair in pairs.items() for row in _distances(*pair)]
     return pd.DataFrame(rows, columns=["layer", "depth", "pair", "form", "distance"])
 
 
-def _raised(activity: Tensor, shift: float) -> Tensor:
-    values = activity.double()
-    return values + shift * values.std(0, correction=0)
-
-
-def _turned(activity: Tensor, seed: int, depth: int) -> Tensor:
+def _turned(activity: Tensor, depth: int) -> Tensor:
     units = activity.shape[1]
     drawn = torch.empty(units, units, dtype=torch.float64)
-    return activity.double() @ torch.nn.init.orthogonal_(drawn, generator=generator(seed, "rotation", depth))
+    return activity.double() @ torch.nn.init.orthogonal_(drawn, generator=generator(0, "rotation", depth))
 
 
 def _distances(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for depth, layer in enumerate(first):
-        if not all((side[layer] != side[layer][0]).any() for side in (first, second)):
-            continue
-        found = _by_form(represented(first[layer], name=layer), represented(second[layer], name=layer))
-        rows += [{"layer": layer, "depth": depth, "form": form, "distance": d} for form, d in found.items()]
+        if all((side[layer] != side[layer][0]).any() for side in (first, second)):
+            found = _by_form(represented(first[layer], name=layer), represented(second[layer], name=layer))
+            rows += [{"layer": layer, "depth": depth, "form": form, "distance": d} for form, d in found.items()]
     return rows

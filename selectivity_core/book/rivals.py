@@ -24,14 +24,7 @@ from torch import Tensor, nn
 from ..arithmetic import arithmetic, evaluating
 from ..data import batch, split
 from ..evaluation import EVALUATION_BATCH, score, test_set_pass
-from ..indices import (
-    EPS,
-    checked,
-    class_discriminability,
-    class_statistics,
-    index_of_means,
-    selectivity_index,
-)
+from ..indices import EPS, checked, class_discriminability, class_statistics, index_of_means, selectivity_index
 from ..models import UnitNetwork
 from ..perturbation import ablate
 from ..progress import bar
@@ -60,20 +53,14 @@ def index_of_class_sums(activity: Tensor, labels: Tensor) -> Tensor:
 
 
 def index_with_absent_classes_as_zero(activity: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """The index with those of the `classes` that do not occur counted as classes to which the unit does not answer.
-
-    The mean of the others falls by the share of absent classes, so small batches raise the index.
-    """
+    """The index with those of the `classes` that do not occur counted as without a response: small batches raise it."""
     stats = class_statistics(*checked(activity, labels))
     means = stats.means.new_zeros(classes, stats.means.shape[1]).index_copy(0, stats.classes, stats.means)
     return index_of_means(means).cpu()
 
 
 def index_against_all_other_samples(activity: Tensor, labels: Tensor) -> Tensor:
-    """The index with μ₋max taken over all samples of the other classes together.
-
-    Large classes then weigh more than small ones. On sets with equally many samples of each class it is the same.
-    """
+    """The index with μ₋max taken over all samples of the other classes together: large ones weigh more than small."""
     stats = class_statistics(*checked(activity, labels))
     if len(stats.classes) < 2:
         return stats.means.sum(0).cpu() * 0
@@ -85,19 +72,15 @@ def index_against_all_other_samples(activity: Tensor, labels: Tensor) -> Tensor:
 
 
 def index_of_positions(maps: Tensor, labels: Tensor) -> Tensor:
-    """The index of each position of maps (samples, units, H, W), as if every one were a neuron: (units · H · W,).
+    """The index (units · H · W,) of each position of maps (samples, units, H, W), as if every one were a neuron.
 
-    A map that answers a class wherever it stands in the image is one selective unit; its positions are many units, each
-    noisier and each selective for where things stand as well.
+    Positions are noisier than their map, and selective for where things stand as well.
     """
     return selectivity_index(maps.flatten(1), labels)
 
 
 def discriminability_without_root(activity: Tensor, labels: Tensor) -> Tensor:
-    """d′ divided by the mean variance itself and not by its square root.
-
-    It is no longer free of units: a unit whose activity is twice as large has half the value.
-    """
+    """d′ divided by the mean variance itself and not by its root: half the value where activity is twice as large."""
     values, targets = checked(activity, labels)
     stats = class_statistics(values, targets)
     if len(stats.classes) < 2:
@@ -135,21 +118,14 @@ def scale_as_written(text: str) -> float:
 
 
 def layers_found(model: nn.Module, layers: Sequence[str]) -> list[str]:
-    """Those of the layers asked for that the model has; the others are dropped in silence.
-
-    A misspelt name, or a list written for another network, then leaves a mean over fewer layers than was asked for.
-    """
+    """Those of the layers asked for that the model has; misspelt ones are dropped in silence."""
     modules = dict(model.named_modules())
     return [name for name in layers if name in modules]
 
 
 @contextmanager
 def keep_last_call(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """Collects spatial means with one slot a module: a module that a pass uses several times keeps its last call only.
-
-    Yields:
-        name -> (samples, units); filled by each pass, detached.
-    """
+    """Spatial means by module, with one slot for each: of one that a pass uses several times the last call only."""
     kept: dict[str, Tensor] = {}
 
     def keeper(name: str) -> Callable[..., None]:
@@ -162,10 +138,7 @@ def keep_last_call(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str
 
 
 def share_activations(model: nn.Module) -> None:
-    """Lets each block of a network use one activation module at all its places, as torchvision's blocks do.
-
-    The network computes the same: the modules hold no state. Changes the model in place.
-    """
+    """Lets each block use one activation module at all its places, as torchvision's do: it computes the same."""
     for block in list(model.modules()):
         own = {name: child for name, child in block.named_children() if isinstance(child, Units)}
         for name in own:
@@ -197,18 +170,7 @@ def fresh_sample_curve(
     """An ablation curve whose every point is measured on another random share of the data.
 
     The step from one point to the next is then the effect of the ablation plus the difference between two samples.
-
-    Args:
-        model: in evaluation mode.
-        images, labels: as the model takes them.
-        layer: a layer of units.
-        counts: numbers of units ablated, a point of the curve each.
-        ordering: (units,) the order in which they are ablated.
-        share: of the data at each point; 1 is the whole set every time.
-        seed: decides the shares.
-
-    Returns:
-        (points,) accuracy in [0, 1].
+    Accuracy (points,) is that with the first `counts` units of a layer's `ordering` ablated, on a `share` of the data.
     """
     source, size = generator(seed, "fresh shares"), max(1, round(share * len(labels)))
     points = []
@@ -221,17 +183,13 @@ def fresh_sample_curve(
 
 
 class Measurements:
-    """The quantities that each difference moves, measured both ways on one trained network.
+    """The quantities that each difference moves, measured both ways on one trained network."""
 
-    Attributes:
-        words: what descriptions of measures are filled in with.
-    """
-
-    def __init__(self, network: LoadedNetwork, seed: int) -> None:
-        self.network, self.seed = network, seed
+    def __init__(self, network: LoadedNetwork) -> None:
+        self.network = network
         self.model, self.dataset, self.labels = network.model, network.dataset, network.dataset.test_labels.cpu()
         self.layers = list(unit_layers(self.model))
-        self.words: dict[str, Any] = {
+        self.words: dict[str, Any] = {  # that descriptions of measures are filled in with
             "batch": min(network.spec.batch_size, len(self.labels)), "steps": STEPS,
             "last": f"layer {len(self.layers)}", "dropped": min(DROPPED, len(self.layers) - 1),
         }  # fmt: skip
@@ -241,16 +199,20 @@ class Measurements:
         """layer -> (samples, units), not negative."""
         return self.network.shifted_activity()
 
+    def by_layer(self, index: Index = selectivity_index) -> dict[str, float]:
+        """layer -> mean over units of an index of the whole set."""
+        return {name: float(index(values, self.labels).mean()) for name, values in self.activity.items()}
+
     def over_layers(self, index: Index = selectivity_index) -> float:
         """Mean over layers of mean over units of an index of the whole set."""
-        return _mean([float(index(values, self.labels).mean()) for values in self.activity.values()])
+        return _mean(list(self.by_layer(index).values()))
 
     def on_batches(self, index: Index) -> Pair:
         """The papers' index and another on the same random batches, mean over layers of mean over units."""
         joined = torch.cat(list(self.activity.values()), 1)
         weights = torch.cat([v.new_full((v.shape[1],), 1 / v.shape[1]) for v in self.activity.values()])
         weights /= len(self.activity)
-        source, found = generator(self.seed, "batches"), []
+        source, found = generator(0, "batches"), []
         for _ in range(BATCHES):
             chosen = torch.randperm(len(self.labels), generator=source)[: self.words["batch"]]
             pair = [f(joined[chosen], self.labels[chosen]) @ weights for f in (selectivity_index, index)]
@@ -264,21 +226,19 @@ class Measurements:
 
     def positions(self) -> Pair:
         """Units against their single positions, over the whole set."""
-        found = []
-        for layer, values in self.activity.items():
+        means = self.by_layer()
+        found = dict(means)
+        for layer in means:
             maps = self.network.maps(layer)
             if maps.ndim == 4:
-                values = index_of_positions(maps - maps.amin(0).clamp_max(0), self.labels)
-            else:
-                values = selectivity_index(values, self.labels)
-            found.append(float(values.mean()))
-        return self.over_layers(), _mean(found)
+                found[layer] = float(index_of_positions(maps - maps.amin(0).clamp_max(0), self.labels).mean())
+        return _mean(list(means.values())), _mean(list(found.values()))
 
     def fine_tuned(self, alpha: float, *, flipped: bool = False) -> float:
         """Mean index over layers on the test set after some steps of training on with the regulariser at α."""
         spec, model = self.network.spec, copy.deepcopy(self.model).train()
         parts = split(self.dataset, spec.seed, spec.train_size, spec.label_corruption)
-        order = torch.randperm(spec.train_size, generator=generator(self.seed, "fine-tuning"))
+        order = torch.randperm(spec.train_size, generator=generator(0, "fine-tuning"))
         order = order.repeat(-(-STEPS * spec.batch_size // spec.train_size))
         regularizer = SelectivityRegularizer(model, alpha)
         optimizer = torch.optim.SGD(model.parameters(), lr=spec.lr, momentum=spec.momentum)
@@ -298,7 +258,7 @@ class Measurements:
         """The mean over all layers asked for, and over those found where the last names are misspelt."""
         count = self.words["dropped"]
         asked = [n if k < len(self.layers) - count else f"{n}_relu" for k, n in enumerate(self.layers)]
-        means = {name: float(selectivity_index(values, self.labels).mean()) for name, values in self.activity.items()}
+        means = self.by_layer()
         return _mean(list(means.values())), _mean([means[n] for n in layers_found(self.model, asked)])
 
     def last_calls(self) -> Pair:
@@ -306,10 +266,7 @@ class Measurements:
         shared = copy.deepcopy(self.model)
         share_activations(shared)
         parts: dict[str, list[Tensor]] = {}
-        with (
-            evaluating(shared, self.network.spec.precision),
-            keep_last_call(shared, list(unit_layers(shared))) as kept,
-        ):
+        with evaluating(shared, self.network.spec.precision), keep_last_call(shared, list(unit_layers(shared))) as kept:
             for images in self.network.inputs().split(EVALUATION_BATCH):
                 shared(images)
                 for name, values in kept.items():
@@ -320,7 +277,7 @@ class Measurements:
 
     def half_ablated(self) -> Pair:
         """Test accuracy with a random half of a layer's units ablated, mean over layers, or with its weights zeroed."""
-        source, found = generator(self.seed, "halves"), []
+        source, found = generator(0, "halves"), []
         for name, values in self.activity.items():
             count = values.shape[1]
             units = torch.randperm(count, generator=source)[: -(-count // 2)].tolist()
@@ -338,10 +295,10 @@ class Measurements:
         """Mean step between points of an ablation curve: all samples at each point, and another fifth at each."""
         name, images, labels = self.layers[-1], self.network.inputs(), self.dataset.test_labels
         count = self.activity[name].shape[1]
-        ordering = torch.randperm(count, generator=generator(self.seed, "ordering")).tolist()
+        ordering = torch.randperm(count, generator=generator(0, "ordering")).tolist()
         counts = sorted({round(float(c)) for c in np.linspace(0, count, min(count, POINTS) + 1)})
         whole, fresh = (
-            fresh_sample_curve(self.model, images, labels, name, counts, ordering, share=share, seed=self.seed)
+            fresh_sample_curve(self.model, images, labels, name, counts, ordering, share=share)
             for share in (1.0, FIFTH)
         )
         return _mean(np.abs(np.diff(whole))), _mean(np.abs(np.diff(fresh)))
@@ -358,18 +315,11 @@ def _pair(found: Sequence[Sequence[float]]) -> Pair:
 
 @dataclass(frozen=True)
 class Difference:
-    """One way in which related code differs.
-
-    Attributes:
-        name: a few words.
-        differs: what is done in place of what.
-        measure: what is compared, filled in with `Measurements.words`.
-        pair: gives its value done the papers' way and the other.
-    """
+    """One way in which related code differs."""
 
     name: str
-    differs: str
-    measure: str
+    differs: str  # what is done in place of what
+    measure: str  # what is compared, filled in with `Measurements.words`
     pair: Callable[[Measurements], Pair]
 
 
@@ -402,24 +352,18 @@ DIFFERENCES = (
 )  # fmt: skip
 
 
-def measure_differences(network: LoadedNetwork, *, samples: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """What each difference changes on a trained network.
+def measure_differences(network: LoadedNetwork, *, samples: int = 2000) -> pd.DataFrame:
+    """What each difference changes on a trained network, which is left as it was.
 
     Indices are means over layers of means over units. Activity that can be negative (leaky-ReLU) is shifted by each
-    unit's minimum over the test samples.
-
-    Args:
-        network: a finished run's; it is left as it was.
-        samples: test samples at most, drawn at random where there are more.
-        seed: decides which samples, batches, units and orderings.
+    unit's minimum over the test samples, of which so many at most are drawn.
 
     Returns:
-        a row for each, in a fixed order: name, differs (what is done otherwise), measure (what is compared), paper and
-        other (its value either way).
+        a row for each of `DIFFERENCES`: name, differs, measure, paper and other (the measure's value either way).
     """
     rows = []
     with isolated(network.spec), bar("how others differ", len(DIFFERENCES), "difference") as shown:
-        taken = Measurements(network.part(samples, seed), seed)
+        taken = Measurements(network.part(samples, seed=0))
         for entry in DIFFERENCES:
             texts = (text.format(**taken.words) for text in (entry.name, entry.differs, entry.measure))
             rows.append((*texts, *entry.pair(taken)))

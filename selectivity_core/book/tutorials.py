@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,7 +29,6 @@ from ..seeds import generator, seed_for
 from ..units import unit_layers
 
 SIDE = 32  # pixels, of the digits that torchvision's network is shown
-GELU_SHIFT = 0.17  # GELU is nowhere below −0.17
 BATCH_SIZE = 25  # samples a batch, at most
 LEARNING_RATE = 1e-3
 
@@ -37,44 +37,33 @@ Shift = Literal["min"] | float | None
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What a network is trained or tested on.
-
-    Attributes:
-        inputs: (samples, ...) float32, as the network takes them.
-        labels: (samples,) int64.
-    """
+    """What a network is trained or tested on: inputs (samples, ...) as it takes them, labels (samples,) int64."""
 
     inputs: Tensor
     labels: Tensor
 
 
 def digits_as_images(seed: int, train_size: int) -> tuple[Samples, Samples]:
-    """Training and test digits as torchvision's networks take images, (samples, 3, 32, 32): enlarged, grey as colour.
+    """Training and test digits as torchvision's networks take images, (samples, 3, 32, 32): enlarged, colours alike."""
 
-    Raises:
-        SpecError: more training images than there are.
-    """
-    return _digits(seed, train_size, _enlarged)
+    def enlarged(images: Tensor) -> Tensor:
+        return F.interpolate(images, size=SIDE, mode="bilinear", align_corners=False).expand(-1, 3, -1, -1)
+
+    return _digits(seed, train_size, enlarged)
 
 
 def digits_as_rows(seed: int, train_size: int) -> tuple[Samples, Samples]:
-    """Training and test digits as sequences (samples, 8 tokens, 8 features): a token for each row of pixels.
-
-    Raises:
-        SpecError: more training images than there are.
-    """
+    """Training and test digits as sequences (samples, 8 tokens, 8 features): a token for each row of pixels."""
     return _digits(seed, train_size, lambda images: images[:, 0])
 
 
 def _digits(seed: int, train_size: int, form: Callable[[Tensor], Tensor]) -> tuple[Samples, Samples]:
     digits = load("digits")
     drawn = split(digits, seed, train_size)
-    train = Samples(form(normalise(digits.images[drawn.train], digits)).contiguous(), drawn.train_labels)
-    return train, Samples(form(normalise(digits.test_images, digits)).contiguous(), digits.test_labels)
-
-
-def _enlarged(images: Tensor) -> Tensor:
-    return F.interpolate(images, size=SIDE, mode="bilinear", align_corners=False).expand(-1, 3, -1, -1)
+    train, test = (
+        form(normalise(images, digits)).contiguous() for images in (digits.images[drawn.train], digits.test_images)
+    )
+    return Samples(train, drawn.train_labels), Samples(test, digits.test_labels)
 
 
 def residual_network(classes: int = 10) -> nn.Module:
@@ -84,27 +73,13 @@ def residual_network(classes: int = 10) -> nn.Module:
 
 
 class RowTransformer(nn.Module):
-    """A transformer encoder over the rows of a small image.
+    """A transformer encoder over the rows of a small image: (samples, tokens, features) to logits (samples, classes).
 
-    torch's own encoder layers (pre-norm, no dropout), whose hidden units are GELUs;
-    the class is read from the mean over tokens.
-
-    Args:
-        tokens: rows of the image.
-        features: pixels of a row.
-        classes: logits.
-        width: features of a token inside; a block has twice as many hidden units.
-        depth: blocks.
+    torch's own encoder layers (pre-norm, no dropout), whose hidden units are GELUs, twice `width` of them a block; the
+    class is read from the mean over tokens.
     """
 
-    def __init__(
-        self,
-        tokens: int = 8,
-        features: int = 8,
-        classes: int = 10,
-        width: int = 64,
-        depth: int = 3,
-    ) -> None:
+    def __init__(self, tokens: int = 8, features: int = 8, classes: int = 10, width: int = 64, depth: int = 3) -> None:
         super().__init__()
         self.embed = nn.Linear(features, width)
         self.place = nn.Parameter(torch.randn(tokens, width) * 0.02)
@@ -122,17 +97,13 @@ class RowTransformer(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Logits (samples, classes) of rows (samples, tokens, features)."""
+        """Logits (samples, classes)."""
         tokens = self.blocks(self.embed(rows) + self.place)
         return self.head(self.norm(tokens).mean(1))
 
 
 def calls(model: nn.Module, inputs: Tensor) -> pd.DataFrame:
-    """How often a forward pass uses each activation module, and how many units it has there.
-
-    Args:
-        model: any network with activation modules.
-        inputs: (samples, ...) one batch.
+    """How often a pass over one batch of inputs uses each activation module, and how many units it has there.
 
     Returns:
         a row for each module with layer (its name), kind, calls and units (of its calls, in order; as text).
@@ -140,28 +111,21 @@ def calls(model: nn.Module, inputs: Tensor) -> pd.DataFrame:
     Raises:
         UnitError: no activation module.
     """
-    seen: dict[str, list[int]] = {}
-    found = unit_layers(model)
+    modules = unit_layers(model)
+    units: dict[nn.Module, list[int]] = {module: [] for module in modules.values()}
 
-    def counter(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            seen.setdefault(name, []).append(output.shape[-1 if output.ndim == 3 else 1])
+    def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
+        units[module].append(output.shape[-1 if output.ndim == 3 else 1])
 
-        return hook
-
-    handles = [module.register_forward_hook(counter(name)) for name, module in found.items()]
-    try:
-        with torch.no_grad():
-            model(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    rows = []
-    for name, module in found.items():
-        units = seen.get(name, [])
-        kind = type(module).__name__
-        rows.append({"layer": name, "kind": kind, "calls": len(units), "units": ", ".join(map(str, units))})
-    return pd.DataFrame(rows)
+    with ExitStack() as hooks, torch.no_grad():
+        for module in modules.values():
+            hooks.callback(module.register_forward_hook(count).remove)
+        model(inputs)
+    rows = [
+        (name, type(module).__name__, len(units[module]), ", ".join(map(str, units[module])))
+        for name, module in modules.items()
+    ]
+    return pd.DataFrame(rows, columns=["layer", "kind", "calls", "units"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,10 +133,8 @@ class Comparison:
     """Networks that differ in α and seed only.
 
     Attributes:
-        networks: a row for each network, with alpha, seed, accuracy (test set, in [0, 1]) and si (mean over layers of
-            mean over units).
-        layers: a row for each network and layer, with alpha, seed, depth, layer, units, si and si_shuffled (means over
-            units; the latter also over 20 label shuffles).
+        networks: a row for each: alpha, seed, accuracy (test set, in [0, 1]), si (mean over layers of that over units).
+        layers: a row for each network and layer: alpha, seed, and the columns of `measure`.
     """
 
     networks: pd.DataFrame
@@ -180,26 +142,12 @@ class Comparison:
 
 
 def fit(
-    model: nn.Module,
-    train: Samples,
-    alpha: float,
-    *,
-    layers: str | Sequence[str] = "all",
-    shift: Shift = None,
-    epochs: int = 10,
-    seed: int = 0,
-) -> None:
-    """Trains a network on cross-entropy − α·μ_SI, in place.
+    model: nn.Module, train: Samples, alpha: float, *,
+    layers: str | Sequence[str] = "all", shift: Shift = None, epochs: int = 10, seed: int = 0,
+) -> None:  # fmt: skip
+    """Trains a network on cross-entropy − α·μ_SI, in place; `seed` decides the order of the samples.
 
     The tutorial pages show this source: it is the loop that a reader would write.
-
-    Args:
-        model: any network; what it is given are batches of `train.inputs`.
-        train: the samples.
-        alpha: the regulariser's scale.
-        layers, shift: as for `SelectivityRegularizer`.
-        epochs: passes over the samples.
-        seed: decides the order of the samples.
     """
     batches = math.ceil(len(train.labels) / BATCH_SIZE)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
@@ -233,15 +181,11 @@ def measure(
     Args:
         model: any network whose layers are each used once in a pass.
         test: the samples.
-        layers: as for `unit_layers`.
-        shift: as for `SelectivityRegularizer`.
+        layers, shift: as for `SelectivityRegularizer`.
 
     Returns:
-        accuracy in [0, 1], and a row for each layer with depth, layer, units, si and si_shuffled (means over units).
-
-    Raises:
-        UnitError: a layer that the model lacks.
-        ActivityError: negative activity that is not shifted.
+        accuracy in [0, 1], and a row for each layer: depth, layer, units, si and si_shuffled (means over units; the
+        latter also over label shuffles).
     """
     model.eval()
     with record(model, layers) as activity:
@@ -260,16 +204,9 @@ def measure(
 
 
 def compare(
-    build: Callable[[], nn.Module],
-    digits: Callable[[int, int], tuple[Samples, Samples]],
-    alphas: Sequence[float],
-    *,
-    seeds: int = 1,
-    epochs: int = 10,
-    train_size: int = 200,
-    layers: str | Sequence[str] = "all",
-    shift: Shift = None,
-) -> Comparison:
+    build: Callable[[], nn.Module], digits: Callable[[int, int], tuple[Samples, Samples]], alphas: Sequence[float], *,
+    seeds: int = 1, epochs: int = 10, train_size: int = 200, layers: str | Sequence[str] = "all", shift: Shift = None,
+) -> Comparison:  # fmt: skip
     """Trains and measures a network for each α and seed; a seed means the same start, images and order at every α.
 
     Args:
@@ -277,10 +214,8 @@ def compare(
         digits: `digits_as_images` or `digits_as_rows`.
         alphas: values of α, each once.
         seeds: how many networks at each α.
-        epochs: passes over the training images.
-        train_size: training images.
-        layers: as for `unit_layers`.
-        shift: as for `SelectivityRegularizer`.
+        epochs, train_size: of the training.
+        layers, shift: as for `SelectivityRegularizer`.
 
     Raises:
         ParameterError: no α, one given twice, or counts below 1 (training images below 2, for batch norm).
@@ -305,6 +240,4 @@ def compare(
                 networks.append(here | {"accuracy": accuracy, "si": table["si"].mean()})
                 tables.append(table.assign(**here))
                 shown.update()
-    layers_table = pd.concat(tables, ignore_index=True)
-    columns = ["alpha", "seed", "depth", "layer", "units", "si", "si_shuffled"]
-    return Comparison(pd.DataFrame(networks), layers_table[columns])
+    return Comparison(pd.DataFrame(networks), pd.concat(tables, ignore_index=True))

@@ -10,29 +10,24 @@ import pandas as pd
 from .inference import spearman
 
 
-def over_units(layers: pd.DataFrame, value: str = "si", which: str = "all") -> pd.DataFrame:
+def over_units(layers: pd.DataFrame, value: str = "si") -> pd.DataFrame:
     """A measure's mean over the units of each network, from the means of its layers.
 
     Args:
         layers: table `layers` with alpha and seed.
         value: one of its columns; "si_living" counts living units only.
-        which: "all" layers, the "first3" or the "last3".
 
     Returns:
         a row a run: run, alpha, seed, `mean`, and `shuffled`: what shuffled labels give (NaN where that is unknown).
         Both are over living units for "si_living": dead ones have an index of 0 under any labels.
     """
-    rows = layers
-    if which != "all":
-        rank = rows.groupby("run")["depth"].rank(ascending=which == "first3")
-        rows = rows[rank <= 3]
-    alive = 1 - rows["dead"] if value == "si_living" else 1
-    weight = rows["units"] * alive
-    null = rows.get(f"{'si' if value == 'si_living' else value}_shuffled")
-    kept = rows[value].notna()  # a layer without living units has no mean
-    frame = rows[["run", "alpha", "seed"]].assign(
-        weight=weight.where(kept, 0.0), mean=(weight * rows[value]).where(kept, 0.0),
-        units=rows["units"], shuffled=np.nan if null is None else rows["units"] * null,
+    alive = 1 - layers["dead"] if value == "si_living" else 1
+    weight = layers["units"] * alive
+    null = layers.get(f"{'si' if value == 'si_living' else value}_shuffled")
+    kept = layers[value].notna()  # a layer without living units has no mean
+    frame = layers[["run", "alpha", "seed"]].assign(
+        weight=weight.where(kept, 0.0), mean=(weight * layers[value]).where(kept, 0.0),
+        units=layers["units"], shuffled=np.nan if null is None else layers["units"] * null,
     )  # fmt: skip
     sums = frame.groupby(["run", "alpha", "seed"], sort=False, as_index=False).sum(min_count=1)
     sums["mean"] = sums["mean"] / sums["weight"].where(sums["weight"] > 0)

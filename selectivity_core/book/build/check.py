@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 from yaml import YAMLError
 
@@ -69,10 +70,7 @@ def check(site: Path, toc: Path) -> int:
 
     @cache
     def anchors(path: Path) -> set[str]:
-        parsed = _parse(path)
-        return {str(tag["id"]) for tag in parsed.find_all(id=True)} | {
-            str(tag["name"]) for tag in parsed.find_all("a", attrs={"name": True})
-        }
+        return {str(tag.get("id") or tag["name"]) for tag in _parse(path).select("[id], a[name]")}
 
     for path in files:
         name, parsed = path.relative_to(site).as_posix(), _parse(path)
@@ -99,22 +97,25 @@ def _parse(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
 
 
-def _addresses(tag: Tag, attribute: str) -> list[str]:
-    value = str(tag.get(attribute) or "").strip()
-    if attribute == "srcset" and not value.startswith("data:"):
-        return [part.split()[0] for part in value.split(",") if part.strip()]
-    return [value] if value else []
+def _addresses(page: BeautifulSoup, tags: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    """The names of tags, and the addresses in their attributes."""
+    for name, attributes in tags.items():
+        for tag, attribute in itertools.product(page.find_all(name), attributes):
+            value = str(tag.get(attribute) or "").strip()
+            if attribute == "srcset" and not value.startswith("data:"):
+                yield from ((name, part.split()[0]) for part in value.split(",") if part.strip())
+            elif value:
+                yield name, value
 
 
 def _other_hosts(page: BeautifulSoup) -> Iterator[str]:
-    for name, attributes in _LOADED.items():
-        for tag in page.find_all(name):
-            for address in (a for attribute in attributes for a in _addresses(tag, attribute)):
-                if urlsplit(address).netloc:
-                    yield f"<{name}> loads {address} from another host"
-    for text in [tag.get_text() for tag in page.find_all("style")] + [
-        str(t["style"]) for t in page.find_all(style=True)
-    ]:
+    for name, address in _addresses(page, _LOADED):
+        if urlsplit(address).netloc:
+            yield f"<{name}> loads {address} from another host"
+    styles = [tag.get_text() for tag in page.find_all("style")] + [
+        str(tag["style"]) for tag in page.find_all(style=True)
+    ]
+    for text in styles:
         yield from _css(text)
 
 
@@ -125,8 +126,7 @@ def _css(text: str) -> Iterator[str]:
 
 def _inside(page: BeautifulSoup) -> Iterator[str]:
     """The addresses on a page that point into the book."""
-    found = [a for name, names in {"a": ("href",), **_LOADED}.items() for t in page.find_all(name) for n in names
-             for a in _addresses(t, n)]  # fmt: skip
+    found = [address for _, address in _addresses(page, {"a": ("href",), **_LOADED})]
     for tag in page.find_all("meta", attrs={"http-equiv": re.compile("^refresh$", re.IGNORECASE)}):
         found.append(str(tag["content"]).partition("url=")[2])
     yield from (address for address in found if not urlsplit(address).scheme and not urlsplit(address).netloc)

@@ -84,7 +84,7 @@ def find_notebook(name: str) -> Path:
 
 
 def prepare(notebook: Path, out: Path, parameters: Mapping[str, Any]) -> Job:
-    """Check a notebook's parameters and say what its copy would be made from; nothing is run or written.
+    """Check a notebook's parameters, and say what its copy would be made from.
 
     Raises:
         ParameterError: an unknown parameter or a value that is not allowed, or a notebook that declares none.

@@ -6,6 +6,7 @@ in the repository, in JupyterLab and in the book. MathJax, which rendered pages 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -66,12 +67,7 @@ _FORMULAS = r"window.MathJax = {tex: {inlineMath: [['$', '$'], ['\\(', '\\)']]}}
 
 
 def stage(executed: Path, folder: Path) -> str:
-    """Lay out what is rendered in an empty `folder`, and give a digest of it.
-
-    Args:
-        executed: where the executed notebooks are.
-        folder: replaced where it exists.
-    """
+    """Lay out what is rendered in `folder`, replaced where it exists, and give a digest of it."""
     shutil.rmtree(folder, ignore_errors=True)
     make_folder(folder / "notebooks")
     for name in COPIED:
@@ -218,7 +214,7 @@ def make_figure(name: str, parameters: Mapping[str, Any], out: Path | None = Non
     notebook = find_notebook(name)
     job = prepare(notebook, out or Path("figures") / notebook.name, parameters)
     if out is None:
-        job = Job(job.notebook, job.out.with_name(f"{named(job)}.ipynb"), job.changed, job.made_from)
+        job = dataclasses.replace(job, out=job.out.with_name(f"{named(job)}.ipynb"))
     execute(job, show_progress=True)
     executed = read_notebook(job.out)
     NotebookNotary().sign(executed)  # scripts in outputs, such as the explorer's, run in trusted notebooks only
@@ -228,7 +224,7 @@ def make_figure(name: str, parameters: Mapping[str, Any], out: Path | None = Non
 
 
 def named(job: Job) -> str:
-    """A name that no other set of parameters has: readable as far as file names allow, with a digest."""
+    """A name that no other set of parameters has, readable as far as file names allow."""
     if not job.changed:
         return job.notebook.stem
     digest = hashlib.sha256(json.dumps(job.changed, sort_keys=True).encode()).hexdigest()[:8]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ...errors import SpecError, unknown
-from ...runs.profiles import PROFILES, expand, find_profile, profile, seed_list, with_epochs
+from ...runs.profiles import expand, find_profile, profile, seed_list, with_epochs
 from ...spec import RunSpec
 
 Side = Literal["negative", "positive", "both", "none"]
@@ -40,7 +40,6 @@ class Figure:
         analyses: what is measured of each of its trained networks, keys of `runs.analyses.ANALYSES`.
         closer: the same, of the baseline runs of each network's first variant only.
         loads: of how many baseline runs its page needs the weights.
-        inferred: whether its content is worked out from the text, its caption being lost.
         note: what is not known of it, or was chosen here where the paper is silent.
     """
 
@@ -60,7 +59,6 @@ class Figure:
     analyses: tuple[str, ...] = ()
     closer: tuple[str, ...] = ()
     loads: int = 0
-    inferred: bool = False
     note: str = ""
 
     @property
@@ -70,6 +68,12 @@ class Figure:
 
 
 LOST = "The paper's caption is missing in the text at hand; the panels follow what the text says of the figure."
+CITED = " The text cites A21 c and d for the last three layers of ResNet20, where A25 must be meant."
+PRESUMED = "The paper never describes this figure; what stands here is presumed from its number and neighbours."
+FOLLOWED = "Followed over epochs on the test set, the initialisation among them; dead units have no preferred class."
+GROWS = "α grows linearly, step by step, over the paper's five epochs or the same share of a shorter schedule."
+MEMORISED = "A corrupted network counts only where it has memorised (training accuracy of at least 0.95). "
+NO_IMAGENET = "The paper's panels of ResNet-50 on ImageNet are not drawn: nothing here has been run at that scale."
 # The paper names no slopes of its leaky rectifiers.
 SLOPES = ({}, *({"activation": f"leaky_relu:{slope}"} for slope in (0.01, 0.1, 0.3)))
 CORRUPTED = tuple({"label_corruption": share} for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
@@ -133,7 +137,6 @@ _ENTRIES = (
     Figure("figA13", LEAVITT_MORCOS, "A13", "VGG16: positive α raises selectivity", "14_vgg16", ("vgg16",),
            side="positive"),
     Figure("figA14", LEAVITT_MORCOS, "A14", "VGG16: increasing selectivity", "14_vgg16", ("vgg16",), side="positive",
-           inferred=True,
            note=LOST + " The text never cites it; its place between A13 and A15 says what it must be."),
     Figure("figA15", LEAVITT_MORCOS, "A15", "VGG16: reducing against increasing selectivity", "14_vgg16", ("vgg16",),
            note=LOST),
@@ -142,7 +145,7 @@ _ENTRIES = (
            ("resnet18", "resnet20"),
            note="Ties at the cut count by their expected share."),
     Figure("figA18", LEAVITT_MORCOS, "A18", "The regulariser and mutual information", "10_other_measures",
-           ("resnet18", "resnet20"), inferred=True,
+           ("resnet18", "resnet20"),
            note=LOST + " Bins: exact zeros apart, the rest cut into 20 of equal count; dotted: shuffled labels, the "
            "estimate's own bias."),
     Figure("figA19", LEAVITT_MORCOS, "A19", "d′ as the regularised index", "11_dprime", ("resnet18", "resnet20"),
@@ -152,7 +155,7 @@ _ENTRIES = (
            "12_first_layers", ("resnet18", "resnet20"), side="negative", setting={"layers": "first3"}, grid="layers"),
     Figure("figA21", LEAVITT_MORCOS, "A21", "Reducing selectivity in the first three layers: accuracy",
            "12_first_layers", ("resnet18", "resnet20"), side="negative", setting={"layers": "first3"}, grid="layers",
-           note=LOST + " The text cites A21 c and d for the last three layers of ResNet20, where A25 must be meant."),
+           note=LOST + CITED),
     Figure("figA22", LEAVITT_MORCOS, "A22", "Increasing selectivity in the first three layers: selectivity",
            "12_first_layers", ("resnet18", "resnet20"), side="positive", setting={"layers": "first3"}, grid="layers"),
     Figure("figA23", LEAVITT_MORCOS, "A23", "Increasing selectivity in the first three layers: accuracy",
@@ -162,7 +165,7 @@ _ENTRIES = (
            "13_last_layers", ("resnet18", "resnet20"), side="negative", setting={"layers": "last3"}, grid="layers"),
     Figure("figA25", LEAVITT_MORCOS, "A25", "Reducing selectivity in the last three layers: accuracy",
            "13_last_layers", ("resnet18", "resnet20"), side="negative", setting={"layers": "last3"}, grid="layers",
-           note=LOST + " The text cites A21 c and d for the last three layers of ResNet20, where A25 must be meant."),
+           note=LOST + CITED),
     Figure("figA26", LEAVITT_MORCOS, "A26", "Increasing selectivity in the last three layers: selectivity",
            "13_last_layers", ("resnet18", "resnet20"), side="positive", setting={"layers": "last3"}, grid="layers"),
     Figure("figA27", LEAVITT_MORCOS, "A27", "Increasing selectivity in the last three layers: accuracy",
@@ -170,38 +173,29 @@ _ENTRIES = (
            note=LOST),
     Figure("figA28", LEAVITT_MORCOS, "A28", "Units that ever switch their preferred class", "15_learning",
            ("resnet18", "resnet20"), side="positive",
-           note="Followed over epochs on the test set, the initialisation among them; dead units have no "
-           "preferred class."),
+           note=FOLLOWED),
     Figure("figA29", LEAVITT_MORCOS, "A29", "How often units switch their preferred class", "15_learning",
            ("resnet18", "resnet20"), side="positive",
-           note="Followed over epochs on the test set, the initialisation among them; dead units have no "
-           "preferred class."),
+           note=FOLLOWED),
     Figure("figA30", LEAVITT_MORCOS, "A30", "Selectivity when α is warmed up", "16_warm_up", ("resnet18", "resnet20"),
            warm_up=True, grid="warm_up",
-           note="α grows linearly, step by step, over the paper's five epochs or the same share of a shorter "
-           "schedule."),
+           note=GROWS),
     Figure("figA31", LEAVITT_MORCOS, "A31", "Accuracy when α is warmed up", "16_warm_up", ("resnet18", "resnet20"),
            warm_up=True, grid="warm_up",
-           note=LOST + " α grows linearly, step by step, over the paper's five epochs or the same share of a shorter "
-           "schedule."),
+           note=f"{LOST} {GROWS}"),
     Figure("figA32", LEAVITT_MORCOS, "A32", "ResNet20: reducing against increasing selectivity", "07_resnet20",
-           ("resnet20",), inferred=True,
-           note="The paper never describes this figure; what stands here is presumed from its number and "
-           "neighbours."),
+           ("resnet20",),
+           note=PRESUMED),
     Figure("figA33", LEAVITT_MORCOS, "A33", "ResNet20: accuracy over the whole range of selectivity", "07_resnet20",
-           ("resnet20",), inferred=True,
-           note="The paper never describes this figure; what stands here is presumed from its number and "
-           "neighbours."),
+           ("resnet20",),
+           note=PRESUMED),
     Figure("figA34", LEAVITT_MORCOS, "A34", "ResNet50", "17_resnet50", ("resnet50",), note=LOST),
     Figure("morcos1", MORCOS, "1", "Networks that memorise rely on single units", "23_ablation", ("mlp", "convnet11"),
            side="none", variants=CORRUPTED, analyses=("ablation",),
-           note="A corrupted network counts only where it has memorised (training accuracy of at least 0.95). "
-           "The paper's panels of ResNet-50 on ImageNet are not drawn: nothing here has been run at that "
-           "scale."),
+           note=MEMORISED + NO_IMAGENET),
     Figure("morcos2", MORCOS, "2", "Networks that memorise suffer more from noise", "24_noise", ("mlp", "convnet11"),
            side="none", variants=CORRUPTED, analyses=("noise",),
-           note="A corrupted network counts only where it has memorised (training accuracy of at least 0.95). "
-           "The scale multiplies each unit's standard deviation over the training images."),
+           note=MEMORISED + "The scale multiplies each unit's standard deviation over the training images."),
     Figure("morcos3", MORCOS, "3", "Do networks that generalise rely less on single units?", "25_generalisation",
            ("convnet11",), side="none", grid="many", analyses=("ablation",),
            note="Networks differ in initialisation, data order and in which images they are given."),
@@ -216,22 +210,18 @@ _ENTRIES = (
            ("convnet11",), side="none", variants=NORMED, grid="instances"),
     Figure("morcos7", MORCOS, "7", "Are selective units more important than others?", "29_importance",
            ("mlp", "convnet11"), side="none", variants=SMALL, analyses=("importance",),
-           note="The paper's panels of ResNet-50 on ImageNet are not drawn: nothing here has been run at that "
-           "scale."),
+           note=NO_IMAGENET),
     Figure("morcosA1", MORCOS, "A1", "Ablating to zero and to the mean", "23_ablation", ("mlp", "convnet11"),
            side="none", analyses=("ablation", "ablation-mean"),
            note="The finding is in the text at hand; the figure's number is not."),
     Figure("morcosA2", MORCOS, "A2", "Selectivity by depth", "29_importance", ("convnet11",), side="none",
-           note="The paper's panels of ResNet-50 on ImageNet are not drawn: nothing here has been run at that "
-           "scale."),
+           note=NO_IMAGENET),
     Figure("morcosA3", MORCOS, "A3", "Selectivity and the size of the filter", "29_importance", ("convnet11",),
            side="none",
-           note="The paper's panels of ResNet-50 on ImageNet are not drawn: nothing here has been run at that "
-           "scale."),
+           note=NO_IMAGENET),
     Figure("morcosA4", MORCOS, "A4", "Importance and mutual information", "29_importance", ("mlp", "convnet11"),
            side="none", variants=SMALL, analyses=("importance",),
-           note="The paper's panels of ResNet-50 on ImageNet are not drawn: nothing here has been run at that "
-           "scale."),
+           note=NO_IMAGENET),
     Figure("index", BOOK, "B1", "The index on real units", "01_index", ("resnet20",), side="none"),
     Figure("offset", BOOK, "B2", "How much of the fall in selectivity is offset", "18_offset",
            ("resnet20", "resnet18")),
@@ -265,21 +255,6 @@ def find_figure(name: str) -> Figure:
     return FIGURES[name]
 
 
-def models_for(figure: Figure, profile_name: str) -> tuple[str, ...]:
-    """The figure's networks that the profile covers; the profile's own network where it covers none.
-
-    Raises:
-        SpecError: no such profile, or a network that no profile covers.
-    """
-    covered = find_profile(profile_name).models
-    everywhere = {model for scale in PROFILES.values() for model in scale.models}
-    if unknown_models := [model for model in figure.models if model not in everywhere]:
-        raise SpecError(
-            f"figure {figure.id}: no profile covers {', '.join(unknown_models)}; add it to a profile's base"
-        )
-    return tuple(m for m in figure.models if m in covered) or covered[:1]
-
-
 def on_side(alphas: Iterable[float], side: Side) -> list[float]:
     """The α values of one side, ascending, with the baseline 0 among them.
 
@@ -287,8 +262,8 @@ def on_side(alphas: Iterable[float], side: Side) -> list[float]:
         SpecError: a value that no run can have, on whichever side.
     """
     checked = [RunSpec(alpha=a).alpha for a in alphas]
-    keep = {"negative": lambda a: a < 0, "positive": lambda a: a > 0, "both": lambda a: True, "none": lambda a: False}
-    return sorted({a for a in checked if keep[side](a)} | {0.0})
+    low, high = side in ("negative", "both"), side in ("positive", "both")
+    return sorted({a for a in checked if (a < 0 and low) or (a > 0 and high)} | {0.0})
 
 
 def setting(figure: Figure, base: RunSpec, variant: Mapping[str, Any]) -> dict[str, Any]:
@@ -343,7 +318,9 @@ def grid(
     entry, scale = find_figure(figure), find_profile(profile_name)
     numbers = seed_list(scale.seeds_for(entry.grid) if seeds is None else seeds)
     specs: list[RunSpec] = []
-    for model in models_for(entry, profile_name) if models is None else models:
+    # A profile that covers none of the figure's networks shows its own.
+    usual_models = [model for model in entry.models if model in scale.models] or scale.models[:1]
+    for model in usual_models if models is None else models:
         base = profile(profile_name, model=model, **overrides)
         usual = on_side(scale.alphas_for(entry.grid, model) if alphas is None else alphas, entry.side)
         # A network that stands in for the figure's own has none of their variants.
