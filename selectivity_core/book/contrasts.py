@@ -109,11 +109,11 @@ def level(on: NetworkRuns, *, alpha: float, measure: str) -> list[Finding]:
 
 def levels(on: NetworkRuns, *, measure: str, low: float = -INF, high: float = INF) -> list[Finding]:
     """The mean of a measure at every α from `low` to `high`."""
-    rows = in_range(on.values(measure), low, high)
-    found = [
-        Finding(mean_of(own["value"]), f"α = {label(float(a))}", percent(measure)) for a, own in rows.groupby("alpha")
-    ]
-    return needed(found, low, high)
+    return needed(_at_every_alpha(in_range(on.values(measure), low, high), percent(measure)), low, high)
+
+
+def _at_every_alpha(rows: pd.DataFrame, points: bool = False) -> list[Finding]:
+    return [Finding(mean_of(own["value"]), f"α = {label(a)}", points) for a, own in rows.groupby("alpha")]
 
 
 def ratio_at(on: NetworkRuns, *, alpha: float) -> list[Finding]:
@@ -242,11 +242,8 @@ def beyond_only(on: NetworkRuns, *, measure: str, alpha: float, share: float) ->
     rows = rows[rows["alpha"] > 0]
     if not (rows["alpha"] < alpha).any() or not (rows["alpha"] >= alpha).any():
         raise MissingRunsError(f"no runs on both sides of α = {label(alpha)}")
-    found = [
-        Finding(mean_of((own["value"] - share) * (1 if a >= alpha else -1)), f"α = {label(a)}")
-        for a, own in rows.groupby("alpha")
-    ]
-    return needed(found, 0, INF)
+    above = (rows["value"] - share).where(rows["alpha"] >= alpha, share - rows["value"])
+    return needed(_at_every_alpha(rows.assign(value=above)))
 
 
 def deficit_before(on: NetworkRuns, *, measure: str, below: float, share: float) -> list[Finding]:
@@ -322,7 +319,7 @@ def leaky_dead(on: NetworkRuns) -> list[Finding]:
     rows = on.values("dead")
     groups = rows[rows["activation"] != "relu"].groupby(["activation", "alpha"])
     found = [Finding(mean_of(own["value"]), f"{name}, α = {label(a)}") for (name, a), own in groups]
-    return needed(found, 0, INF)
+    return needed(found)
 
 
 def leaky_recovery(on: NetworkRuns, *, measure: str = TEST_ACCURACY) -> list[Finding]:
@@ -337,7 +334,7 @@ def leaky_recovery(on: NetworkRuns, *, measure: str = TEST_ACCURACY) -> list[Fin
             gained = (table[alpha] - falls["relu"][alpha]).dropna()
             if len(gained):
                 found.append(Finding(mean_of(gained), f"{name}, α = {label(alpha)}", percent(measure)))
-    return needed(found, 0, INF)
+    return needed(found)
 
 
 # Distances between networks, and the off-axis bound. Networks are resampled, never pairs or layers.
@@ -396,7 +393,7 @@ def distance_excess(on: NetworkRuns, *, low: float = -INF, high: float = INF) ->
     for alpha in _alphas(table, low, high):
         estimate = _jackknife(_only(table, alpha), partial(_excess, alpha=alpha))
         tested = replace(estimate, p=permutation_p(table, alpha), method="exchange of networks")
-        found.append(Finding(tested, f"α = {label(alpha)}", level=_ratio(table, alpha)))
+        found.append(Finding(tested, f"α = {label(alpha)}"))
     corrected = holm([f.estimate.p for f in found])
     return [replace(f, family=len(found), p_corrected=float(p)) for f, p in zip(found, corrected, strict=True)]
 
@@ -432,8 +429,7 @@ def bound_above_axis(on: NetworkRuns) -> list[Finding]:
     """The mean bound less the mean index of the unit axes, network by network, at every α."""
     axis = on.values("axis")[["run", "value"]]
     rows = on.values("bound").merge(axis, on="run", suffixes=("", "_axis"))
-    found = [Finding(mean_of(own["value"] - own["value_axis"]), f"α = {label(a)}") for a, own in rows.groupby("alpha")]
-    return needed(found, -INF, INF)
+    return needed(_at_every_alpha(rows.assign(value=rows["value"] - rows["value_axis"])), -INF, INF)
 
 
 CONTRASTS: dict[str, Callable[..., list[Finding]]] = {

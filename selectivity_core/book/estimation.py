@@ -36,7 +36,6 @@ def batch_indices(activity: Tensor, labels: Tensor, estimate: IndexEstimate = "b
         activity: (batches, samples, units), not negative.
         labels: (batches, samples) int64, 0 or more. Samples stand in random order: "unbiased" chooses on the first
             half of them and measures on the rest.
-        estimate: "batch" or "unbiased".
 
     Returns:
         (batches, units); 0 where fewer than two classes are there ("unbiased": in both halves).
@@ -83,9 +82,6 @@ def chance_table(classes: Sequence[int], batch_sizes: Sequence[int], *, draws: i
 
     Returns:
         a row for each setting: classes, batch_size, estimate, si (mean over draws), standard_error.
-
-    Raises:
-        ActivityError: a value out of range.
     """
     if min([*classes, 2]) < 2 or min([*batch_sizes, 1]) < 1 or draws < 2:
         raise ActivityError(
@@ -129,9 +125,6 @@ def index_on_batches(
 
     Returns:
         a row a batch: batch_size, estimate, labels ("true", or "shuffled" within the batch), batch, si.
-
-    Raises:
-        ActivityError: shapes that do not fit, batches without samples, negative activity or labels.
     """
     if min([*batch_sizes, 1]) < 1:
         raise ActivityError(f"batch sizes {list(batch_sizes)} given; 1 or more are needed")

@@ -80,7 +80,7 @@ class NetworkRuns:
         return found
 
     def values(self, measure: str) -> pd.DataFrame:
-        """One value a network.
+        """One value a network: run, alpha, seed, the fields in which runs vary, and value where there is one.
 
         A run that diverged has the accuracy of chance: leaving it out would flatter the setting that made it diverge.
 
@@ -88,9 +88,6 @@ class NetworkRuns:
             measure: a column of `runs`; a measure of table `layers`, as its mean over all units ("informed" is mutual
                 information less that of shuffled labels); "sparse" or "busy" (shares of units); "bound", "axis" or
                 "bound_last" (means over the layers, or the last two, whose off-axis bound was worked out).
-
-        Returns:
-            run, alpha, seed, the fields in which runs vary, and value; networks without the value are left out.
 
         Raises:
             MissingRunsError: no network has it.
@@ -128,27 +125,16 @@ class NetworkRuns:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a contrast finds.
-
-    Attributes:
-        estimate: over networks.
-        where: which α, layers or settings, as a label.
-        points: whether the estimate is a difference of accuracies.
-        level: the mean of the measure there, where the estimate is a change.
-        family: how many findings the claim needs beside this one; corrections count them.
-        p_corrected: for the family.
-        met: False where a condition of the claim beside its sign fails.
-        chosen: whether this one was picked among the family by the data.
-    """
+    """What a contrast finds."""
 
     estimate: Estimate
-    where: str = ""
-    points: bool = False
-    level: float = math.nan
-    family: int = 1
-    p_corrected: float = math.nan
-    met: bool = True
-    chosen: bool = False
+    where: str = ""  # which α, layers or settings, as a label
+    points: bool = False  # whether the estimate is a difference of accuracies
+    level: float = math.nan  # the mean of the measure there, where the estimate is a change
+    family: int = 1  # how many findings the claim needs; corrections count them
+    p_corrected: float = math.nan  # for the family
+    met: bool = True  # False where a condition of the claim beside its sign fails
+    chosen: bool = False  # whether this one was picked among the family by the data
 
 
 def label(alpha: float) -> str:
@@ -171,10 +157,10 @@ def by_alpha(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.pivot(index="seed", columns="alpha", values="value")
 
 
-def needed(found: list[Finding], low: float, high: float) -> list[Finding]:
-    """Findings that the claim needs all; MissingRunsError where there is none."""
+def needed(found: list[Finding], low: float = 0.0, high: float = INF, why: str = "") -> list[Finding]:
+    """Findings that the claim needs all; MissingRunsError where there is none, in a range of α or as `why` says."""
     if not found:
-        raise MissingRunsError(f"no run with α between {label(low)} and {label(high)}")
+        raise MissingRunsError(why or f"no run with α between {label(low)} and {label(high)}")
     return [replace(f, family=len(found)) for f in found]
 
 

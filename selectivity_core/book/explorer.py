@@ -40,12 +40,9 @@ def explorer(tables: Tables, *, model: str = "resnet20") -> HTML:
     Units are those of the lowest seed that has them at α = 0; accuracies and mean indices are over all seeds. The
     paper's values are what the register of claims has for this network and its data.
 
-    Args:
-        tables: runs at several α, 0 among them, with their units and class means.
-        model: one of their networks.
-
     Raises:
-        BookError: the tables lack such runs or their units, or the data take more than `LARGEST` bytes.
+        BookError: the tables lack runs of the network at several α, 0 among them, or their units and class means, or
+            the data take more than `LARGEST` bytes.
     """
     data = explorer_data(tables, model)
     style, script = ((files(__package__) / f"explorer.{kind}").read_text("utf-8") for kind in ("css", "js"))
@@ -62,7 +59,7 @@ def explorer(tables: Tables, *, model: str = "resnet20") -> HTML:
 
 
 def explorer_data(tables: Tables, model: str) -> dict[str, Any]:
-    """What the script draws, measures of units to three significant digits; see `explorer` for arguments and errors.
+    """What the script draws, measures of units to three significant digits.
 
     Returns:
         `alphas`, ascending; `networks`, an entry an α (see `_networks`); `layers`, each with `si` and `mean` by α and

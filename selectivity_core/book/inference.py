@@ -122,12 +122,10 @@ def mean_of(values: ArrayLike, null: float = 0.0) -> Estimate:
     if n == 1:
         return Estimate(mean, math.nan, 0, 1, math.nan, "none: one network")
     spread = float(found.std(ddof=1))
-    if spread <= ROUNDING * np.abs(found).max():
-        spread = 0.0
-    se = spread / math.sqrt(n)
+    se = spread / math.sqrt(n) if spread > ROUNDING * np.abs(found).max() else 0.0
     if n >= FLIPS_FROM:
         return Estimate(mean, se, n - 1, n, sign_flip(found - null), "sign flip", values=found)
-    if spread == 0:  # no spread to judge by: a sign test counts
+    if se == 0:  # no spread to judge by: a sign test counts
         return Estimate(mean, se, n - 1, n, 1.0 if mean == null else 2.0 ** (1 - n), "sign test")
     return Estimate(mean, se, n - 1, n, float(2 * stats.t.sf(abs(mean - null) / se, n - 1)), "t")
 
@@ -281,10 +279,7 @@ EFFECTS = (
 
 
 def effects(runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha", baseline: float = 0.0) -> pd.DataFrame:
-    """Every level against the baseline, paired by seed.
-
-    Args:
-        runs, value, by, baseline: as for `differences`.
+    """Every level against the baseline, paired by seed; arguments as for `differences`.
 
     Returns:
         a row a level, ascending, the baseline among them. `by`; n (pairs); mean, the baseline's over all its seeds plus
@@ -294,7 +289,7 @@ def effects(runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha",
     """
     table = differences(runs, value, by, baseline)
     base = float(runs.loc[runs[by] == baseline, value].mean())
-    corrected = max_t(table) if table.shape[1] else pd.Series(dtype=float)
+    corrected = max_t(table)
     rows = [{by: baseline, "n": int((runs[by] == baseline).sum()), "mean": base, "difference": 0.0}]
     for level, column in table.items():
         if not column.notna().any():
@@ -316,9 +311,6 @@ def effects(runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha",
 def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
     """α < 0 less α > 0 at equal size of α, paired by seed, with the paper's rank sum beside it.
 
-    Args:
-        runs: a row a run: alpha, seed, `value`.
-
     Returns:
         a row a size of α that was run with both signs: size, n, negative and positive (means), difference, low and high
         (95 %), p, p_corrected (`max_t` over the sizes), p_rank_sum (Holm over the sizes).
@@ -327,7 +319,7 @@ def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
     sizes = [a for a in sorted(cells.columns) if a > 0 and -a in cells.columns]
     table = pd.DataFrame({size: cells[-size] - cells[size] for size in sizes})
     table = table.loc[:, table.notna().any()]
-    corrected = max_t(table) if table.shape[1] else pd.Series(dtype=float)
+    corrected = max_t(table)
     rows = []
     for size, column in table.items():
         found = mean_of(column)
@@ -347,12 +339,8 @@ def at_fold(runs: pd.DataFrame, factor: float) -> pd.Series:
 
     Each seed's runs at α ≤ 0 are interpolated at its index at α = 0 divided by `factor`, as `at_index` does.
 
-    Args:
-        runs: a row a run: alpha, seed, value, si_units.
-        factor: above 1.
-
     Returns:
-        (seeds,) change of `value`; seeds whose α do not bracket the factor are left out.
+        (seeds,) change of column `value`; seeds whose α do not bracket the factor are left out.
     """
     if not factor > 1:
         raise ParameterError(f"factor: {factor!r} given; a number above 1 is needed")
@@ -370,14 +358,11 @@ def at_index(
     a factor of `NEAR`.
 
     Args:
-        runs: a row a run: alpha (all of one sign, and 0), seed, `value`, `index`.
+        runs: a row a run: alpha (all of one sign, and 0; else ParameterError), seed, `value`, `index`.
         targets: (seeds,) index of each seed; NaN for none.
 
     Returns:
         (seeds,) `value`, NaN where the seed lacks α = 0 or its α do not bracket the target.
-
-    Raises:
-        ParameterError: runs at α of both signs, which have no order outwards.
     """
     if (runs["alpha"] < 0).any() and (runs["alpha"] > 0).any():
         raise ParameterError("alpha: both signs given; interpolate on either side of 0 by itself")

@@ -56,15 +56,12 @@ class FigureRuns:
     @property
     def runs(self) -> pd.DataFrame:
         """Completed runs, a row a run."""
-        return self._with_status("complete")
+        return self.tables.runs[self.tables.runs["status"] == "complete"].reset_index(drop=True)
 
     @property
     def diverged(self) -> pd.DataFrame:
         """Runs whose loss stopped being finite."""
-        return self._with_status("diverged")
-
-    def _with_status(self, status: str) -> pd.DataFrame:
-        return self.tables.runs[self.tables.runs["status"] == status].reset_index(drop=True)
+        return self.tables.runs[self.tables.runs["status"] == "diverged"].reset_index(drop=True)
 
     @property
     def missing(self) -> list[RunSpec]:
@@ -163,11 +160,7 @@ def gather(
 
 
 def allowed_hours() -> float:
-    """Hours of work that a notebook trains: SELECTIVITY_MAX_HOURS, which `selectivity figure --yes` sets, else a few.
-
-    Raises:
-        ParameterError: the variable is no number.
-    """
+    """Hours of work that a notebook trains: SELECTIVITY_MAX_HOURS, set by `selectivity figure --yes`, else a few."""
     given = os.environ.get("SELECTIVITY_MAX_HOURS", "")
     try:
         return float(given or MAX_HOURS)
@@ -176,13 +169,7 @@ def allowed_hours() -> float:
 
 
 def tasks_for(figure: Figure, specs: Sequence[RunSpec], limit: Bound | None) -> list[Task]:
-    """What is measured of a figure's finished runs beside their own tables.
-
-    Args:
-        figure: of the register.
-        specs: its finished runs.
-        limit: for which of them the off-axis bound is wanted; None for all.
-    """
+    """What is measured of a figure's finished runs beside their own tables; the off-axis bound of those in `limit`."""
     found: list[Task] = []
     for model in dict.fromkeys(spec.model for spec in specs):
         own = [spec for spec in specs if spec.model == model]

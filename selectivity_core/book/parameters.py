@@ -53,11 +53,7 @@ class Parameter:
 
 
 def declared(notebook: NotebookNode, name: str) -> dict[str, Parameter]:
-    """The parameters of a notebook, in its order.
-
-    Raises:
-        ParameterError: not one cell is tagged `parameters` but none or several, or it is not Python.
-    """
+    """The parameters of a notebook, in its order; ParameterError unless one cell is tagged so, and is Python."""
     cells = [c.source for c in notebook.cells if c.cell_type == "code" and "parameters" in c.metadata.get("tags", [])]
     if len(cells) != 1:
         raise ParameterError(f"notebook {name}: {len(cells)} cells are tagged `parameters`; one is needed")
@@ -114,11 +110,7 @@ def check_parameters(namespace: dict[str, Any]) -> None:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """The notebook in `path`, brought up to format 4.
-
-    Raises:
-        NotebookError: there is no such file, or it is no notebook.
-    """
+    """The notebook in `path`, brought up to format 4; NotebookError where there is none."""
     import nbformat
 
     try:

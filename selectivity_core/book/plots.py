@@ -8,6 +8,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,7 @@ from ..files import make_folder, replace
 from . import BookError
 from .evidence import label
 from .papers.figures import FIGURES, find_figure
-from .verdicts import (
-    AGAINST,
-    INCONCLUSIVE,
-    NONE_AGREES,
-    NOT_APPLICABLE,
-    NOT_RUN,
-    REPRODUCED,
-    SAME_SIGN,
-    SIZE_AGREES,
-    SIZE_DIFFERS,
-)
+from .verdicts import AGAINST, FOR, INCONCLUSIVE, REPRODUCED, SIZE_DIFFERS, UNJUDGED
 
 STYLE: dict[Any, Any] = {
     "figure.dpi": 100, "font.size": 9, "axes.titlesize": 9.5, "axes.titlelocation": "left",
@@ -66,11 +57,7 @@ def alpha_palette(alphas: Iterable[float]) -> dict[float, str]:
 
 
 def alpha_axis(ax: Axes, alphas: Iterable[float], name: str = "regulariser scale α") -> dict[float, int]:
-    """Evenly spaced places for α values along x, as the paper draws them.
-
-    Returns:
-        α -> its place, for `map`.
-    """
+    """Evenly spaced places for α values along x, as the paper draws them: α -> its place, for `map`."""
     places = {alpha: k for k, alpha in enumerate(sorted(set(map(float, alphas))))}
     ax.set_xticks(list(places.values()), [label(a) for a in places], rotation=45 if len(places) > 7 else 0)
     ax.set_xlim(-0.6, len(places) - 0.4)
@@ -127,19 +114,13 @@ def describe(title: str, frame: pd.DataFrame, x: str, y: str, by: str = "") -> s
 
 
 def show(
-    fig: Figure,
-    figure: str,
-    caption: str,
-    alt: str,
-    *,
-    part: str = "",
-    save: str | Path = "",
-    tables: Mapping[str, pd.DataFrame] | None = None,
-) -> None:
+    fig: Figure, figure: str, caption: str, alt: str, *,
+    part: str = "", save: str | Path = "", tables: Mapping[str, pd.DataFrame] | None = None,
+) -> None:  # fmt: skip
     """Puts a figure on the page, with the paper's number, an anchor for links, caption and alternative text.
 
     Args:
-        fig: a matplotlib figure; it stays usable afterwards.
+        fig: it stays usable afterwards.
         figure: id in the register ("fig4"), or another name for the anchor.
         caption: what the panels show.
         alt: what the picture shows, with its numbers, for those who cannot see it.
@@ -181,10 +162,8 @@ def _drawn(fig: Figure, kind: str, **more: Any) -> bytes:
 # Shape and colour of a verdict in pictures: filled where sign and size agree, open where the size does not.
 VERDICT_LOOK = {
     REPRODUCED: ("*", "#1a7f37"), SIZE_DIFFERS: ("D", "#b26a00"), INCONCLUSIVE: ("s", "#8a8a8a"),
-    **dict.fromkeys((SIZE_AGREES, SAME_SIGN, NONE_AGREES), ("o", "#1a7f37")),
-    **dict.fromkeys(AGAINST, ("X", "#b3261e")),
+    **dict.fromkeys(FOR, ("o", "#1a7f37")), **dict.fromkeys(AGAINST, ("X", "#b3261e")),
 }  # fmt: skip
-UNJUDGED = (NOT_RUN, NOT_APPLICABLE)
 BADGES = "selectivity-badges"  # the class of the verdicts that a page shows below its title
 
 
@@ -193,13 +172,10 @@ def _judged(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def forest(verdicts: pd.DataFrame) -> Figure:
-    """Ours with its 95 % interval beside the paper's value, a row a claim and scale.
+    """Ours with its 95 % interval beside the paper's value, a row a claim and scale that `verdicts.table` has judged.
 
     Rows in points of accuracy share an axis, which is linear up to two points and logarithmic beyond; every other claim
     has an axis of its own.
-
-    Args:
-        verdicts: of `verdicts.table`; claims that were not run or do not apply are left out.
     """
     rows = _judged(verdicts)
     rows = pd.concat([own for _, own in rows.groupby("claim", sort=False)] or [rows])  # scales of a claim side by side
@@ -246,15 +222,12 @@ def _rows(ax: Axes, own: pd.DataFrame) -> None:
 def badges(verdicts: pd.DataFrame, anchor: str) -> HTML:
     """The verdicts on a page's claims, each with its colour and how often it was given, as links to their picture."""
     counts = verdicts["status"].value_counts()
-    return HTML(
-        f'<p class="{BADGES}">'
-        + " ".join(
-            f'<a href="#{escape(anchor)}" style="border-left: 0.6em solid {VERDICT_LOOK[status][1]}; '
-            f'padding: 0 0.5em; text-decoration: none">{escape(status)}{f" × {count}" if count > 1 else ""}</a>'
-            for status, count in counts.items()
-        )
-        + "</p>"
+    links = " ".join(
+        f'<a href="#{escape(anchor)}" style="border-left: 0.6em solid {VERDICT_LOOK[status][1]}; '
+        f'padding: 0 0.5em; text-decoration: none">{escape(status)}{f" × {count}" if count > 1 else ""}</a>'
+        for status, count in counts.items()
     )
+    return HTML(f'<p class="{BADGES}">{links}</p>')
 
 
 def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
@@ -304,11 +277,7 @@ SHAPES = {"*": "M0-6 2-2 6-2 3 1 4 6 0 3-4 6-3 1-6-2-2-2Z", "o": "M-4 0A4 4 0 1 
 
 
 def scoreboard(verdicts: pd.DataFrame) -> HTML:
-    """All claims that were judged at some scale, in folded groups by topic, with filters by scale and verdict.
-
-    Args:
-        verdicts: of `verdicts.table`, at one scale or several.
-    """
+    """All claims that were judged at some scale, in folded groups by topic, with filters by scale and verdict."""
     judged = _judged(verdicts)
     groups = []
     for topic, figures in TOPICS.items():
@@ -321,10 +290,9 @@ def scoreboard(verdicts: pd.DataFrame) -> HTML:
         groups.append(
             f"<details><summary><b>{escape(topic)}</b> <small>{escape(listed)}</small></summary>{rows}</details>"
         )
+    script = (files(__package__) / "scoreboard.js").read_text("utf-8")
     filters = _select("scale", judged["profile"].unique()) + _select("verdict", judged["status"].unique())
-    return HTML(
-        f'<div class="selectivity-scoreboard"><p>{filters}</p>{"".join(groups)}</div><script>{_FILTER}</script>'
-    )
+    return HTML(f'<div class="selectivity-scoreboard"><p>{filters}</p>{"".join(groups)}</div><script>{script}</script>')
 
 
 def _select(name: str, values: Iterable[str]) -> str:
@@ -389,22 +357,3 @@ def _axis(rows: pd.DataFrame) -> str:
         f'<svg role="img" aria-label="{escape(text)}" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
         f"{''.join(parts)}</svg>"
     )
-
-
-_FILTER = """(() => {
-  const board = document.currentScript.previousElementSibling;
-  const selects = [...board.querySelectorAll("select")];
-  const apply = () => {
-    const want = selects.map((s) => [s.dataset.filter, s.value]);
-    for (const claim of board.querySelectorAll(".selectivity-claim")) {
-      const lines = [...claim.querySelectorAll("li")];
-      for (const line of lines) line.hidden = want.some(([name, value]) => value && line.dataset[name] !== value);
-      claim.hidden = lines.every((line) => line.hidden);
-    }
-    for (const group of board.querySelectorAll("details")) {
-      group.hidden = [...group.querySelectorAll(".selectivity-claim")].every((claim) => claim.hidden);
-      if (want.some(([, value]) => value)) group.open = true;
-    }
-  };
-  selects.forEach((select) => select.addEventListener("change", apply));
-})();"""

@@ -22,21 +22,13 @@ Side = Literal["below", "above", "within"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """One row of the page.
+    """One row of the page."""
 
-    Attributes:
-        statement: what is expected.
-        quantity: what is measured of each network, or pair of networks.
-        side: on which side of the margin it is expected: "below", "above", or "within" it of 0, in absolute value.
-        margin: in the quantity's unit.
-        unit: "points" or "point" of accuracy; empty for shares and correlations.
-    """
-
-    statement: str
-    quantity: str
-    side: Side
+    statement: str  # what is expected
+    quantity: str  # what is measured of each network, or pair of networks
+    side: Side  # of the margin on which it is expected; "within" it of 0, in absolute value
     margin: float
-    unit: str = ""
+    unit: str = ""  # "points" or "point" of accuracy; empty for shares and correlations
 
     @property
     def limit(self) -> str:
@@ -61,12 +53,7 @@ COLUMNS = ("prediction", "statement", "judged by", "margin", "n", "estimate", "l
 
 
 def verdict(low: float, high: float, side: Side, margin: float) -> str:
-    """Whether an interval lies on the predicted side of a margin ("holds"), on the other ("fails"), or across ("open").
-
-    Args:
-        low, high: the ends of the interval; NaN where there is none.
-        side, margin: as of `Prediction`.
-    """
+    """Whether an interval lies on the predicted side of a margin, on the other, or across it."""
     if math.isnan(low) or math.isnan(high):
         return OPEN
     if side == "within":
@@ -108,14 +95,8 @@ def judge(name: str, what: str, values: ArrayLike, *, reference: ArrayLike | Non
 def index_at_cost(index: pd.Series, cost: pd.Series, limit: float) -> float:
     """The index at which lowering α first costs so much, of means over networks.
 
-    Linear in log index between the last α that costs less and the first that costs at least `limit`.
-
-    Args:
-        index, cost: by α ≤ 0, in any order, α = 0 among them.
-        limit: in the unit of the cost, above 0.
-
-    Returns:
-        the index; NaN where no α costs so much.
+    Linear in log index between the last α that costs less and the first that costs at least `limit`; NaN where none
+    does. Index and cost are by α ≤ 0, in any order, α = 0 among them.
     """
     ordered = pd.DataFrame({"index": np.log(index), "cost": cost}).sort_index(ascending=False)
     dear = np.flatnonzero(ordered["cost"].to_numpy() >= limit)

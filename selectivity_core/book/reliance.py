@@ -6,7 +6,6 @@ Morcos et al. 2018 compare areas under such curves, and what ablating a unit cos
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from ..ablation.curves import NORMALISATIONS, areas_under
 from ..data.catalogue import DATASETS
 from ..errors import MissingRunsError, ParameterError
 from ..runs.analyses import ANALYSES
-from .evidence import FITTED, Finding, NetworkRuns, over_seeds
+from .evidence import FITTED, Finding, NetworkRuns, needed, over_seeds
 from .inference import correlation_over, mean_correlation, mean_of, slopes, spearman, unpaired
 from .units import correlations, living
 
@@ -90,11 +89,7 @@ def left_out(runs: pd.DataFrame, *by: str) -> pd.DataFrame:
 
 
 def fitting(areas: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `areas` whose networks fit their training images.
-
-    Raises:
-        MissingRunsError: none does, so that reliance cannot be compared.
-    """
+    """The rows of `areas` whose networks fit their training images; MissingRunsError where none does."""
     if not areas["fits"].any():
         best = 100 * areas["train_accuracy_last"].max()
         raise MissingRunsError(
@@ -138,11 +133,7 @@ def choose_by(score: ArrayLike, outcome: ArrayLike, subset: int, best: Sequence[
 
     Returns:
         "best 1", …: how often the chosen one is among the k best of its subset, 0 to 1; "behind": how far it stays
-        behind the best of its subset, in the unit of the outcome; "behind, drawn": the same of a setting drawn at
-        random, which is among the k best in k / subset of all cases.
-
-    Raises:
-        ParameterError: sides of different length, values that are not finite, or a subset size that cannot be.
+        behind the best of its subset, in the unit of the outcome; "behind, drawn": the same of a random setting.
     """
     scores, outcomes = np.asarray(score, np.float64), np.asarray(outcome, np.float64)
     n = scores.size
@@ -260,9 +251,7 @@ def loss_by_dropout(on: NetworkRuns) -> list[Finding]:
         by_seed = slopes(own, "value", "dropout")
         if len(by_seed):
             found.append(Finding(mean_of(by_seed), f"a step of dropout, {share:.0%} of labels corrupted"))
-    if not found:
-        raise MissingRunsError("no labels with two or more rates of dropout")
-    return [replace(f, family=len(found)) for f in found]
+    return needed(found, why="no labels with two or more rates of dropout")
 
 
 def _dropped(on: NetworkRuns) -> pd.DataFrame:
@@ -286,7 +275,7 @@ def up_to_dropout(on: NetworkRuns) -> list[Finding]:
         )
         for (rate, share), own in _dropped(on).groupby(["dropout", "label_corruption"])
     ]
-    return [replace(f, family=len(found)) for f in found]
+    return needed(found)
 
 
 def beyond_dropout(on: NetworkRuns) -> list[Finding]:
@@ -297,9 +286,7 @@ def beyond_dropout(on: NetworkRuns) -> list[Finding]:
         corrupted, true = kept[kept["label_corruption"] > 0]["beyond"], kept[kept["label_corruption"] == 0]["beyond"]
         if len(corrupted) and len(true):
             found.append(_paired(corrupted, true, f"dropout {rate:g}"))
-    if not found:
-        raise MissingRunsError("no dropout with curves on both true and corrupted labels")
-    return [replace(f, family=len(found)) for f in found]
+    return needed(found, why="no dropout with curves on both true and corrupted labels")
 
 
 def norm_less_dropout(on: NetworkRuns, *, other: str) -> list[Finding]:

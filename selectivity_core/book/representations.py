@@ -24,6 +24,7 @@ from ..similarity import SAMPLES_A_UNIT, WEIGHTINGS, Representation, both_orders
 from ..spec import RunSpec
 
 REVERSED, SHUFFLED = ", reversed", ", shuffled"
+MOST = 4096  # exchanges of networks that are tried
 FORMS = tuple(f"{form}{order}" for form in WEIGHTINGS for order in ("", REVERSED))
 
 
@@ -118,9 +119,6 @@ def ratios(table: pd.DataFrame) -> pd.DataFrame:
     ratio = mean over layers of ρ(α, 0)/ρ(α, α); excess = mean over layers of 2ρ(α, 0) − ρ(α, α) − ρ(0, 0). The ratio
     ignores how far unregularised networks lie apart from each other; the excess does not.
 
-    Args:
-        table: `distances` in one form.
-
     Returns:
         a row an α: ratio, excess, how many layers, p of the paper's test paired by layer, and the smallest share of
         sign-flipped seeds with an excess as large (`p_networks`; networks, not layers, are the replicates).
@@ -143,21 +141,21 @@ def _paired_p(differences: pd.Series) -> float:
     return float(stats.ttest_1samp(differences, 0).pvalue)
 
 
-def permutation_p(table: pd.DataFrame, alpha: float, most: int = 4096) -> float:
+def permutation_p(table: pd.DataFrame, alpha: float) -> float:
     """Share of exchanges of α and 0 within seeds that give an excess at least as large as the one seen.
 
     Two networks of one seed differ in α only: if α did nothing, which of them is called regularised would not matter.
-    All 2ⁿ⁻¹ exchanges of `distances` in one form are tried, or `most` drawn ones where there are more. NaN with fewer
+    All 2ⁿ⁻¹ exchanges of `distances` in one form are tried, or `MOST` drawn ones where there are more. NaN with fewer
     than two seeds on both sides, or where no layer of some side has a distance.
     """
     matrix, seeds = _mean_distances(table, alpha)
     n = len(seeds)
     if n < 2:
         return math.nan
-    if 2 ** (n - 1) <= most:
+    if 2 ** (n - 1) <= MOST:
         flips = [(0, *rest) for rest in itertools.product((0, 1), repeat=n - 1)]
     else:
-        drawn = np.random.default_rng(seed_for(n, "exchanges")).integers(0, 2, (most - 1, n))
+        drawn = np.random.default_rng(seed_for(n, "exchanges")).integers(0, 2, (MOST - 1, n))
         flips = [(0,) * n, *map(tuple, drawn)]
     values = np.array([_excess(matrix, np.array(flip)) for flip in flips])
     return float((values >= values[0] - 1e-12).mean()) if np.isfinite(values).all() else math.nan
@@ -201,15 +199,11 @@ def with_offset(first: Mapping[str, Tensor], second: Mapping[str, Tensor], shift
 
     Args:
         first, second: layer -> (samples, units) activity on the same samples.
-        shifts: in SDs.
+        shifts: in SDs; finite.
 
     Returns:
-        a row a layer, shift and form (of `FORMS`): layer, depth, shift, form, distance. Layers in
-        which no unit varies are left out.
-
-    Raises:
-        ParameterError: no shifts, or one that is not finite.
-        ActivityError: activity of another shape or of other samples, or not finite.
+        a row a layer, shift and form (of `FORMS`): layer, depth, shift, form, distance. Layers in which no unit varies
+        are left out.
     """
     if not shifts or not all(math.isfinite(shift) for shift in shifts):
         raise ParameterError(f"shifts: {list(shifts)} given; at least one finite number is needed")
@@ -225,9 +219,6 @@ def with_offset(first: Mapping[str, Tensor], second: Mapping[str, Tensor], shift
 
 def rotated(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> pd.DataFrame:
     """What a rotation of all units of a layer does: distances to the rotated copy of itself, and from it to another.
-
-    Args:
-        first, second: layer -> (samples, units) activity on the same samples.
 
     Returns:
         a row a layer, pair and form: layer, depth, form, distance, and `pair`: "copy" (a layer and its rotated copy),

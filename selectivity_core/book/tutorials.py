@@ -130,15 +130,10 @@ def calls(model: nn.Module, inputs: Tensor) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Networks that differ in α and seed only.
+    """Networks that differ in α and seed only."""
 
-    Attributes:
-        networks: a row for each: alpha, seed, accuracy (test set, in [0, 1]), si (mean over layers of that over units).
-        layers: a row for each network and layer: alpha, seed, and the columns of `measure`.
-    """
-
-    networks: pd.DataFrame
-    layers: pd.DataFrame
+    networks: pd.DataFrame  # a row for each: alpha, seed, accuracy, si (mean over layers of that over units)
+    layers: pd.DataFrame  # a row for each network and layer: alpha, seed, and the columns of `measure`
 
 
 def fit(
@@ -178,10 +173,7 @@ def measure(
 ) -> tuple[float, pd.DataFrame]:
     """Accuracy of a network in evaluation mode, and the index of its layers, on the whole test set.
 
-    Args:
-        model: any network whose layers are each used once in a pass.
-        test: the samples.
-        layers, shift: as for `SelectivityRegularizer`.
+    Each layer is used once in a pass; `layers` and `shift` are those of `SelectivityRegularizer`.
 
     Returns:
         accuracy in [0, 1], and a row for each layer: depth, layer, units, si and si_shuffled (means over units; the
@@ -214,12 +206,8 @@ def compare(
         digits: `digits_as_images` or `digits_as_rows`.
         alphas: values of α, each once.
         seeds: how many networks at each α.
-        epochs, train_size: of the training.
+        epochs, train_size: of the training; two images at least, for batch norm.
         layers, shift: as for `SelectivityRegularizer`.
-
-    Raises:
-        ParameterError: no α, one given twice, or counts below 1 (training images below 2, for batch norm).
-        SpecError: more training images than there are.
     """
     if not alphas or len(set(alphas)) < len(alphas):
         raise ParameterError(f"alphas: {list(alphas)} given; at least one value of α, each once, is needed")

@@ -13,10 +13,6 @@ from .inference import spearman
 def over_units(layers: pd.DataFrame, value: str = "si") -> pd.DataFrame:
     """A measure's mean over the units of each network, from the means of its layers.
 
-    Args:
-        layers: table `layers` with alpha and seed.
-        value: one of its columns; "si_living" counts living units only.
-
     Returns:
         a row a run: run, alpha, seed, `mean`, and `shuffled`: what shuffled labels give (NaN where that is unknown).
         Both are over living units for "si_living": dead ones have an index of 0 under any labels.
@@ -39,9 +35,7 @@ def over_units(layers: pd.DataFrame, value: str = "si") -> pd.DataFrame:
 def correlations(units: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """Spearman's correlation of two columns over the units of each layer of each network.
 
-    Args:
-        units: a row a unit: run, layer, and both columns; layers in their order.
-        first, second: columns; units where either is missing are left out.
+    Units where either is missing are left out; layers stand in their order.
 
     Returns:
         a row a network and layer: run, layer, depth (0 for the first), rho (NaN where fewer than two units are there,
@@ -72,14 +66,10 @@ def decompose(
     the logarithmic mean (SI − SI₀)/ln(SI/SI₀), so that the parts of all units add up to the change of their mean. A
     unit is compared with the one that had the same initial weights at α = 0.
 
-    Which σ is a choice that the result depends on. The *total* SD holds the differences between classes too: where they
-    shrink, so does σ, and the class part looks smaller. It asks how much of the unit's variation the classes make up.
-    The SD *within* classes does not: it asks how well the classes can be told apart.
-
     Args:
-        units: table `units` with alpha and seed, of one network.
-        responses: table `responses`, the class means.
-        scale: σ over all images, or within classes: σ·√(1 − η²).
+        units, responses: tables of one network, `units` with alpha and seed.
+        scale: σ over all images, which holds the differences between classes too, so that the class part looks smaller
+            where they shrink; or within classes, σ·√(1 − η²), which asks how well they can be told apart.
 
     Returns:
         a row an α ≠ 0 and seed: change, and its parts classes, offset and rest (units whose index is 0 on one side,

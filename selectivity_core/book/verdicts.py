@@ -14,17 +14,8 @@ from ..runs.profiles import find_profile
 from .contrasts import CONTRASTS
 from .evidence import TEST_ACCURACY, Evidence, Finding, NetworkRuns
 from .inference import LEVEL
-from .papers.claims import (
-    ACCURACY,
-    COMPARABLE,
-    INDEX,
-    PAPER_ACCURACY,
-    PAPER_DATA,
-    SPEARMAN,
-    Claim,
-    all_claims,
-    claims_of,
-)  # fmt: skip
+from .papers import claims as register
+from .papers.claims import Claim, all_claims, claims_of
 
 # Every outcome, from the strongest support to none.
 REPRODUCED = "reproduced"
@@ -42,27 +33,21 @@ STATUSES = (
     REPRODUCED, SIZE_AGREES, SIZE_DIFFERS, SAME_SIGN, NONE_AGREES, NONE_HERE, SOME_HERE, OPPOSITE, INCONCLUSIVE,
     NOT_RUN, NOT_APPLICABLE,
 )  # fmt: skip
-AGAINST = (NONE_HERE, SOME_HERE, OPPOSITE)
+FOR, AGAINST = (SIZE_AGREES, SAME_SIGN, NONE_AGREES), (NONE_HERE, SOME_HERE, OPPOSITE)
+UNJUDGED = (NOT_RUN, NOT_APPLICABLE)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one claim for one network at one profile.
-
-    Attributes:
-        status: one of `STATUSES`.
-        finding: what decided, the weakest of what the claim needs.
-        training: the same contrast of training accuracy, where the claim is about test accuracy.
-        why: why it was not run or does not apply.
-    """
+    """The verdict on one claim for one network at one profile."""
 
     claim: Claim
     profile: str
-    status: str
+    status: str  # one of `STATUSES`
     model: str
-    finding: Finding | None = None
-    training: Finding | None = None
-    why: str = ""
+    finding: Finding | None = None  # what decided, the weakest of what the claim needs
+    training: Finding | None = None  # the same contrast of training accuracy, where the claim is about test accuracy
+    why: str = ""  # it was not run, or does not apply
 
     @property
     def contrast(self) -> str:
@@ -112,7 +97,7 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
     network = evidence.of(figure, model)
     runs = network.runs()
     dataset = str(runs["dataset"].iloc[0])
-    same_data = PAPER_DATA[claim.paper].get(model) == dataset
+    same_data = register.PAPER_DATA[claim.paper].get(model) == dataset
     if claim.schedule and scale.scaled_down:
         raise _Inapplicable("it is about the course of training, and the schedule here is not the paper's")
     if not same_data and criterion.sign is None:
@@ -124,9 +109,9 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
     training: Sequence[Finding | None] = [None] * len(found)
     if found[0].points and settings.get("measure", TEST_ACCURACY) == TEST_ACCURACY and criterion.sign is not None:
         training = _training(claim, network, len(found))
-    paper = PAPER_ACCURACY.get((model, dataset))
+    paper = register.PAPER_ACCURACY.get((model, dataset))
     base = runs.loc[runs["alpha"] == 0, "test_accuracy"].mean()
-    comparable = same_data and paper is not None and bool(abs(base - paper) <= COMPARABLE)
+    comparable = same_data and paper is not None and bool(abs(base - paper) <= register.COMPARABLE)
     for finding, beside in zip(found, training, strict=True):
         yield Verdict(claim, evidence.profile, _status(claim, finding, comparable), model, finding, beside)
 
@@ -172,10 +157,10 @@ def _status(claim: Claim, finding: Finding, comparable: bool) -> str:
 def _margin(claim: Claim, finding: Finding) -> float:
     """Within which an effect counts as none, where the register names a margin for its unit."""
     if finding.points:
-        return ACCURACY
+        return register.ACCURACY
     if finding.estimate.fisher:
-        return SPEARMAN
-    return INDEX * 0.22 if claim.criterion.settings.get("measure") == "si_units" else 0.0
+        return register.SPEARMAN
+    return register.INDEX * 0.22 if claim.criterion.settings.get("measure") == "si_units" else 0.0
 
 
 def _ours(claim: Claim, finding: Finding) -> float:

@@ -121,10 +121,9 @@ def test_training_is_what_the_figures_need_and_no_more(book, tmp_path):
     assert times(tmp_path / "runs") == before
 
 
-def test_steps_without_a_book_say_so(book, monkeypatch, capsys):
-    for name in ("check", "serve"):
-        assert step(monkeypatch, name) == 1
-        assert "book: there is no rendered book" in capsys.readouterr().err
+def test_there_is_no_serving_without_a_book(book, monkeypatch, capsys):
+    assert step(monkeypatch, "serve") == 1
+    assert "book: there is no rendered book" in capsys.readouterr().err
 
 
 def test_lint_lists_what_is_wrong(book, monkeypatch, capsys):

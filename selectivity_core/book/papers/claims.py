@@ -66,7 +66,6 @@ class Value:
     """A number that the paper gives, in the unit of the estimate.
 
     Attributes:
-        number: the paper's.
         margin: how far ours may be from it.
         half: half the width of the paper's interval, taken for 95 %; 0 where it gives none.
         limit: which distances count.
@@ -86,11 +85,9 @@ class Claim:
 
     Attributes:
         id: L… of Leavitt & Morcos, M… of Morcos et al. 2018.
-        paper: whose, as figures name it.
         figure: id of the figure in the register that its runs are of and that shows them.
         models: networks that it is about; it must hold for each.
         statement: what is judged, in this project's words.
-        criterion: what decides it.
         says: the paper's value in words; empty where it gives none.
         value: the paper's value as a number, where it gives one.
         figures: the figure of a network that has another.
@@ -111,6 +108,14 @@ class Claim:
     def figure_of(self, model: str) -> str:
         """The figure with a network's runs."""
         return self.figures.get(model, self.figure)
+
+
+def claim_of(
+    paper: str, name: str, figure: str, models: str | tuple[str, ...], statement: str, criterion: Criterion, **more: Any
+) -> Claim:
+    """A claim of a paper, about one network or several."""
+    several = (models,) if isinstance(models, str) else models
+    return Claim(name, paper, figure, several, statement, criterion, **more)
 
 
 def all_claims() -> dict[str, Claim]:
@@ -144,11 +149,9 @@ def _values(model: str, dataset: str, measure: str) -> list[tuple[float, Value]]
         return []
     found = []
     for claim in all_claims().values():
-        settings, value = claim.criterion.settings, claim.value
+        kind, settings, value = claim.criterion.kind, claim.criterion.settings, claim.value
         if claim.paper != LEAVITT_MORCOS or claim.models != (model,) or value is None:
             continue
-        if settings.get("measure", "test_accuracy") == measure and claim.criterion.kind in ("level", "effect_at"):
-            found.append(
-                (float(settings["alpha"]), replace(value, of="level") if claim.criterion.kind == "level" else value)
-            )
+        if settings.get("measure", "test_accuracy") == measure and kind in ("level", "effect_at"):
+            found.append((float(settings["alpha"]), replace(value, of="level") if kind == "level" else value))
     return sorted(found, key=lambda pair: pair[0])

@@ -20,46 +20,27 @@ PAPER_EPOCHS = {"resnet18": 90, "resnet50": 90, "resnet20": 200, "vgg16": 200}
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a paper, or of this book.
+    """A figure of a paper, or of this book."""
 
-    Attributes:
-        id: its name in commands ("fig4", "figA1").
-        paper: whose it is.
-        number: as the paper counts it (ICLR 2021 numbering for Leavitt & Morcos).
-        title: its subject.
-        notebook: the notebook that draws it.
-        models: the paper's networks.
-        side: the α values that it shows.
-        setting: fields that its regularised runs have beside the profile's.
-        variants: the settings that it compares, each a set of fields. One that names a `model` is for that network, one
-            that names a `grid` takes that set of α values. A `window` is given as two shares of the epochs.
-        stretches: factors by which the profile's schedule is multiplied.
-        warm_up: whether α grows over the first five of the paper's epochs (the same share of a shorter schedule).
-        grid: which of the profile's sets of α values it takes.
-        tables: derived tables that it needs ("pairs", "bounds").
-        analyses: what is measured of each of its trained networks, keys of `runs.analyses.ANALYSES`.
-        closer: the same, of the baseline runs of each network's first variant only.
-        loads: of how many baseline runs its page needs the weights.
-        note: what is not known of it, or was chosen here where the paper is silent.
-    """
-
-    id: str
+    id: str  # its name in commands ("fig4", "figA1")
     paper: str
-    number: str
+    number: str  # as the paper counts it (ICLR 2021 numbering for Leavitt & Morcos)
     title: str
-    notebook: str
-    models: tuple[str, ...]
-    side: Side = "both"
-    setting: Mapping[str, Any] = field(default_factory=dict)
+    notebook: str  # that draws it
+    models: tuple[str, ...]  # the paper's networks
+    side: Side = "both"  # the α values that it shows
+    setting: Mapping[str, Any] = field(default_factory=dict)  # of its regularised runs, beside the profile's
+    # The settings that it compares, each a set of fields. One that names a `model` is for that network, one that names
+    # a `grid` takes that set of α values. A `window` is given as two shares of the epochs.
     variants: tuple[Mapping[str, Any], ...] = ({},)
-    stretches: tuple[float, ...] = (1.0,)
-    warm_up: bool = False
-    grid: str = "all"
-    tables: tuple[str, ...] = ()
-    analyses: tuple[str, ...] = ()
-    closer: tuple[str, ...] = ()
-    loads: int = 0
-    note: str = ""
+    stretches: tuple[float, ...] = (1.0,)  # factors by which the profile's schedule is multiplied
+    warm_up: bool = False  # whether α grows over the first five of the paper's epochs, or their share of the schedule
+    grid: str = "all"  # which of the profile's sets of α values it takes
+    tables: tuple[str, ...] = ()  # derived tables that it needs ("pairs", "bounds")
+    analyses: tuple[str, ...] = ()  # of each of its trained networks, keys of `runs.analyses.ANALYSES`
+    closer: tuple[str, ...] = ()  # the same, of the baseline runs of each network's first variant only
+    loads: int = 0  # of how many baseline runs its page needs the weights
+    note: str = ""  # what is not known of it, or was chosen here where the paper is silent
 
     @property
     def anchor(self) -> str:
@@ -245,22 +226,14 @@ FIGURES: dict[str, Figure] = {figure.id: figure for figure in _ENTRIES}
 
 
 def find_figure(name: str) -> Figure:
-    """A figure by its id, such as "fig4" or "figA1".
-
-    Raises:
-        SpecError: no such figure.
-    """
+    """A figure by its id, such as "fig4" or "figA1"; SpecError where there is none."""
     if name not in FIGURES:
         raise SpecError(unknown("figure", name, FIGURES))
     return FIGURES[name]
 
 
 def on_side(alphas: Iterable[float], side: Side) -> list[float]:
-    """The α values of one side, ascending, with the baseline 0 among them.
-
-    Raises:
-        SpecError: a value that no run can have, on whichever side.
-    """
+    """The α values of one side, ascending, with the baseline 0; SpecError for one that no run can have, on any side."""
     checked = [RunSpec(alpha=a).alpha for a in alphas]
     low, high = side in ("negative", "both"), side in ("positive", "both")
     return sorted({a for a in checked if (a < 0 and low) or (a > 0 and high)} | {0.0})
@@ -291,14 +264,10 @@ def stretched(base: RunSpec, factor: float) -> RunSpec:
 
 
 def grid(
-    profile_name: str,
-    figure: str,
-    *,
-    alphas: Sequence[float] | None = None,
-    seeds: int | Sequence[int] | None = None,
-    models: Sequence[str] | None = None,
-    **overrides: Any,
-) -> list[RunSpec]:
+    profile_name: str, figure: str, *,
+    alphas: Sequence[float] | None = None, seeds: int | Sequence[int] | None = None,
+    models: Sequence[str] | None = None, **overrides: Any,
+) -> list[RunSpec]:  # fmt: skip
     """The runs that a figure needs at a profile.
 
     Args:

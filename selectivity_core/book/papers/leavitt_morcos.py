@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
-from typing import Any
 
-from .claims import ACCURACY, INDEX, RATIO, SPEARMAN, Claim, Criterion, Value, by, same
+from .claims import ACCURACY, INDEX, RATIO, SPEARMAN, Criterion, Value, by, claim_of, same
 from .figures import LEAVITT_MORCOS
 
 R18, R20, R50, VGG = "resnet18", "resnet20", "resnet50", "vgg16"
 SI18, SI20, SI_VGG = 0.35, 0.22, 0.35  # mean indices at α = 0, of which the margins of the index are shares
 LOWER = {R18: "fig1", R20: "figA2", VGG: "figA12", R50: "figA34"}  # figures of accuracy with α < 0 …
 RAISE = {R18: "fig3", R20: "figA6", VGG: "figA14", R50: "figA34"}  # … and with α > 0
-
-
-def claim(
-    name: str, figure: str, models: str | tuple[str, ...], statement: str, criterion: Criterion, **more: Any
-) -> Claim:
-    """A claim of this paper."""
-    several = (models,) if isinstance(models, str) else models
-    return Claim(name, LEAVITT_MORCOS, figure, several, statement, criterion, **more)
 
 
 def index_at(number: float, half: float, natural: float) -> Value:
@@ -32,6 +24,7 @@ def index_below(alpha: float) -> Criterion:
     return by("effect_at", -1, alpha=alpha, measure="si_units")
 
 
+claim = partial(claim_of, LEAVITT_MORCOS)
 NEGATIVE, POSITIVE = {"low": -inf, "high": 0.0}, {"low": 0.0, "high": inf}
 T95 = 15 / 45  # of the time to learn at α = 0: the paper's quartiles over its median, for want of a margin
 BOTH = (R18, R20)

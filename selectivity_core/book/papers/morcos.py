@@ -2,75 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-from .claims import ACCURACY, SPEARMAN, Claim, Criterion, by, same
+from .claims import ACCURACY, SPEARMAN, by, claim_of, same
 from .figures import MORCOS
 
 MLP, CONV, R50 = "mlp", "convnet11", "resnet50"
 MOMENT = 0.1  # of the training's epochs: within it two moments count as the same, for want of a margin
 
 
-def _claim(
-    name: str, number: str, models: str | tuple[str, ...], statement: str, criterion: Criterion, **more: Any
-) -> Claim:
-    several = (models,) if isinstance(models, str) else models
-    return Claim(name, MORCOS, f"morcos{number}", several, statement, criterion, **more)
-
+claim = partial(claim_of, MORCOS)
 
 CLAIMS = (
-    _claim("M001", "A1", (MLP, CONV), "Ablating units to their mean is more damaging than ablating them to zero.",
-           by("zero_less_mean", 1), says="mean more damaging"),
-    _claim("M002", "1", MLP, "The more labels are corrupted, the less the MLP tolerates ablation of units.",
-           by("area_by_corruption", -1, analysis="ablation"), says="less robust"),
-    _claim("M003", "1", CONV, "The more labels are corrupted, the less the convnet withstands ablation of maps.",
-           by("area_by_corruption", -1, analysis="ablation"), says="less robust"),
-    _claim("M004", "1", R50, "The more labels are corrupted, the less ResNet-50 withstands ablation of maps.",
-           by("area_by_corruption", -1, analysis="ablation"), says="less robust"),
-    _claim("M005", "2", (MLP, CONV), "The more labels are corrupted, the less networks withstand noise on their units.",
-           by("area_by_corruption", -1, analysis="noise"), says="less robust, not perfectly ordered"),
-    _claim("M008", "3", CONV, "Networks that generalise best withstand ablation better than those that generalise "
-           "worst.", by("best_less_worst", 1), says="best 5 of 200 above worst 5"),
-    _claim("M009", "3", CONV, "Over networks, the area under the ablation curve goes down as generalisation error "
-           "goes up.", by("area_and_error", -1), says="negative"),
-    _claim("M010", "4", MLP, "In training, the area under the ablation curve turns down when the test loss turns up.",
-           same("turning_point", MOMENT), says="same epoch"),
-    _claim("M011", "4", CONV, "Through training, the area under the ablation curve goes down as test loss goes up.",
-           by("area_and_loss", -1), says="negative"),
-    _claim("M013", "4", CONV, "Over settings, the area under the ablation curve goes up with test accuracy.",
-           by("area_and_accuracy", 1), says="strongly positive"),
-    _claim("M017", "5", MLP, "The more dropout, the worse the training loss that is reached, on true and random "
-           "labels.", by("loss_by_dropout", 1), says="more epochs, worse solutions"),
-    _claim("M018", "5", MLP, "Ablating as many units as dropout took away leaves training accuracy as it is.",
-           same("up_to_dropout", ACCURACY), says="minimal loss"),
-    _claim("M019", "5", MLP, "Beyond the fraction that dropout took away, networks on random labels lose more than "
-           "those on true ones.", by("beyond_dropout", -1), says="much faster"),
-    _claim("M021", "5", CONV, "With batch norm the convnet withstands ablation better than without.",
-           by("with_less_without", 1, setting="batch_norm", first=True, second=False),
-           says="consistently more robust"),
-    _claim("M022", "6", CONV, "With batch norm units are less selective than without.",
-           by("with_less_without", -1, setting="batch_norm", first=True, second=False, measure="si_units"),
-           says="substantially lower"),
-    _claim("M023", "6", CONV, "With batch norm units' mutual information with the class is higher than without.",
-           by("with_less_without", 1, setting="batch_norm", first=True, second=False, measure="informed"),
-           says="appears to increase"),
-    _claim("M024", "7", (MLP, CONV), "How selective a unit is has nothing to do with what ablating it costs.",
-           same("importance", SPEARMAN, measure="si"), says="no useful relation"),
-    _claim("M025", "7", CONV, "In the first three layers, ablating selective feature maps costs less.",
-           by("importance", -1, measure="si", part="first3"), says="negative"),
-    _claim("M026", "7", CONV, "In the last three layers, selectivity has nothing to do with what ablation costs.",
-           same("importance", SPEARMAN, measure="si", part="last3"), says="no relation"),
-    _claim("M028", "A4", (MLP, CONV), "Units that say more of the class are no more important: the rank correlation "
-           "is below 0.2.", by("importance", -1, SPEARMAN, measure="informed"), says="none or negative"),
-    _claim("M029", "A3", CONV, "Selective feature maps have no larger filters: the rank correlation with the L1 norm "
-           "is below 0.2.", by("units_agree", -1, SPEARMAN, first="si", second="weight_l1"),
-           says="none or negative"),
-    _claim("M030", "A2", CONV, "Selectivity rises with depth (the paper shows it of ResNet-50).",
-           by("rises_with_depth", 1, measure="si"), says="rises"),
-    _claim("M031", "7", (MLP, CONV), "Selective units are no more important than others: the rank correlation is "
-           "below 0.2.", by("importance", -1, SPEARMAN, measure="si"), says="no more important"),
-    _claim("M041", "5", CONV, "Batch norm adds more to what the convnet withstands than dropout adds for the "
-           "MLP.", by("norm_less_dropout", 1, other=MLP), says="dropout less effective"),
+    claim("M001", "morcosA1", (MLP, CONV), "Ablating units to their mean is more damaging than ablating them to zero.",
+          by("zero_less_mean", 1), says="mean more damaging"),
+    claim("M002", "morcos1", MLP, "The more labels are corrupted, the less the MLP tolerates ablation of units.",
+          by("area_by_corruption", -1, analysis="ablation"), says="less robust"),
+    claim("M003", "morcos1", CONV, "The more labels are corrupted, the less the convnet withstands ablation of maps.",
+          by("area_by_corruption", -1, analysis="ablation"), says="less robust"),
+    claim("M004", "morcos1", R50, "The more labels are corrupted, the less ResNet-50 withstands ablation of maps.",
+          by("area_by_corruption", -1, analysis="ablation"), says="less robust"),
+    claim("M005", "morcos2", (MLP, CONV), "The more labels are corrupted, the less networks withstand noise on their "
+          "units.", by("area_by_corruption", -1, analysis="noise"), says="less robust, not perfectly ordered"),
+    claim("M008", "morcos3", CONV, "Networks that generalise best withstand ablation better than those that generalise "
+          "worst.", by("best_less_worst", 1), says="best 5 of 200 above worst 5"),
+    claim("M009", "morcos3", CONV, "Over networks, the area under the ablation curve goes down as generalisation error "
+          "goes up.", by("area_and_error", -1), says="negative"),
+    claim("M010", "morcos4", MLP, "In training, the area under the ablation curve turns down when the test loss turns "
+          "up.", same("turning_point", MOMENT), says="same epoch"),
+    claim("M011", "morcos4", CONV, "Through training, the area under the ablation curve goes down as test loss goes "
+          "up.", by("area_and_loss", -1), says="negative"),
+    claim("M013", "morcos4", CONV, "Over settings, the area under the ablation curve goes up with test accuracy.",
+          by("area_and_accuracy", 1), says="strongly positive"),
+    claim("M017", "morcos5", MLP, "The more dropout, the worse the training loss that is reached, on true and random "
+          "labels.", by("loss_by_dropout", 1), says="more epochs, worse solutions"),
+    claim("M018", "morcos5", MLP, "Ablating as many units as dropout took away leaves training accuracy as it is.",
+          same("up_to_dropout", ACCURACY), says="minimal loss"),
+    claim("M019", "morcos5", MLP, "Beyond the fraction that dropout took away, networks on random labels lose more "
+          "than those on true ones.", by("beyond_dropout", -1), says="much faster"),
+    claim("M021", "morcos5", CONV, "With batch norm the convnet withstands ablation better than without.",
+          by("with_less_without", 1, setting="batch_norm", first=True, second=False),
+          says="consistently more robust"),
+    claim("M022", "morcos6", CONV, "With batch norm units are less selective than without.",
+          by("with_less_without", -1, setting="batch_norm", first=True, second=False, measure="si_units"),
+          says="substantially lower"),
+    claim("M023", "morcos6", CONV, "With batch norm units' mutual information with the class is higher than without.",
+          by("with_less_without", 1, setting="batch_norm", first=True, second=False, measure="informed"),
+          says="appears to increase"),
+    claim("M024", "morcos7", (MLP, CONV), "How selective a unit is has nothing to do with what ablating it costs.",
+          same("importance", SPEARMAN, measure="si"), says="no useful relation"),
+    claim("M025", "morcos7", CONV, "In the first three layers, ablating selective feature maps costs less.",
+          by("importance", -1, measure="si", part="first3"), says="negative"),
+    claim("M026", "morcos7", CONV, "In the last three layers, selectivity has nothing to do with what ablation costs.",
+          same("importance", SPEARMAN, measure="si", part="last3"), says="no relation"),
+    claim("M028", "morcosA4", (MLP, CONV), "Units that say more of the class are no more important: the rank "
+          "correlation is below 0.2.", by("importance", -1, SPEARMAN, measure="informed"), says="none or negative"),
+    claim("M029", "morcosA3", CONV, "Selective feature maps have no larger filters: the rank correlation with the L1 "
+          "norm is below 0.2.", by("units_agree", -1, SPEARMAN, first="si", second="weight_l1"),
+          says="none or negative"),
+    claim("M030", "morcosA2", CONV, "Selectivity rises with depth (the paper shows it of ResNet-50).",
+          by("rises_with_depth", 1, measure="si"), says="rises"),
+    claim("M031", "morcos7", (MLP, CONV), "Selective units are no more important than others: the rank correlation is "
+          "below 0.2.", by("importance", -1, SPEARMAN, measure="si"), says="no more important"),
+    claim("M041", "morcos5", CONV, "Batch norm adds more to what the convnet withstands than dropout adds for the "
+          "MLP.", by("norm_less_dropout", 1, other=MLP), says="dropout less effective"),
 )  # fmt: skip
 
 # Recalled, and never judged: rank correlation of area and test loss through training −0.728 (Figure 4), of area and
