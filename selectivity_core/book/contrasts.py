@@ -129,16 +129,15 @@ def trend(on: NetworkRuns, *, low: float = -INF, high: float = INF, measure: str
 
     A range that holds both signs is judged on either side, each with the baseline. A single step is no trend.
     """
-    sides = [(low, min(high, 0.0)), (max(low, 0.0), high)] if low < 0 < high else [(low, high)]
-    return [_slope(in_range(on.values(measure), *side), measure, len(sides)) for side in sides]
-
-
-def _slope(rows: pd.DataFrame, measure: str, family: int = 1) -> Finding:
-    found = slopes(rows, "value")
-    if not len(found) or rows["alpha"].nunique() < 3:
-        raise MissingRunsError("it is about a trend, and fewer than three values of α were run")
-    where = f"a step of α, {label(rows['alpha'].min())} to {label(rows['alpha'].max())}"
-    return Finding(mean_of(found), where, percent(measure), family=family)
+    found = []
+    for side in [(low, min(high, 0.0)), (max(low, 0.0), high)] if low < 0 < high else [(low, high)]:
+        rows = in_range(on.values(measure), *side)
+        by_seed = slopes(rows, "value")
+        if not len(by_seed) or rows["alpha"].nunique() < 3:
+            raise MissingRunsError("it is about a trend, and fewer than three values of α were run")
+        where = f"a step of α, {label(rows['alpha'].min())} to {label(rows['alpha'].max())}"
+        found.append(Finding(mean_of(by_seed), where, percent(measure)))
+    return needed(found)
 
 
 def monotone(on: NetworkRuns, *, low: float = -INF, high: float = INF) -> list[Finding]:

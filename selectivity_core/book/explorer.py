@@ -40,9 +40,7 @@ def explorer(tables: Tables, *, model: str = "resnet20") -> HTML:
     Units are those of the lowest seed that has them at α = 0; accuracies and mean indices are over all seeds. The
     paper's values are what the register of claims has for this network and its data.
 
-    Raises:
-        BookError: the tables lack runs of the network at several α, 0 among them, or their units and class means, or
-            the data take more than `LARGEST` bytes.
+    BookError says where the tables lack runs of the network at α = 0, their units or class means, or take too much.
     """
     data = explorer_data(tables, model)
     style, script = ((files(__package__) / f"explorer.{kind}").read_text("utf-8") for kind in ("css", "js"))

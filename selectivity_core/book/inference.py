@@ -337,10 +337,8 @@ def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
 def at_fold(runs: pd.DataFrame, factor: float) -> pd.Series:
     """What `value` changes where lowering α has cut the index by `factor`, seed by seed.
 
-    Each seed's runs at α ≤ 0 are interpolated at its index at α = 0 divided by `factor`, as `at_index` does.
-
-    Returns:
-        (seeds,) change of column `value`; seeds whose α do not bracket the factor are left out.
+    Each seed's runs at α ≤ 0 are interpolated at its index at α = 0 divided by `factor`, as `at_index` does. Seeds
+    whose α do not bracket the factor are left out.
     """
     if not factor > 1:
         raise ParameterError(f"factor: {factor!r} given; a number above 1 is needed")

@@ -79,13 +79,10 @@ class FigureRuns:
         return self.tables.with_spec(name, "model", "alpha", "seed", *VARIED)
 
     def context(self) -> pd.DataFrame:
-        """What the networks of the page are and how well they do at α = 0, beside the paper's: a column a network.
+        """What the networks of the page are and how well they do at α = 0, beside the paper's: a text column for each.
 
         Where a figure compares settings a column is of its first one alone: a mean over true and random labels would be
         nobody's accuracy. Accuracies are means over seeds in percent; steps are those of gradient descent.
-
-        Returns:
-            DataFrame of text: "" (what a row holds), and a column for each network.
         """
         found = {}
         for model in self.models:
@@ -216,8 +213,7 @@ def says(*sentences: str | tuple[str, bool]) -> HTML:
     parts = []
     for sentence in sentences:
         text, holds = (sentence, True) if isinstance(sentence, str) else sentence
-        text = re.sub(r"\[([^]]+)\]\(([\w./#-]+)\)", r'<a href="\2">\1</a>', escape(text)).replace(
-            '.ipynb">', '.html">'
-        )
+        text = re.sub(r"\[([^]]+)\]\(([\w./#-]+)\)", r'<a href="\2">\1</a>', escape(text))
+        text = text.replace('.ipynb">', '.html">')
         parts.append(text if holds else f'<s class="{NOT_HERE}">{text}</s> {note}')
     return HTML(f"<p>{' '.join(parts)}</p>")

@@ -72,11 +72,7 @@ def declared(notebook: NotebookNode, name: str) -> dict[str, Parameter]:
 
 
 def check(known: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The value of every declared parameter: the one given, else the default.
-
-    Raises:
-        ParameterError: an unknown name, or a value that is not allowed.
-    """
+    """The value of every declared parameter, the one given or else the default; ParameterError where it cannot be."""
     _refuse_unknown(given, known)
     fitted = {name: _fit(name, known[name].annotation, value) for name, value in given.items()}
     values = {name: fitted.get(name, parameter.default) for name, parameter in known.items()}
@@ -87,11 +83,8 @@ def check(known: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str,
 def check_parameters(namespace: dict[str, Any]) -> None:
     """Check, from inside a notebook, the values that its parameters have: `check_parameters(globals())`.
 
-    Values take the form that their type has: tuples, ranges and arrays become lists.
-
-    Raises:
-        ParameterError: a value that is not allowed, or a name that papermill was given and the notebook does not have.
-            It is shown without a traceback.
+    Values take the form that their type has: tuples, ranges and arrays become lists. What is not allowed, or a name
+    that papermill was given and the notebook does not have, is a ParameterError, shown without a traceback.
     """
     types = namespace.get("__annotations__", {})
     names = [name for name in {**types, **SHARED} if name in namespace]

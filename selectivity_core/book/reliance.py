@@ -102,9 +102,7 @@ def fitting(areas: pd.DataFrame) -> pd.DataFrame:
 def kept_within_and_beyond(curves: pd.DataFrame, share: float) -> pd.DataFrame:
     """What is left of accuracy at a share of ablated units (in [0, 1)), and on average beyond it.
 
-    Args:
-        curves: of `by_network`, one analysis and kind.
-        share: of units, such as the share that training dropped.
+    Curves are those of `by_network`, of one analysis and kind.
 
     Returns:
         a row a run: within (accuracy there over that with no unit ablated) and beyond (its mean over larger shares).

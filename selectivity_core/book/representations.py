@@ -197,9 +197,7 @@ def _mean(values: np.ndarray) -> float:
 def with_offset(first: Mapping[str, Tensor], second: Mapping[str, Tensor], shifts: Sequence[float]) -> pd.DataFrame:
     """Distances of two networks after a constant was added to every unit of both: `shifts` of its SDs.
 
-    Args:
-        first, second: layer -> (samples, units) activity on the same samples.
-        shifts: in SDs; finite.
+    Networks are layer -> (samples, units) activity on the same samples.
 
     Returns:
         a row a layer, shift and form (of `FORMS`): layer, depth, shift, form, distance. Layers in which no unit varies
@@ -218,11 +216,9 @@ def with_offset(first: Mapping[str, Tensor], second: Mapping[str, Tensor], shift
 
 
 def rotated(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> pd.DataFrame:
-    """What a rotation of all units of a layer does: distances to the rotated copy of itself, and from it to another.
+    """What a rotation of all units of a layer does: a row a layer, pair and form, as `with_offset` has them.
 
-    Returns:
-        a row a layer, pair and form: layer, depth, form, distance, and `pair`: "copy" (a layer and its rotated copy),
-        "as is" (the two networks) or "rotated" (the first of them rotated).
+    The pair is "copy" (a layer and its rotated copy), "as is" (the two networks) or "rotated" (the first of them).
     """
     turned = {layer: _turned(values, depth) for depth, (layer, values) in enumerate(first.items())}
     pairs = {"copy": (first, turned), "as is": (first, second), "rotated": (turned, second)}

@@ -43,11 +43,7 @@ WRITTEN = "-0.5*10"
 
 
 def index_of_class_sums(activity: Tensor, labels: Tensor) -> Tensor:
-    """The index of class sums in place of class means.
-
-    A class with many samples then looks preferred: a unit that answers every sample alike has an index above 0
-    wherever classes are of unequal size, as they are in every random batch.
-    """
+    """The index of class sums in place of means: above 0 for a constant unit, as classes of batches differ in size."""
     stats = class_statistics(*checked(activity, labels))
     return index_of_means(stats.means * stats.counts[:, None]).cpu()
 
@@ -72,10 +68,7 @@ def index_against_all_other_samples(activity: Tensor, labels: Tensor) -> Tensor:
 
 
 def index_of_positions(maps: Tensor, labels: Tensor) -> Tensor:
-    """The index (units · H · W,) of each position of maps (samples, units, H, W), as if every one were a neuron.
-
-    Positions are noisier than their map, and selective for where things stand as well.
-    """
+    """The index (units · H · W,) of each position of maps (samples, units, H, W), as if every one were a neuron."""
     return selectivity_index(maps.flatten(1), labels)
 
 

@@ -75,8 +75,7 @@ def residual_network(classes: int = 10) -> nn.Module:
 class RowTransformer(nn.Module):
     """A transformer encoder over the rows of a small image: (samples, tokens, features) to logits (samples, classes).
 
-    torch's own encoder layers (pre-norm, no dropout), whose hidden units are GELUs, twice `width` of them a block; the
-    class is read from the mean over tokens.
+    torch's own encoder layers (pre-norm, no dropout), whose hidden units are GELUs; the class is read from the mean.
     """
 
     def __init__(self, tokens: int = 8, features: int = 8, classes: int = 10, width: int = 64, depth: int = 3) -> None:
@@ -103,13 +102,9 @@ class RowTransformer(nn.Module):
 
 
 def calls(model: nn.Module, inputs: Tensor) -> pd.DataFrame:
-    """How often a pass over one batch of inputs uses each activation module, and how many units it has there.
+    """How often a pass over one batch of inputs uses each activation module: layer (its name), kind, calls and units.
 
-    Returns:
-        a row for each module with layer (its name), kind, calls and units (of its calls, in order; as text).
-
-    Raises:
-        UnitError: no activation module.
+    Units are those of its calls, in order, as text.
     """
     modules = unit_layers(model)
     units: dict[nn.Module, list[int]] = {module: [] for module in modules.values()}
@@ -204,8 +199,7 @@ def compare(
     Args:
         build: gives a new network, drawn from torch's global generator.
         digits: `digits_as_images` or `digits_as_rows`.
-        alphas: values of α, each once.
-        seeds: how many networks at each α.
+        alphas: values of α, each once, with so many `seeds`.
         epochs, train_size: of the training; two images at least, for batch norm.
         layers, shift: as for `SelectivityRegularizer`.
     """

@@ -206,11 +206,8 @@ def _strength(verdict: Verdict) -> tuple[int, float]:
 def judge_all(profiles: Iterable[str], claims: Iterable[Claim] | None = None, **ask: object) -> list[Verdict]:
     """Verdicts on claims (all of them by default) at several profiles, each on that profile's own runs."""
     chosen = list(all_claims().values() if claims is None else claims)
-    found = []
-    for profile in profiles:
-        evidence = Evidence(profile, **ask)
-        found += [verdict for claim in chosen for verdict in judge(claim, evidence)]
-    return found
+    every = (Evidence(profile, **ask) for profile in profiles)
+    return [verdict for evidence in every for claim in chosen for verdict in judge(claim, evidence)]
 
 
 def on_page(figures: Sequence[str], evidence: Evidence) -> list[Verdict]:
@@ -224,12 +221,7 @@ def on_page(figures: Sequence[str], evidence: Evidence) -> list[Verdict]:
 
 
 def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
-    """A row a verdict, everything as numbers; effects of accuracy are in points.
-
-    Returns:
-        claim, paper, figure, profile, statement, status, network, where, n, estimate, low, high (95 %), p, detectable,
-        training (the same contrast of training accuracy), paper_says, paper_value, contrast, why.
-    """
+    """A row a verdict, everything as numbers, `low` and `high` at 95 %; effects of accuracy are in points."""
     rows = []
     for verdict in verdicts:
         claim, found = verdict.claim, verdict.finding
@@ -264,10 +256,9 @@ def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
 
 
 def independent(frame: pd.DataFrame) -> pd.DataFrame:
-    """How many claims and how many independent contrasts have each status, and how many chance would give.
+    """How many claims and how many contrasts, each counted once, have each status, and how many chance would give.
 
-    Claims that rest on the same contrast count once. Where an effect is 0 its interval lies on the claimed side in one
-    case of forty.
+    Where an effect is 0 its interval lies on the claimed side in one case of forty.
     """
     judged = frame[frame["contrast"] != ""].drop_duplicates(["profile", "contrast"])
     counts = frame.groupby(["profile", "status"]).size().rename("claims").to_frame()

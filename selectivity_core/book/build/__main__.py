@@ -53,10 +53,7 @@ def main() -> int:
 
 
 def build(workers: int, profile: str | None) -> None:
-    """Trains what notebooks need, runs those that are out of date, renders and checks the site.
-
-    Where a step fails the site of an earlier build is left alone.
-    """
+    """Trains what notebooks need, runs those that are out of date, renders and checks; else the earlier site stays."""
     from ...runs.locks import lock, try_lock
 
     with try_lock(BUILD / ".lock") as mine:

@@ -194,10 +194,8 @@ def as_yaml(parameters: dict[str, Any]) -> str:
 def make_figure(name: str, parameters: Mapping[str, Any], out: Path | None = None) -> tuple[Path, Path]:
     """Execute a notebook, and give the executed copy and the page beside it.
 
-    Args:
-        name: a notebook's name, or a path.
-        parameters: values for those that differ from the notebook's own; checked before a kernel starts.
-        out: the executed copy; by default in `figures/`, named by notebook and parameters.
+    Parameters are checked before a kernel starts. The copy is `out`, by default in `figures/`, named by the notebook
+    and the parameters that differ from its own.
     """
     notebook = find_notebook(name)
     job = prepare(notebook, out or Path("figures") / notebook.name, parameters)

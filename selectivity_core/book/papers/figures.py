@@ -271,18 +271,13 @@ def grid(
     """The runs that a figure needs at a profile.
 
     Args:
-        profile_name: a profile.
-        figure: a figure's id.
         alphas: α values; by default the profile's. Those of the other sign are left out where a figure has one side.
         seeds: a count or a list; by default the profile's, with the further ones of some α.
         models: networks; by default the figure's own as far as the profile covers them.
         overrides: other values for any field of the specs.
 
     Returns:
-        specs, network by network, each once.
-
-    Raises:
-        SpecError: an unknown profile, figure, network or field, or a value out of range.
+        specs, network by network, each once; SpecError for what is unknown or out of range.
     """
     entry, scale = find_figure(figure), find_profile(profile_name)
     numbers = seed_list(scale.seeds_for(entry.grid) if seeds is None else seeds)
