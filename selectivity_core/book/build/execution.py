@@ -44,7 +44,6 @@ STAMP = "selectivity"
 PACKAGE = Path(__file__).resolve().parents[2]
 LIBRARIES = ("torch", "matplotlib")  # that decide what a figure shows, beside the package
 _ENVIRONMENT = tuple(f"SELECTIVITY_{name}" for name in ("LEDGER", "RUNS", "DATA", "DEVICE"))  # where results come from
-# What runs a script on a page, beside <script>.
 _FUNCTION = re.compile(r"^\(\(\) => \{|\}\)\(\);$")  # around a script, so that its names stay its own
 _CODE = re.compile(r"javascript:|vbscript:|data:text/html", re.IGNORECASE)  # at the start of an address
 _UNSEEN = re.compile(r"[\x00-\x20]")  # browsers pass over these in it

@@ -1,13 +1,38 @@
-"""Choosing by a score, against every subset one by one."""
+"""Reliance on single units: what tables of the book say of it, and choosing by a score."""
 
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from selectivity_core.book.reliance import choose_by
-from selectivity_core.errors import ParameterError
+from selectivity_core.book.reliance import choose_by, fitting, left_out
+from selectivity_core.errors import MissingRunsError, ParameterError
 from selectivity_core.seeds import generator
+
+
+def test_networks_below_the_limit_are_counted_by_setting():
+    runs = pd.DataFrame(
+        {
+            "run": ["a", "b", "c", "d", "d"], "seed": [1, 0, 0, 1, 1], "model": ["mlp", "mlp", "mlp", "mlp", "mlp"],
+            "label_corruption": [0.0, 0.0, 1.0, 1.0, 1.0], "train_accuracy_last": [0.9, 0.94, 0.95, 0.5, 0.5],
+        }
+    )  # fmt: skip
+    found = left_out(runs, "model", "label_corruption")
+    assert list(found) == [
+        "model", "label_corruption", "networks", "left out", "seeds", "lowest training accuracy (%)",
+    ]  # fmt: skip
+    assert found.to_numpy().tolist() == [["mlp", 0.0, 2, 2, "0, 1", 90.0], ["mlp", 1.0, 2, 1, "1", 50.0]]
+    none = left_out(runs[runs["run"] == "c"], "model")
+    assert list(none) == ["model", "networks", "left out", "seeds", "lowest training accuracy (%)"]
+    assert none.empty
+
+
+def test_networks_that_do_not_fit_are_left_out_and_named_where_none_does():
+    areas = pd.DataFrame({"run": ["a", "b"], "fits": [True, False], "train_accuracy_last": [1.0, 0.4]})
+    assert fitting(areas)["run"].tolist() == ["a"]
+    with pytest.raises(MissingRunsError, match=r"no network fits .*the best has 40 %"):
+        fitting(areas[~areas["fits"]])
 
 
 def one_by_one(score, outcome, subset, best):
