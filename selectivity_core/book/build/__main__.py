@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def build(workers: int, profile: str | None) -> None:
-    """Trains what notebooks need, runs those that are out of date, renders and checks; a failure leaves the site alone."""
+    """Trains what notebooks need, runs those out of date, renders and checks; a failure leaves the site alone."""
     from ...runs.locks import lock, try_lock
 
     with try_lock(BUILD / ".lock") as mine:
