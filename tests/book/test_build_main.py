@@ -31,7 +31,7 @@ def book(tmp_path, tiny, monkeypatch):
     """A book's folder, whose figures need two tiny runs; nothing of it is built yet."""
     root = tmp_path / "clone"
     (root / "book").mkdir(parents=True)
-    for name in ("_config.yml", "book/references.bib"):
+    for name in ("_config.yml", "book/references.bib", "book/package.json", "book/package-lock.json"):
         shutil.copy(REPOSITORY / name, root / name)
     shutil.copytree(REPOSITORY / "book" / "_static", root / "book" / "_static")
     (root / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/a\n")
