@@ -15,9 +15,9 @@ from .data import Dataset, normalise
 from .indices import ClassMeans, bin_activity, class_means, dead_units, index_of_means
 from .measuring import measures
 from .models import UnitNetwork
-from .recording import record
 from .tables import COLUMNS, MEASURES, SHUFFLED
 from .units import spatial_mean, unit_layers
+from .watching import record
 
 if TYPE_CHECKING:
     import pandas as pd

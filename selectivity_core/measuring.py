@@ -28,8 +28,8 @@ from .indices import (
 )
 from .indices import precision as precision_of
 from .progress import bar
-from .recording import record
 from .tables import MEASURES
+from .watching import record
 
 if TYPE_CHECKING:
     import pandas as pd

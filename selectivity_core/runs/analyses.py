@@ -10,15 +10,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..ablation import cumulative_ablation
-from ..ablation.importance import unit_importance
-from ..ablation.noise import noise_curve
+from ..ablation import cumulative_ablation, noise_curve, unit_importance
 from ..arithmetic import evaluating
 from ..data import normalise
 from ..errors import StoreError
 from ..evaluation import EVALUATION_BATCH, test_set_pass
 from ..models import UnitNetwork
-from ..moments import unit_deviations, unit_means
+from ..perturbation import unit_deviations, unit_means
 from ..progress import bar
 from ..rotation import off_axis_scores
 from ..spec import RunSpec

@@ -7,7 +7,7 @@ from torch import nn
 
 from selectivity_core import build_model, record
 from selectivity_core.errors import ActivityError, UnitError
-from selectivity_core.moments import unit_deviations, unit_means
+from selectivity_core.perturbation import unit_deviations, unit_means
 
 
 def test_by_hand():

@@ -15,9 +15,9 @@ from torch import nn
 from ...errors import ParameterError
 from ...indices import selectivity_index
 from ...progress import bar
-from ...recording import record
 from ...regularizer import SelectivityRegularizer
 from ...seeds import generator, seed_for
+from ...watching import record
 from .samples import Samples
 
 BATCH_SIZE = 25  # samples a batch, at most
