@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from .errors import DataError, ParameterError, unknown
-from .extras import required
+from .errors import DataError, ParameterError, required, unknown
 from .seeds import generator
 
 SEVERITIES = (1, 2, 3, 4, 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from .errors import ActivityError, SpecError
 from .indices import (
     EPS,
     IGNORED,
+    ClassStatistics,
     checked_labels,
     class_means,
     class_statistics,
@@ -21,7 +23,6 @@ from .indices import (
     index_of_means,
 )
 from .passes import Pass, Passes
-from .terms import offset_of_means, spread_of
 from .units import Units, never_negative
 from .watching import UnitDim
 
@@ -57,7 +58,7 @@ class SelectivityRegularizer:
         model: any module. The project's own networks are read through their `Units`, others through forward hooks.
         alpha: α; negative lowers the index, positive raises it.
         index: "si" or "dprime"; "offset" is the index, changed by shifts of whole units alone, and "spread" is d′,
-            changed by the spread within classes alone (`terms`).
+            changed by the spread within classes alone.
         layers: "all" activation modules, "first3", "last3", or names of modules whose outputs are the units.
         warmup_steps: α grows linearly from 0 over this many training steps (evaluation steps do not count).
         shift: for activity that can be negative. "min" subtracts each unit's minimum over the batch (detached); a
@@ -258,6 +259,22 @@ class SelectivityRegularizer:
         options = {"index": self.index, "layers": self._layers, "warmup_steps": self.warmup_steps, "shift": self.shift}
         options |= {"estimate": self.estimate, "generator": self.generator, "unit_dim": self._unit_dim}
         return _remade, (self._model, self.alpha, options, self.steps)
+
+
+def offset_of_means(means: Tensor) -> Tensor:
+    """`index_of_means` of (classes, units), whose gradient is the same for every class mean of a unit.
+
+    It leaves the differences between class means as they are: only a shift of the whole unit changes it.
+    """
+    fixed = means.detach()
+    return index_of_means(fixed + (means - fixed).mean(0))
+
+
+def spread_of(stats: ClassStatistics) -> Tensor:
+    """`discriminability_of` without a gradient into class means: only the variance within classes changes it."""
+    if len(stats.means) < 2:
+        return stats.means.sum(0) * 0
+    return discriminability_of(replace(stats, means=stats.means.detach()))
 
 
 def _finite(given: object) -> bool:

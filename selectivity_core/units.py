@@ -14,10 +14,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .activations import NEVER_NEGATIVE, is_activation
 from .errors import ActivityError, SpecError, UnitError
 
 WIDENED_AT_ONCE = 2**20  # numbers of a half-precision map that are widened to float32 at a time
+
+# Softmax and its kin normalise over units, and gated linear units drop half of them: they are not here.
+ACTIVATIONS = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish,
+    nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Softplus, nn.Sigmoid, nn.Tanh, nn.Softsign, nn.Threshold,
+    nn.LogSigmoid, nn.Hardshrink, nn.Softshrink, nn.Tanhshrink,
+)  # fmt: skip
+NEVER_NEGATIVE = (nn.ReLU, nn.ReLU6, nn.Softplus, nn.Sigmoid, nn.Hardsigmoid)
+NAMED = {
+    "timm": {
+        "GELU", "GELUTanh", "GammaAct", "HardMish", "HardMishMe", "HardSigmoid", "HardSigmoidMe", "HardSwish",
+        "HardSwishMe", "Mish", "MishMe", "QuickGELU", "Sigmoid", "SquaredReLU", "StarReLU", "Swish", "SwishMe", "Tanh",
+    },
+    "transformers": {
+        "AccurateGELUActivation", "BloomGelu", "ClippedGELUActivation", "FastGELUActivation", "GELUActivation",
+        "GELUTanh", "GeLU", "LaplaceActivation", "MishActivation", "NewGELUActivation", "PytorchGELUTanh",
+        "QuickGELUActivation", "ReLUSquaredActivation", "SiLUActivation", "SqrtSoftplusActivation", "XIELUActivation",
+    },
+}  # fmt: skip
 
 
 def spatial_mean(output: Tensor, unit_dim: int | None = None) -> Tensor:
@@ -161,6 +179,13 @@ class Units(nn.Module):
     def extra_repr(self) -> str:
         """What `print(model)` shows."""
         return self.activation
+
+
+def is_activation(module: nn.Module) -> bool:
+    """Whether a module is an activation of torch, timm or transformers, or a subclass of one."""
+    if isinstance(module, ACTIVATIONS):
+        return True
+    return any(kind.__name__ in NAMED.get(kind.__module__.split(".")[0], ()) for kind in type(module).__mro__)
 
 
 def never_negative(module: nn.Module) -> bool:

@@ -16,11 +16,10 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
-from .activations import is_activation
 from .axes import PICKED, POSITIONS, ROWS, UNITS, UNKNOWN, Axes
 from .errors import ActivityError, PartialUnits, UnitError
 from .hooks import Hook, batched, call_of, in_checkpoint, tensors_of
-from .units import Units, modules_of, of_weights, shortened, spatial_mean, split_name, unit_layers
+from .units import Units, is_activation, modules_of, of_weights, shortened, spatial_mean, split_name, unit_layers
 
 UnitDim = int | Mapping[str, int] | None
 T = TypeVar("T")

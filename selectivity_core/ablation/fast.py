@@ -11,14 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..activations import TORCH
 from ..models.network import Part, Units, mean_over_positions
-from ..units import unit_layers
+from ..units import ACTIVATIONS, unit_layers
 from .masked import MaskedLogits, Numbering, parts_around, run
 
 M = TypeVar("M", bound=nn.Module)
 # Element by element and the same for every unit, so that any selection of units may be passed through.
-POINTWISE = (Units, *(kind for kind in TORCH if kind is not nn.PReLU))
+POINTWISE = (Units, *(kind for kind in ACTIVATIONS if kind is not nn.PReLU))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..data.catalogue import DATASETS
+from ..data import DATASETS
 from ..errors import MissingRunsError
 from ..tables import RUN_NUMBERS
 from .pages import VARIED, FigureRuns, gather

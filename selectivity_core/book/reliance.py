@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..ablation.curves import NORMALISATIONS, areas_under
-from ..data.catalogue import DATASETS
+from ..data import DATASETS
 from ..errors import MissingRunsError
 from ..runs.analyses import ANALYSES
 from .evidence import fitted

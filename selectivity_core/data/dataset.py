@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+import zipfile
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import DataError, SpecError, unknown
+from ..files import make_folder
 from ..seeds import generator
-from . import sources
-from .catalogue import DATASETS
+from .sources import DATASETS, READERS, Read, torchvision, user_cache
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# name -> torchvision's class, which checks every file's MD5
+TORCHVISION = {"cifar10": "CIFAR10", "mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
+TINY_IMAGENET = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+TINY_IMAGENET_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +73,7 @@ def data_root(root: str | Path | None = None) -> Path:
     """The folder that holds data sets: `root`, else SELECTIVITY_DATA, else a cache folder of the user."""
     given = root or os.environ.get("SELECTIVITY_DATA")
     try:
-        return Path(given).expanduser() if given else sources.user_cache() / "data"
+        return Path(given).expanduser() if given else user_cache() / "data"
     except RuntimeError:
         raise DataError(f"{given}: there is no home folder of that name") from None
 
@@ -87,15 +91,7 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
 
 @lru_cache(maxsize=4)
 def _load(name: str, root: Path) -> Dataset:
-    readers: dict[str, Callable[[Path], sources.Read]] = {
-        "digits": lambda _root: sources.digits(),
-        "mnist": sources.mnist,
-        "fashion-mnist": sources.fashion_mnist,
-        "cifar10": sources.cifar10,
-        "tiny-imagenet": sources.tiny_imagenet,
-        "tiny-imagenet-20": lambda root: sources.tiny_imagenet(root, "tiny-imagenet-20"),
-    }
-    read = readers[name](root)
+    read = READERS[name](root)
     shape = DATASETS[name]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -112,7 +108,7 @@ def _load(name: str, root: Path) -> Dataset:
     return dataset
 
 
-def digest(read: object) -> str:
+def digest(read: Read) -> str:
     """sha256 of the images and labels, in a fixed order."""
     state = hashlib.sha256()
     for key in ("images", "labels", "test_images", "test_labels"):
@@ -145,6 +141,29 @@ def check(dataset: Dataset) -> None:
                 f"{where}: {int(per_class.min())} to {int(per_class.max())} images a class found; "
                 f"{count // shape.classes} of each are needed"
             )
+
+
+def download(name: str, root: Path) -> None:
+    """Downloads a data set into `root`; nothing happens where it is there and whole.
+
+    Raises:
+        DataError: an unknown name, no connection, or a file that does not match its checksum.
+    """
+    try:
+        load(name, root)
+        return
+    except DataError:
+        if name not in DATASETS:
+            raise
+    make_folder(root)
+    package = torchvision()
+    try:
+        if name in TORCHVISION:
+            getattr(package.datasets, TORCHVISION[name])(root, download=True)
+        else:  # an archive that is there and whole is only unpacked
+            package.datasets.utils.download_and_extract_archive(TINY_IMAGENET, str(root), md5=TINY_IMAGENET_MD5)
+    except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{name}: cannot be downloaded into {root} ({error})") from error
 
 
 @dataclass(frozen=True, eq=False)

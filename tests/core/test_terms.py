@@ -6,7 +6,7 @@ import torch
 from selectivity_core import RunSpec, SelectivityRegularizer, class_discriminability, selectivity_index
 from selectivity_core.errors import SpecError
 from selectivity_core.indices import class_means, class_statistics
-from selectivity_core.terms import offset_of_means, spread_of
+from selectivity_core.regularizer import offset_of_means, spread_of
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from selectivity_core import (
     selectivity_index,
     unit_table,
 )
-from selectivity_core import columns as on_disk
-from selectivity_core.columns import Columns
+from selectivity_core import measuring as on_disk
 from selectivity_core.errors import ActivityError, SelectivityError, UnitError
+from selectivity_core.measuring import Columns
 
 COLUMNS = [
     "layer", "unit", "mean", "sd", "si", "si_shifted", "dprime", "class_share", "precision", "mutual_information",
@@ -144,7 +144,7 @@ def test_layers_by_name_and_inputs_by_name():
 def test_memory_does_not_grow_with_the_samples(monkeypatch):
     """What is held of activity, and read of it at once, in bytes; the rest are labels."""
     monkeypatch.setattr(on_disk, "MEMORY", 10_000)
-    monkeypatch.setattr("selectivity_core.measuring.MEMORY", 10_000)
+
     held, read = [], []
     append, columns_read = Columns.append, Columns.read
 

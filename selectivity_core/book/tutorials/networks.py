@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from ...data.download import torchvision
+from ...data.sources import torchvision
 from ...units import unit_layers
 
 GELU_SHIFT = 0.17  # GELU is nowhere below −0.17
