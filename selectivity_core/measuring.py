@@ -123,6 +123,10 @@ def _gathered(
     wanted = home if device is None else torch.device(device)
     if wanted.type == "meta":
         raise ActivityError("device: meta given, where activity has no values")
+
+    def moved(value: Any) -> Any:
+        return torch.as_tensor(value).to(wanted) if isinstance(value, Tensor | np.ndarray) else value
+
     if wanted != home:
         model.to(wanted)
     try:
@@ -131,8 +135,15 @@ def _gathered(
             for batch in batches:
                 if not isinstance(batch, tuple | list) or len(batch) != 2:
                     raise ActivityError(f"batches: a {type(batch).__name__} given; pairs (inputs, labels) are needed")
-                _pass(model, batch[0], wanted)
-                _check_used(seen, layers)
+                if isinstance(batch[0], Mapping):
+                    model(**{name: moved(value) for name, value in batch[0].items()})
+                else:
+                    model(moved(batch[0]))
+                # Of layers asked for by name each must be used; of "all" those that are used count.
+                used = {name.rpartition(":")[0] for name in seen} | set(seen)
+                asked = ([] if seen else [layers]) if isinstance(layers, str) else layers
+                if unused := [name for name in asked if name not in used]:
+                    raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
                 activity, targets = _of_batch(seen, batch[1])
                 found = {name: values.shape[1] for name, values in activity.items()}
                 sizes = sizes or found
@@ -147,25 +158,6 @@ def _gathered(
     if not sum(len(some) for some in labels):
         raise ActivityError("batches: no samples given; at least one is needed")
     return sizes, torch.cat(labels)
-
-
-def _pass(model: nn.Module, inputs: Any, device: torch.device) -> None:
-    def moved(value: Any) -> Any:
-        return torch.as_tensor(value).to(device) if isinstance(value, Tensor | np.ndarray) else value
-
-    if isinstance(inputs, Mapping):
-        model(**{name: moved(value) for name, value in inputs.items()})
-    else:
-        model(moved(inputs))
-
-
-def _check_used(seen: dict[str, Tensor], layers: str | Sequence[str]) -> None:
-    """Refuses layers that are asked for by name and that a pass did not use. Of "all", those that it used count."""
-    used = {name.rpartition(":")[0] for name in seen} | set(seen)
-    asked = ([] if seen else [layers]) if isinstance(layers, str) else layers
-    unused = [name for name in asked if name not in used]
-    if unused:
-        raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
 
 
 def _of_batch(seen: dict[str, Tensor], labels: Tensor | np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
@@ -205,10 +197,8 @@ def _indices(activity: Tensor, labels: Tensor, classes: Tensor, index: Tensor) -
 class Columns:
     """Rows of one length and type, gathered in a temporary file that has no name and ends with the `with`.
 
-    Blocks of rows are written transposed, so that a few columns are read without the others.
-
-    Args:
-        memory: bytes held in memory at most, a single addition apart; 64 MiB by default.
+    At most `memory` bytes are held in memory, a single addition apart. Blocks of rows are written transposed, so that a
+    few columns are read without the others.
     """
 
     def __init__(self, memory: int | None = None) -> None:
@@ -226,18 +216,11 @@ class Columns:
             self._file.close()
 
     def append(self, rows: np.ndarray) -> None:
-        """Adds rows (rows, columns).
-
-        Raises:
-            SelectivityError: no room on disk.
-        """
+        """Adds rows (rows, columns)."""
         self.rows += len(rows)
-        self._dtype = rows.dtype
         self._held.append(rows)
-        if sum(held.nbytes for held in self._held) > self.memory:
-            self._write()
-
-    def _write(self) -> None:
+        if sum(held.nbytes for held in self._held) <= self.memory:
+            return
         block = np.ascontiguousarray(np.concatenate(self._held).T)
         try:
             self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 (it is closed on exit)
@@ -249,19 +232,14 @@ class Columns:
                 f"activity: {self.rows} samples of {len(block)} units do not fit into {tempfile.gettempdir()} "
                 f"({error.strerror}); TMPDIR names another folder"
             ) from error
-        self._held = []
+        self._held = [rows[:0]]
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """(rows, stop − start): columns `start` to `stop` of all rows so far, in new memory."""
-        found = np.empty((stop - start, self.rows), self._dtype)
-        row = 0
+        parts, dtype = [], self._held[0].dtype
         for place, rows in self._blocks:
             assert self._file is not None
-            self._file.seek(place + start * rows * found.itemsize)
-            read = self._file.read((stop - start) * rows * found.itemsize)
-            found[:, row : row + rows] = np.frombuffer(read, self._dtype).reshape(-1, rows)
-            row += rows
-        for held in self._held:
-            found[:, row : row + len(held)] = held[:, start:stop].T
-            row += len(held)
-        return found.T
+            self._file.seek(place + start * rows * dtype.itemsize)
+            read = self._file.read((stop - start) * rows * dtype.itemsize)
+            parts.append(np.frombuffer(read, dtype).reshape(-1, rows))
+        return np.concatenate([*parts, *(held[:, start:stop].T for held in self._held)], axis=1).T

@@ -53,7 +53,7 @@ def bound_rows(runs: TrainedRuns, spec: RunSpec, layers: int = 0) -> pd.DataFram
         layer = names[depth]
         scores = off_axis_scores(validation[layer], labels[0], test[layer], labels[1], seed=spec.seed)
         for kind in BOUND_KINDS:
-            rows.append({"layer": layer, "depth": depth, "kind": kind, "value": float(scores.units[kind].mean())})
+            rows.append({"layer": layer, "depth": depth, "kind": kind, "value": float(scores[kind].mean())})
     return pd.DataFrame(rows)
 
 
