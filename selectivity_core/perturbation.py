@@ -145,11 +145,7 @@ def layer_size(model: nn.Module, layer: str) -> int | None:
 
 
 def per_unit(model: nn.Module, layers: Iterable[str], given: Mapping[str, PerUnit], name: str) -> dict[str, Tensor]:
-    """The values given for some layers, or for single uses of them, as float32.
-
-    Raises:
-        UnitError: a layer without any; values that are not one finite number for each unit, or negative deviations.
-    """
+    """The values given for some layers, or for single uses of them, as float32: one finite number for each unit."""
     modules = modules_of(model)
     layer_of = {key: split_name(key, modules)[0] for key in given}
     found = {}
@@ -171,11 +167,7 @@ def per_unit(model: nn.Module, layers: Iterable[str], given: Mapping[str, PerUni
 
 
 def of_call(values: Mapping[str, Tensor], call: Call, name: str) -> Tensor:
-    """The values for one use of a layer, in the shape in which they are broadcast over its output.
-
-    Raises:
-        UnitError: none, or of another length.
-    """
+    """The values for one use of a layer, in the shape in which they are broadcast over its output."""
     found, size = for_call(values, call.layer, call.number), call.output.shape[call.dim]
     if found is None:
         raise UnitError(f"{name}: nothing for layer '{call.layer}:{call.number}'")
@@ -229,11 +221,7 @@ def checked_images(model: nn.Module, images: Tensor | np.ndarray) -> Tensor:
 
 
 def checked_pairs(model: nn.Module, images: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
-    """Images as `checked_images` gives them and labels (samples,) as int64, without the samples that are ignored.
-
-    Raises:
-        ActivityError: as `checked_images`; or labels that are not one integer of 0 or more for each image.
-    """
+    """Images and labels (samples,) as int64, without the samples that are ignored, or an `ActivityError`."""
     pixels = checked_images(model, images)
     targets = checked_labels(labels, len(pixels), pixels.device, of="images")
     kept = targets != IGNORED
@@ -291,14 +279,7 @@ def unit_deviations(
 ) -> dict[str, Tensor]:
     """layer -> (units,) float64 standard deviation over samples and positions (population: no Bessel correction).
 
-    Args:
-        model, images, layers, unit_dim: as for `unit_means`.
-
-    Returns:
-        as `unit_means` does, in the unit of the activity.
-
-    Raises:
-        UnitError, ActivityError: as `unit_means` does.
+    Args, results and errors are those of `unit_means`.
     """
     moments = _moments(model, images, layers, unit_dim)
     return {name: (found.squares / found.count).sqrt().cpu() for name, found in moments.items()}

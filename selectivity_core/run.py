@@ -25,12 +25,9 @@ if TYPE_CHECKING:
 
 
 class Result(Tables):
-    """A finished run: its tables, and what they were made with.
+    """A finished run: its tables, the spec, and the digest of the data it was trained on.
 
-    Attributes:
-        spec: what was trained.
-        weights: "best/…" and "last/…" parameters and buffers, by name, on the CPU; empty where it diverged.
-        digest: of the data it was trained on.
+    `weights` are "best/…" and "last/…" parameters and buffers, by name, on the CPU; empty where it diverged.
     """
 
     def __init__(self, spec: RunSpec, weights: dict[str, Tensor], digest: str, **frames: pd.DataFrame) -> None:

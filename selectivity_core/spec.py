@@ -149,11 +149,7 @@ class RunSpec:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> RunSpec:
-        """A spec from `as_dict`'s content; every field must be there and no other, but for those of `LATER`.
-
-        Raises:
-            SpecError: fields missing or unknown, or values that are not allowed.
-        """
+        """A spec from `as_dict`'s content; every field must be there and no other, but for those of `LATER`."""
         expected = set(field_names())
         if set(content) | set(LATER) != expected:
             odd = sorted((set(content) | set(LATER)) ^ expected)
@@ -161,11 +157,7 @@ class RunSpec:
         return cls(**content)
 
     def replace(self, **changes: Any) -> RunSpec:
-        """A copy with other values.
-
-        Raises:
-            SpecError: an unknown field or a value that is not allowed.
-        """
+        """A copy with other values."""
         unknown = sorted(set(changes) - set(field_names()))
         if unknown:
             raise SpecError(f"{unknown[0]}: no such field of a run; fields are {', '.join(field_names())}")
@@ -184,11 +176,7 @@ def _kinds() -> dict[str, Any]:
 
 
 def check_value(name: str, given: Any) -> Any:
-    """A field's value in its one canonical form, whatever the others are.
-
-    Raises:
-        SpecError: a value that the field cannot have, naming it.
-    """
+    """A field's value in its one canonical form, whatever the others are."""
     return _value(name, _kinds()[name], given)
 
 
@@ -251,10 +239,5 @@ def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spec_of(row: Mapping[str, Any]) -> RunSpec:
-    """The spec of a row.
-
-    Raises:
-        SpecError: fields missing, or values that are not allowed.
-        ValueError: milestones that are no whole numbers.
-    """
+    """The spec of a row of `runs`."""
     return RunSpec.from_dict(fields_of(row))

@@ -46,10 +46,8 @@ _TRAINING = threading.RLock()  # torch's random state and thread count belong to
 def isolated(spec: RunSpec) -> Iterator[None]:
     """Threads, random state and arithmetic as the spec says for the body, and afterwards as they were.
 
-    Runs in several threads of a process take turns; processes are what trains side by side.
-
-    Raises:
-        SpecError: more threads than OMP_THREAD_LIMIT allows: torch would wait for them for ever.
+    Runs in several threads of a process take turns; processes are what trains side by side. More threads than
+    OMP_THREAD_LIMIT allows are a `SpecError`: torch would wait for them for ever.
     """
     limit = os.environ.get("OMP_THREAD_LIMIT", "")
     if limit.isdecimal() and int(limit) < spec.threads:
@@ -90,13 +88,7 @@ class Checkpointing(Protocol):
 
 
 class Trainer:
-    """One run in progress. Everything that a resumed run needs is in `state()`.
-
-    Args:
-        spec: what to train.
-        dataset: the spec's data set.
-        device: where; `choose_device()` by default.
-    """
+    """One run in progress. Everything that a resumed run needs is in `state()`."""
 
     def __init__(self, spec: RunSpec, dataset: Dataset, device: torch.device | None = None) -> None:
         self.spec, self.device = spec, device or choose_device()
@@ -158,11 +150,7 @@ class Trainer:
             self.regularizer = self._regularizer()
 
     def run_epoch(self, after_step: Callable[[Trainer], None] | None = None) -> None:
-        """Trains to the end of the current epoch, from wherever in it the run stands, and measures it.
-
-        Raises:
-            Diverged: the loss was not finite.
-        """
+        """Trains to the end of the current epoch, from wherever in it the run stands; raises `Diverged` at a loss not finite."""
         if not self.history:
             self._note_epoch(0)
         order = torch.randperm(self.spec.train_size, generator=generator(self.spec.seed, "order", self.epoch)).to(

@@ -39,14 +39,10 @@ NAMED = {
 
 
 def spatial_mean(output: Tensor, unit_dim: int | None = None) -> Tensor:
-    """Activity of each sample and unit: the mean over positions, in memory of its own.
+    """Activity (samples, units) of an output with samples first: the mean over positions, in memory of its own.
 
-    Args:
-        output: (samples, units), or more dimensions, of which the first is samples'.
-        unit_dim: where the units are, of more than two dimensions; by default 1, as in (samples, units, H, W).
-
-    Returns:
-        (samples, units), float32 or better.
+    Units are in `unit_dim` of more than two dimensions; by default in 1, as in (samples, units, H, W). Numbers are
+    float32 or better.
 
     Raises:
         ActivityError: complex numbers, fewer than two dimensions, three without `unit_dim` (tokens have their units
@@ -128,11 +124,7 @@ class _RectifiedMean(torch.autograd.Function):
 
 
 def parse_activation(text: str) -> float:
-    """The negative slope that an activation's name stands for: 0 for "relu", b for "leaky_relu:b".
-
-    Raises:
-        SpecError: any other text, or a slope outside (0, 1).
-    """
+    """The negative slope that an activation's name stands for: 0 for "relu", b in (0, 1) for "leaky_relu:b"."""
     if text == "relu":
         return 0.0
     name, _, slope = text.partition(":")
@@ -263,11 +255,7 @@ def modules_of(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def split_name(name: str, modules: Mapping[str, nn.Module]) -> tuple[str, int | None]:
-    """A layer's module, and the number of its use in a pass where that is named too.
-
-    Raises:
-        UnitError: a name that the model lacks.
-    """
+    """A layer's module, and the number of its use in a pass where that is named too."""
     module, colon, number = str(name).rpartition(":")
     if name in modules:
         return name, None

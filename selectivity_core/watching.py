@@ -27,15 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One use of a layer in a pass.
-
-    Attributes:
-        layer: name of the module.
-        number: how many uses of it came before in the pass.
-        module: itself.
-        output: what it gave, (samples, ...).
-        dim: the dimension of the output that holds the units.
-    """
+    """One use of a layer in a pass, `number` counted from 0, and which dimension of (samples, ...) holds the units."""
 
     layer: str
     number: int
@@ -53,16 +45,8 @@ class Watch:
     """Hooks that show each use of some layers in a pass, with the dimension of the units.
 
     A pass is a call of the model. Uses outside a call count on from each other. Layers that are computed again in a
-    backward pass (activation checkpointing) are not shown again. The model's copies have no hooks.
-
-    Args:
-        model: any module.
-        layers: as for `unit_layers`.
-        unit_dim: of outputs with more than two dimensions, for all layers or by layer; by default it is told by what
-            produces them: 1 behind a convolution or batch norm, the last behind a linear layer or layer norm.
-
-    Raises:
-        UnitError: layers or dimensions that the model cannot have.
+    backward pass (activation checkpointing) are not shown again. The model's copies have no hooks. Layers are given as
+    for `unit_layers`, and `unit_dim` as for `record`.
 
     Attributes:
         changes: whether outputs are replaced.
@@ -211,11 +195,7 @@ class Watch:
         return (changed, *output[1:]) if many and changed is not None else changed
 
     def check_call(self, layer: str, output: Tensor) -> None:
-        """Refuses calls of a layer that cannot be seen for what they are.
-
-        Raises:
-            ActivityError: under `torch.vmap`; or of a layer that is changed and computed once more for its gradient.
-        """
+        """Refuses calls under `torch.vmap`, or of a layer that is changed and computed once more for its gradient."""
         if not self.changes and batched(output):
             raise ActivityError(f"layer {layer!r}: it ran under torch.vmap, which hides samples; run the model without")
         if self.changes and (self._gradients if self._depth else torch.is_grad_enabled()) and in_checkpoint():
@@ -229,11 +209,7 @@ class Watch:
         return torch._C._current_graph_task_id() != -1 or (torch.jit.is_tracing() and not self.changes)
 
     def check_used(self) -> None:
-        """Refuses layers that the latest pass has not used.
-
-        Raises:
-            UnitError: one.
-        """
+        """Refuses layers that the latest pass has not used."""
         for layer, asked in self._asked.items():
             uses = self._numbers[layer]
             if not uses:

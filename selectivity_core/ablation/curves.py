@@ -171,13 +171,10 @@ def evaluator(model: nn.Module, numbers: Numbering) -> ChainEvaluator | MaskedEv
 
 
 def checked_orderings(given: int | Sequence[Sequence[int]] | np.ndarray | Tensor, units: int) -> Tensor:
-    """(orderings, units) int64, each row every number from 0 to units − 1 once.
+    """(orderings, units) int64, each row every number from 0 to units − 1 once; anything else is a `UnitError`.
 
     A count draws random orderings, the same ones whenever they are asked for (the first few of more). A row that leaves
     units out is refused: a curve ends where no unit is left.
-
-    Raises:
-        UnitError: anything else, named.
     """
     if isinstance(given, int | np.integer) and not isinstance(given, bool):
         if given < 1:

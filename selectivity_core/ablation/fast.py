@@ -137,12 +137,12 @@ STEPS = 32  # between two plain passes, from which the state starts afresh
 
 @dataclass(frozen=True)
 class State:
-    """The chain under a mask.
+    """The chain under a mask, for each layer and in the end the logits.
 
     Attributes:
-        ablated: (units,) bool for each layer.
-        units: numbers of the units that `inputs` has for each layer, ascending; ablated ones may be missing.
-        inputs: (samples, units there, ...) what goes into each layer; for the first its activity; then the logits.
+        ablated: (units,) bool.
+        units: numbers of the units that `inputs` has, ascending; ablated ones may be missing.
+        inputs: (samples, units there, ...) what goes into the layer; for the first its activity.
     """
 
     ablated: tuple[Tensor, ...]
@@ -153,11 +153,8 @@ class State:
 class ChainEvaluator:
     """Evaluates masks by what they change, with the methods of `MaskedEvaluator`.
 
-    Args:
-        before: parts up to the first ablated layer, that included.
-        links: behind it and each layer that follows.
-        layers: which of those layers each of the numbering's is.
-        numbering: of the units that masks are about.
+    A pass is the parts `before` the first link, that layer included, then the links behind it and each layer that
+    follows; `layers` says which of those each of the numbering's is.
     """
 
     def __init__(self, before: list[Part], links: list[Link], layers: list[int], numbering: Numbering) -> None:

@@ -33,8 +33,8 @@ class Numbering:
     """Units of several layers numbered one layer after the other, and what each is set to.
 
     Attributes:
-        sizes: layer -> how many units it has, in the order of the numbers; of a module that a pass uses several times
-            "name:0", "name:1" and so on are layers of their own.
+        sizes: layer -> how many units it has, in the order of the numbers; each use of a module that a pass uses
+            several times is a layer of its own, "name:0", "name:1" and so on.
         constants: layer -> (units,) float32; None for zero.
         dims: layer -> the dimension of its output that holds the units, where that is not its own to say.
     """
@@ -67,10 +67,6 @@ def number_units(
     """Numbers the units of some layers of a model in evaluation mode; `name` is that of `value` in errors.
 
     How many units a layer has is known without a pass for networks of this package; for others one is made of images.
-
-    Raises:
-        UnitError: a layer that the model lacks, does not use or that is named twice; values that do not fit; units
-            whose dimension cannot be told.
     """
     names = list(unit_layers(model, layers))
     if not isinstance(layers, str) and len(names) != len(layers):
@@ -157,12 +153,9 @@ def run(parts: Sequence[Part], x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class MaskedLogits:
-    """Logits under some masks, for the images at hand.
+    """Logits (masks, samples, classes) under some masks (masks, all units), True where a unit is ablated.
 
-    Attributes:
-        masks: (masks, all units) bool, True where a unit is ablated.
-        logits: (masks, samples, classes).
-        last: (samples, classes) the last mask's, from a plain pass; None where all of `logits` are from plain passes.
+    `last` are the last mask's (samples, classes), from a plain pass; None where all are from plain passes.
     """
 
     masks: Tensor

@@ -117,11 +117,7 @@ def digest(read: Read) -> str:
 
 
 def check(dataset: Dataset) -> None:
-    """Holds a data set against what its name promises.
-
-    Raises:
-        DataError: image shapes, counts, labels or class counts that differ.
-    """
+    """Holds a data set against what its name promises, or raises `DataError`."""
     shape = DATASETS[dataset.name]
     for part, images, labels, count in (
         ("training", dataset.images, dataset.labels, shape.train),
@@ -144,11 +140,7 @@ def check(dataset: Dataset) -> None:
 
 
 def download(name: str, root: Path) -> None:
-    """Downloads a data set into `root`; nothing happens where it is there and whole.
-
-    Raises:
-        DataError: an unknown name, no connection, or a file that does not match its checksum.
-    """
+    """Downloads a data set into `root`; nothing happens where it is there and whole."""
     try:
         load(name, root)
         return
@@ -168,13 +160,7 @@ def download(name: str, root: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Indices into a data set's images, and the labels to train with.
-
-    Attributes:
-        train: (train_size,) int64.
-        train_labels: (train_size,) int64, corrupted where the spec says so.
-        validation: (validation,) int64; disjoint from `train`.
-    """
+    """Indices (int64) of training and validation images, and the labels to train with, corrupted where asked for."""
 
     train: Tensor
     train_labels: Tensor
@@ -209,12 +195,6 @@ def corrupt(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
     """Relabels a share of the samples uniformly over all classes, the true one included (Morcos et al. 2018, 3.1).
 
     The samples relabelled at a smaller share are among those of a larger one. Fixed for the whole training.
-
-    Args:
-        labels: (samples,) int64.
-        classes: number of classes.
-        share: 0 to 1.
-        seed: the run's.
     """
     if share == 0:
         return labels
@@ -227,16 +207,7 @@ def corrupt(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
 
 
 def crop_and_flip(images: Tensor, generator: torch.Generator, padding: int = 4) -> Tensor:
-    """A random crop of each image padded with black, and a horizontal flip of every second one on average.
-
-    Args:
-        images: (samples, H, W, channels) uint8.
-        generator: a CPU generator.
-        padding: black pixels added on each side before the crop.
-
-    Returns:
-        (samples, H, W, channels) uint8.
-    """
+    """A random crop of each image padded with black, and a horizontal flip of every second one on average."""
     n, height, width, _ = images.shape
     down = torch.randint(2 * padding + 1, (n, 1), generator=generator)
     right = torch.randint(2 * padding + 1, (n, 1), generator=generator)

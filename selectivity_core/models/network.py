@@ -37,8 +37,7 @@ class UnitNetwork(nn.Module):
     def parts(self) -> list[Part]:
         """The forward pass as functions of one tensor, to be applied one after the other.
 
-        A pass can be entered between any two of them with what the earlier ones gave: what comes before a perturbed
-        layer then has to be computed only once.
+        A pass can be entered between any two of them, so that what comes before a perturbed layer is computed once.
         """
         raise NotImplementedError
 
@@ -62,13 +61,10 @@ class UnitNetwork(nn.Module):
 
 
 class Chain(UnitNetwork):
-    """A network whose parts follow each other. A layer of units is produced by the last weights before it.
+    """A network whose parts follow each other, given by name in forward order: modules, or functions of one tensor.
 
-    Args:
-        parts: name -> module (a `nn.Sequential` of named modules too) or function of one tensor, in forward order.
-
-    Raises:
-        UnitError: units before any weights, or a part with the name of an attribute that networks have.
+    A layer of units is produced by the last weights before it. Units before any weights are a `UnitError`, as is a part
+    with the name of an attribute that networks have.
     """
 
     def __init__(self, parts: Mapping[str, Part]) -> None:

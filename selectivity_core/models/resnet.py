@@ -21,12 +21,7 @@ from .network import (
 
 
 class Block(nn.Module):
-    """Convolutions beside a shortcut: map to map.
-
-    Attributes:
-        expansion: channels that come out, in multiples of `width`.
-        convolutions: how many, each with a layer of units.
-    """
+    """Some `convolutions`, each with a layer of units, beside a shortcut; `expansion` times `width` channels come out."""
 
     expansion = 1
     convolutions = 2
