@@ -58,11 +58,7 @@ class PartialUnits(UserWarning):
 
 
 def required(extra: str, *packages: str) -> None:
-    """Refuses to go on without packages that an extra of pyproject.toml brings; imports nothing.
-
-    Raises:
-        MissingExtraError: one of them is not installed.
-    """
+    """Raises `MissingExtraError` where packages that an extra of pyproject.toml brings are missing; imports nothing."""
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
         raise MissingExtraError(

@@ -171,12 +171,7 @@ def layer_table(units: pd.DataFrame, si_last: dict[str, float]) -> pd.DataFrame:
 
 
 class LayerActivity:
-    """One layer's activity, gathered batch by batch as a forward hook.
-
-    Attributes:
-        means: (samples, units) spatial means of each batch, of all of which some are taken at a time.
-        shares: (samples, units) float32 shares of positions where a unit's output is above zero.
-    """
+    """A layer's (samples, units) spatial means, and shares of positions above zero, gathered as a forward hook."""
 
     def __init__(self) -> None:
         self.means, self.shares = list[Tensor](), list[Tensor]()

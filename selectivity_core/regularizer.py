@@ -148,15 +148,9 @@ class SelectivityRegularizer:
         return self._mean_index(self._passes.newest(), labels)
 
     def __call__(self, labels: Tensor) -> Tensor:
-        """−α·μ_SI of the pass that the loss is made of, once for each pass.
+        """−α·μ_SI of the pass that the loss is made of, once for each pass, to be added to the loss.
 
-        Counts a step of the warm-up when the model is in training mode.
-
-        Args:
-            labels: (samples,) integers, the samples of that pass; those of −100 are left out.
-
-        Returns:
-            a scalar tensor with gradients, to be added to the loss.
+        Counts a step of the warm-up when the model is in training mode. Labels and result are those of `measure`.
 
         Raises:
             ActivityError: as `measure` does; which pass is meant cannot be told; its term was given already; it was
@@ -221,15 +215,12 @@ class SelectivityRegularizer:
         if not len(labels):
             return activity.sum(0) * 0
         if self.estimate == "shuffled":
-            labels = labels[self._permutation(len(labels)).to(labels.device)]
+            labels = labels[torch.randperm(len(labels), generator=self.generator).to(labels.device)]
         if self.estimate == "unbiased":
             return self._unbiased(activity, labels)
         if self.index in ("dprime", "spread"):
             return (spread_of if self.index == "spread" else discriminability_of)(class_statistics(activity, labels))
         return (offset_of_means if self.index == "offset" else index_of_means)(class_means(activity, labels)[2])
-
-    def _permutation(self, samples: int) -> Tensor:
-        return torch.randperm(samples, generator=self.generator)
 
     def _unbiased(self, activity: Tensor, labels: Tensor) -> Tensor:
         """SI with the preferred class chosen on one half of the batch and the means taken on the other.
@@ -239,7 +230,7 @@ class SelectivityRegularizer:
         """
         if self.index != "si":
             raise SpecError('estimate: "unbiased" is defined for index "si" only')
-        order = self._permutation(len(labels)).to(labels.device)
+        order = torch.randperm(len(labels), generator=self.generator).to(labels.device)
         halves = order[: len(order) // 2], order[len(order) // 2 :]
         if not len(halves[0]):
             return activity.sum(0) * 0

@@ -177,10 +177,9 @@ def max_off_axis_selectivity(
     core, about a quarter of an hour for 512 units.
 
     Args:
-        val_activity: (samples, units) or (samples, units, H, W), of which the spatial mean is taken; any sign.
-        val_labels: (samples,) integers, two classes or more.
-        test_activity: the same units on other samples.
-        test_labels: (samples,) integers, two classes or more.
+        val_activity, test_activity: (samples, units) or (samples, units, H, W), of which the spatial mean is taken, of
+            the same units on different samples; any sign.
+        val_labels, test_labels: (samples,) integers, two classes or more.
         steps: at most so many for each start.
         lr: Adam's learning rate.
         seed: of the random starts.

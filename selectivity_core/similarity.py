@@ -20,8 +20,7 @@ class Representation:
 
     Attributes:
         kept: (samples, units) centred activity of the units that vary enough to be kept.
-        mean: (units,) their means.
-        covariance: (units, units) theirs, with n − 1.
+        mean, covariance: of these units, with n − 1.
         root: (units, units) the inverse square root of the covariance scaled to a largest entry of 1.
         scale: the largest absolute covariance.
     """

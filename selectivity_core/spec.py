@@ -104,8 +104,8 @@ class RunSpec:
     min_map: int = 1
 
     def __post_init__(self) -> None:
-        for name, kind in _kinds().items():
-            object.__setattr__(self, name, _value(name, kind, getattr(self, name)))
+        for name in field_names():
+            object.__setattr__(self, name, check_value(name, getattr(self, name)))
         previous = 0
         for milestone in self.milestones:
             if not previous < milestone < self.epochs:
@@ -176,24 +176,17 @@ def _kinds() -> dict[str, Any]:
 
 
 def check_value(name: str, given: Any) -> Any:
-    """A field's value in its one canonical form, whatever the others are."""
-    return _value(name, _kinds()[name], given)
-
-
-def _value(name: str, kind: Any, given: Any) -> Any:
-    """`given` as the field's type, in one canonical form (1 -> 1.0 for floats, -0.0 -> 0.0)."""
+    """A field's value in its one canonical form (1 -> 1.0 for floats, -0.0 -> 0.0), whatever the others are."""
+    kind = _kinds()[name]
     if typing.get_origin(kind) is Literal:
         allowed = typing.get_args(kind)
         if given not in allowed:
             raise SpecError(f"{name}: {given!r} given; one of {', '.join(map(repr, allowed))} is allowed")
         return str(given)
-    if kind is str:
-        if not isinstance(given, str):
-            raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; a string is needed")
-        return given
-    if kind is bool:
-        if not isinstance(given, bool):
-            raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; true or false is needed")
+    if kind in (str, bool):
+        if not isinstance(given, kind):
+            needed = "a string" if kind is str else "true or false"
+            raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; {needed} is needed")
         return given
     if kind in (int, float):
         return _number(name, kind, given)
@@ -227,17 +220,11 @@ def _number(name: str, kind: type, given: Any) -> float | int:
     return value
 
 
-def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row's spec fields as a spec takes them: lists are text in a table. Fields it lacks are left out."""
+def spec_of(row: Mapping[str, Any]) -> RunSpec:
+    """The spec of a row of `runs`, where lists are text; fields of `LATER` may be missing."""
     found = {name: row[name] for name in field_names() if name in row}
     for name in ("milestones", "window"):
         if name in found:
             found[name] = [int(epoch) for epoch in str(found[name] or "").split()]
-    if not found.get("window"):
-        found["window"] = None
-    return {name: value.item() if hasattr(value, "item") else value for name, value in found.items()}
-
-
-def spec_of(row: Mapping[str, Any]) -> RunSpec:
-    """The spec of a row of `runs`."""
-    return RunSpec.from_dict(fields_of(row))
+    found["window"] = found.get("window") or None
+    return RunSpec.from_dict({name: value.item() if hasattr(value, "item") else value for name, value in found.items()})

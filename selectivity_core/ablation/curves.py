@@ -66,19 +66,17 @@ def areas_under(curve: pd.DataFrame, normalisations: Sequence[str], chance: floa
     found: dict[str, list[float]] = {how: [] for how in normalisations}
     for _, rows in curve.sort_values("step").groupby("ordering", sort=True):
         accuracy, fraction = (rows[name].to_numpy(np.float64) for name in ("accuracy", "fraction"))
+        first = accuracy[0]
         for how, areas in found.items():
-            areas.append(float(np.trapezoid(_normalised(accuracy, how, chance), fraction)))
+            if how == "initial":
+                scaled = accuracy / (first if first > 0 else np.nan)
+            elif how == "chance":
+                assert chance is not None
+                scaled = (accuracy - chance) / (first - chance if first >= 2 * chance else np.nan)
+            else:
+                scaled = accuracy
+            areas.append(float(np.trapezoid(scaled, fraction)))
     return {how: np.array(areas, dtype=np.float64) for how, areas in found.items()}
-
-
-def _normalised(accuracy: np.ndarray, normalise: str, chance: float | None) -> np.ndarray:
-    if normalise == "none":
-        return accuracy
-    if normalise == "initial":
-        return accuracy / accuracy[0] if accuracy[0] > 0 else np.full_like(accuracy, np.nan)
-    if accuracy[0] < 2 * chance:  # type: ignore[operator]
-        return np.full_like(accuracy, np.nan)
-    return (accuracy - chance) / (accuracy[0] - chance)
 
 
 def _check(curve: pd.DataFrame) -> None:
@@ -219,21 +217,12 @@ def unit_importance(
     agree with such passes up to rounding. The model is left as it was.
 
     Args:
-        model: any module that gives logits (samples, classes).
-        images: (samples, ...) floating point, as the model takes them.
-        labels: (samples,) integers; samples of -100 are left out.
-        layers: as for `cumulative_ablation`.
-        value: what a unit is set to: "zero", or layer -> (units,) one value for each, such as its mean.
-        unit_dim: as for `record`.
+        model, images, labels, layers, value, unit_dim: as for `cumulative_ablation`, which refuses the same.
 
     Returns:
         a row a unit, layers in the order given, with columns layer, unit, accuracy in [0, 1], loss (mean cross-entropy
         in nats), and accuracy_change and loss_change: less those of the intact network, so that a unit which helps has
         a negative accuracy_change and a positive loss_change.
-
-    Raises:
-        UnitError: layers or values that do not fit, or units whose dimension cannot be told.
-        ActivityError: images or labels that do not fit, or an output that is not (samples, classes).
     """
     import pandas as pd
 
@@ -296,9 +285,7 @@ def noise_curve(
     independent of each other. The model is left as it was.
 
     Args:
-        model: any module that gives logits (samples, classes).
-        images: (samples, ...) floating point, as the model takes them.
-        labels: (samples,) integers; samples of -100 are left out.
+        model, images, labels, unit_dim: as for `cumulative_ablation`.
         scales: sizes of the noise in units of `std`, each 0 or more.
         layers: names of modules whose outputs are the units (or "all", "first3", "last3"); by default those of `std`,
             or all.
@@ -306,7 +293,6 @@ def noise_curve(
             the training set; by default measured on `images`.
         draws: how often the noise is drawn.
         seed: of the noise.
-        unit_dim: as for `record`.
 
     Returns:
         a row for each draw and, in the order given, scale, with columns draw, scale and accuracy in [0, 1].

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import DataError, SpecError, unknown
 from ..files import make_folder
 from ..seeds import generator
-from .sources import DATASETS, READERS, Read, torchvision, user_cache
+from .sources import DATASETS, READERS, torchvision, user_cache
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # name -> torchvision's class, which checks every file's MD5
@@ -100,20 +100,16 @@ def _load(name: str, root: Path) -> Dataset:
     else:
         pixels = read.images.float() / 255
         mean, std = (float(pixels.mean()),), (float(pixels.std()),)
+    state = hashlib.sha256()
+    for part in (read.images, read.labels, read.test_images, read.test_labels):
+        state.update(part.contiguous().numpy().tobytes())
     dataset = Dataset(
         name=name, images=read.images, labels=read.labels, test_images=read.test_images, test_labels=read.test_labels,
-        classes=read.classes, validation=shape.validation, source=read.source, mean=mean, std=std, digest=digest(read),
+        classes=read.classes, validation=shape.validation, source=read.source, mean=mean, std=std,
+        digest=state.hexdigest(),
     )  # fmt: skip
     check(dataset)
     return dataset
-
-
-def digest(read: Read) -> str:
-    """sha256 of the images and labels, in a fixed order."""
-    state = hashlib.sha256()
-    for key in ("images", "labels", "test_images", "test_labels"):
-        state.update(getattr(read, key).contiguous().numpy().tobytes())
-    return state.hexdigest()
 
 
 def check(dataset: Dataset) -> None:

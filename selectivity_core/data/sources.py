@@ -216,10 +216,7 @@ def cifar10(root: Path) -> Read:
 
 
 def tiny_imagenet(root: Path, name: str) -> Read:
-    """Tiny ImageNet in its original layout, `tiny-imagenet-200/`; the published validation images are the test set.
-
-    "tiny-imagenet-20" is its first 20 classes.
-    """
+    """Tiny ImageNet, or its first 20 classes; the published validation images are the test set."""
     try:
         return _tiny_imagenet(root, name)
     except DataError as error:

@@ -6,7 +6,7 @@ A network is one function or class: `@register` makes it known to specs, command
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -133,16 +133,7 @@ def initialise(model: UnitNetwork) -> None:
                 nn.init.zeros_(module.bias)
 
 
-class Builder(Protocol):
-    """What makes a freshly initialised network, drawn from torch's global generator."""
-
-    def __call__(
-        self, *, channels: int, image_size: int, classes: int, width: int, activation: str, batch_norm: bool,
-        dropout: float, min_map: int,
-    ) -> UnitNetwork:  # fmt: skip
-        """A network; see `build_model` for the arguments."""
-
-
+Builder = Callable[..., UnitNetwork]  # takes the arguments of `build_model`, as keywords
 AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
 
 MODELS: dict[str, Builder] = {}

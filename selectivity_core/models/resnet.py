@@ -20,16 +20,6 @@ from .network import (
 )
 
 
-class Block(nn.Module):
-    """Some `convolutions`, each with a layer of units, beside a shortcut; `expansion` times `width` channels come out."""
-
-    expansion = 1
-    convolutions = 2
-
-    def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
-        super().__init__()
-
-
 class ResNet(UnitNetwork):
     """Stem and stages; each stage after the first halves the map and doubles the width.
 
@@ -37,7 +27,7 @@ class ResNet(UnitNetwork):
     """
 
     name: str
-    block: type[Block]
+    block: type[BasicBlock | Bottleneck]
     depths: tuple[int, ...]
 
     def __init__(
@@ -86,11 +76,19 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
 
 
-class BasicBlock(Block):
-    """Two 3x3 convolutions."""
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut: map to map.
+
+    Attributes:
+        expansion: channels that come out, in multiples of `width`.
+        convolutions: how many, each with a layer of units.
+    """
+
+    expansion = 1
+    convolutions = 2
 
     def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
-        super().__init__(inputs, width, stride, activation)
+        super().__init__()
         self.conv1 = conv3x3(inputs, width, stride)
         self.bn1 = nn.BatchNorm2d(width)
         self.units1 = Units(activation)
@@ -163,14 +161,14 @@ class ResNet20(ResNet):
         return conv3x3(channels, width)
 
 
-class Bottleneck(Block):
+class Bottleneck(nn.Module):
     """1x1, 3x3 (which takes the stride) and 1x1 convolutions beside a shortcut."""
 
     expansion = 4
     convolutions = 3
 
     def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
-        super().__init__(inputs, width, stride, activation)
+        super().__init__()
         outputs = width * self.expansion
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
