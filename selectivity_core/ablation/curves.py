@@ -15,7 +15,6 @@ from ..errors import ActivityError, ParameterError, UnitError
 from ..perturbation import BATCH, PerUnit, checked_pairs, unit_deviations, unit_noise
 from ..progress import bar
 from ..seeds import generator
-from ..units import unit_layers
 from ..watching import UnitDim
 from .fast import ChainEvaluator
 from .masked import (
@@ -308,7 +307,6 @@ def noise_curve(
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
         raise UnitError(f"draws: {draws!r} given; a whole number of 1 or more is needed")
     asked = layers if layers is not None else list(std) if std is not None else "all"
-    unit_layers(model, asked)
     pixels, targets = checked_pairs(model, images, labels)
     if std is None:
         std = unit_deviations(model, pixels, asked, unit_dim=unit_dim)

@@ -5,19 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from ..errors import SpecError
-from .network import (
-    Chain,
-    Part,
-    Units,
-    conv3x3,
-    drop,
-    halving,
-    initialise,
-    mean_over_positions,
-    norm,
-    register,
-    rows,
-)
+from .network import Chain, Part, Units, conv3x3, drop, halving, initialise, mean_over_positions, norm, register, rows
 
 CONVNET11_MULTIPLES = (1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8)  # channels in multiples of the first layer's 64
 CONVNET11_STRIDES = (1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1)

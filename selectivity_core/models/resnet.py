@@ -8,16 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import SpecError
-from .network import (
-    Part,
-    UnitNetwork,
-    Units,
-    conv3x3,
-    halving,
-    initialise,
-    mean_over_positions,
-    register,
-)
+from .network import Part, UnitNetwork, Units, conv3x3, halving, initialise, mean_over_positions, register
 
 
 class ResNet(UnitNetwork):
