@@ -18,7 +18,7 @@ from .models import UnitNetwork
 from .seeds import generator
 from .tables import COLUMNS, MEASURES, SHUFFLED
 from .units import spatial_mean, unit_layers
-from .watching import record
+from .watching import Call, Uses, record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,23 +108,24 @@ def measured_units(
     """
     import pandas as pd
 
-    gathered, handles = {}, []
-    for name, module in unit_layers(model).items():
-        gathered[name] = LayerActivity()
-        handles.append(module.register_forward_hook(gathered[name]))
-    try:
-        result = score(model, dataset, dataset.test_images, dataset.test_labels, precision)
-    finally:
-        for handle in handles:
-            handle.remove()
+    # Spatial means of each layer, and shares of positions where a unit is active: (samples, units), in parts.
+    gathered = {name: (list[Tensor](), list[Tensor]()) for name in unit_layers(model)}
 
+    def gather(call: Call) -> None:
+        means, shares = gathered[call.layer]
+        for some in call.output.split(IMAGES_AT_ONCE):
+            means.append(spatial_mean(some))
+            shares.append(spatial_mean((some > 0).float()))
+
+    with Uses(model, "all", None, gather):
+        result = score(model, dataset, dataset.test_images, dataset.test_labels, precision)
     labels = dataset.test_labels.cpu()
     draw = generator(seed, "shuffles")
     shuffled = [labels[torch.randperm(len(labels), generator=draw)] for _ in range(shuffles)]
     l1 = model.filter_l1()
     units, responses = [], []
-    for name, layer in gathered.items():
-        activity, share = torch.cat(layer.means).cpu(), torch.cat(layer.shares).cpu()
+    for name, parts in gathered.items():
+        activity, share = (torch.cat(part).cpu() for part in parts)
         binned = bin_activity(activity)
         true = measures(activity, labels, binned)
         null = torch.full_like(true, torch.nan)
@@ -168,16 +169,3 @@ def layer_table(units: pd.DataFrame, si_last: dict[str, float]) -> pd.DataFrame:
         row["switched"] = float((group["switches"] > 0).mean())
         rows.append(row)
     return pd.DataFrame(rows)[[c for c in COLUMNS["layers"] if c != "run"]]
-
-
-class LayerActivity:
-    """A layer's (samples, units) spatial means, and shares of positions above zero, gathered as a forward hook."""
-
-    def __init__(self) -> None:
-        self.means, self.shares = list[Tensor](), list[Tensor]()
-
-    def __call__(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
-        """Takes a batch's output (samples, units) or (samples, units, H, W)."""
-        for some in output.split(IMAGES_AT_ONCE):
-            self.means.append(spatial_mean(some))
-            self.shares.append(spatial_mean((some > 0).float()))

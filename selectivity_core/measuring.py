@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from operator import length_hint
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ from .watching import record
 if TYPE_CHECKING:
     import pandas as pd
 
-MEMORY = 2**26  # bytes of activity that are gathered before they are written
+MEMORY = 2**26  # bytes of activity that are held before they go to disk
 
 
 def measures(activity: Tensor, labels: Tensor, binned: Tensor, stats: ClassStatistics | None = None) -> Tensor:
@@ -195,51 +196,44 @@ def _indices(activity: Tensor, labels: Tensor, classes: Tensor, index: Tensor) -
 
 
 class Columns:
-    """Rows of one length and type, gathered in a temporary file that has no name and ends with the `with`.
+    """Rows of one length and type that are read column by column; on disk where they exceed `memory` bytes.
 
-    At most `memory` bytes are held in memory, a single addition apart. Blocks of rows are written transposed, so that a
-    few columns are read without the others.
+    Each addition is written transposed, so that a few columns are read without the others.
     """
 
     def __init__(self, memory: int | None = None) -> None:
-        self.memory = MEMORY if memory is None else memory
-        self.rows = 0
-        self._held: list[np.ndarray] = []
-        self._blocks: list[tuple[int, int]] = []  # place in the file, rows
-        self._file: IO[bytes] | None = None
+        self._file = tempfile.SpooledTemporaryFile(MEMORY if memory is None else memory)  # noqa: SIM115  # closed on exit
+        self._blocks: list[int] = []  # rows of each addition
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._file is not None:
+        with contextlib.suppress(OSError):  # what did not fit
             self._file.close()
 
     def append(self, rows: np.ndarray) -> None:
         """Adds rows (rows, columns)."""
-        self.rows += len(rows)
-        self._held.append(rows)
-        if sum(held.nbytes for held in self._held) <= self.memory:
+        if not len(rows):
             return
-        block = np.ascontiguousarray(np.concatenate(self._held).T)
+        self._blocks.append(len(rows))
+        self._columns, self._dtype = rows.shape[1], rows.dtype
         try:
-            self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 (it is closed on exit)
-            self._blocks.append((self._file.seek(0, os.SEEK_END), block.shape[1]))
-            self._file.write(block.data)
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(np.ascontiguousarray(rows.T).data)
             self._file.flush()
         except OSError as error:
             raise SelectivityError(
-                f"activity: {self.rows} samples of {len(block)} units do not fit into {tempfile.gettempdir()} "
-                f"({error.strerror}); TMPDIR names another folder"
+                f"activity: {sum(self._blocks)} samples of {self._columns} units do not fit into "
+                f"{tempfile.gettempdir()} ({error.strerror}); TMPDIR names another folder"
             ) from error
-        self._held = [rows[:0]]
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """(rows, stop − start): columns `start` to `stop` of all rows so far, in new memory."""
-        parts, dtype = [], self._held[0].dtype
-        for place, rows in self._blocks:
-            assert self._file is not None
-            self._file.seek(place + start * rows * dtype.itemsize)
-            read = self._file.read((stop - start) * rows * dtype.itemsize)
-            parts.append(np.frombuffer(read, dtype).reshape(-1, rows))
-        return np.concatenate([*parts, *(held[:, start:stop].T for held in self._held)], axis=1).T
+        parts, place, size = [], 0, self._dtype.itemsize
+        for rows in self._blocks:
+            self._file.seek(place + start * rows * size)
+            read = self._file.read((stop - start) * rows * size)
+            parts.append(np.frombuffer(read, self._dtype).reshape(stop - start, rows))
+            place += self._columns * rows * size
+        return np.concatenate(parts, axis=1).T

@@ -61,9 +61,6 @@ def train(
         device: where; by default a GPU where there is one.
         checkpoints: where the run's state is kept between steps, and taken up again.
 
-    Returns:
-        the run's tables and weights.
-
     Raises:
         DataError: data that are missing or not what they should be.
         SpecError: a spec that the data or network cannot serve.

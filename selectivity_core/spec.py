@@ -106,13 +106,10 @@ class RunSpec:
     def __post_init__(self) -> None:
         for name in field_names():
             object.__setattr__(self, name, check_value(name, getattr(self, name)))
-        previous = 0
-        for milestone in self.milestones:
-            if not previous < milestone < self.epochs:
-                raise SpecError(
-                    f"milestones: {self.milestones} given; ascending epochs between 1 and {self.epochs - 1} are allowed"
-                )
-            previous = milestone
+        if list(self.milestones) != sorted({epoch for epoch in self.milestones if 0 < epoch < self.epochs}):
+            raise SpecError(
+                f"milestones: {self.milestones} given; ascending epochs between 1 and {self.epochs - 1} are allowed"
+            )
         if self.schedule == "onecycle" and self.milestones:
             raise SpecError(f'milestones: {self.milestones} given with schedule "onecycle", which has none; pass ()')
         if self.window is not None and not (

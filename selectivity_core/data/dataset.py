@@ -167,10 +167,7 @@ def split(dataset: Dataset, seed: int, train_size: int, label_corruption: float 
     """Draws validation and training images for a seed, both balanced over classes as far as numbers allow.
 
     The order deals the classes out in turn, each class in random order; validation takes the first images, training
-    the next `train_size`.
-
-    Raises:
-        SpecError: more training images asked for than there are.
+    the next `train_size`, or there is a `SpecError`.
     """
     available = len(dataset.labels) - dataset.validation
     if not 1 <= train_size <= available:

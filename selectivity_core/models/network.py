@@ -175,9 +175,7 @@ def build_model(
 
     Args:
         name: one of `MODELS`.
-        channels: image channels.
-        image_size: height and width of the images.
-        classes: logits.
+        channels, image_size, classes: of the images, which are square, and of the logits.
         width: channels of the first stage (MLP: units a layer).
         activation: "relu" or "leaky_relu:b".
         batch_norm: normalise after each convolution.
