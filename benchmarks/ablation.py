@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from selectivity_core import ablate, build_model
-from selectivity_core.ablation import cumulative_ablation
-from selectivity_core.ablation.importance import unit_importance
+from selectivity_core.ablation import cumulative_ablation, unit_importance
 
 from .timing import Paired, compare
 

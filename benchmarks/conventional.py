@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from selectivity_core.data import Dataset
-from selectivity_core.data.download import torchvision
+from selectivity_core.data.sources import torchvision
 from selectivity_core.spec import RunSpec
 
 from .regulariser_step import PlainRegularizer

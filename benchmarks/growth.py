@@ -18,8 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from selectivity_core import build_model, profile, sweep
 from selectivity_core.indices import class_means, index_of_means
-from selectivity_core.recording import record
 from selectivity_core.runs.profiles import expand
+from selectivity_core.watching import record
 
 from .memory import measured
 from .regulariser_step import step

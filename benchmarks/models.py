@@ -33,7 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from selectivity_core import SelectivityRegularizer, ablate, record, unit_layers, unit_table
-from selectivity_core.data.download import torchvision
+from selectivity_core.data.sources import torchvision
 from selectivity_core.errors import SelectivityError
 
 TABLE = Path(__file__).resolve().parents[1] / "results" / "models.csv"

@@ -24,15 +24,11 @@ def multiplies_bf16() -> bool:
 
 @contextmanager
 def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
-    """Autocast to bf16, or none whatever the caller's, for the body of the `with`.
+    """Autocast to "bfloat16", or none for "float32" whatever the caller's, for the body of the `with`.
 
     On processors that cannot multiply bf16, torch emulates it in convolutions at over twice what float32 takes; there
     the rounded numbers are widened, convolved in float32 and rounded again, which is what the instructions do, up to
     the order of their sums.
-
-    Args:
-        device: of the pass.
-        precision: of its arithmetic, "float32" or "bfloat16".
     """
     half = precision == "bfloat16"
     # Without its cache, which the end of this body would not clear inside an autocast of the caller's: the next pass
@@ -128,12 +124,9 @@ class _WidenedConvolution(torch.autograd.Function):
 
 @contextmanager
 def evaluating(model: nn.Module, precision: str = "float32", *, gradients: bool = False) -> Iterator[None]:
-    """Evaluation mode, for the body of the `with`; every module's own mode is put back.
+    """Evaluation mode and a precision, whatever the caller's, for the body; every module's own mode is put back.
 
-    Args:
-        model: any module, parts of it frozen in either mode too.
-        precision: of its arithmetic, "float32" or "bfloat16", whatever the caller's autocast.
-        gradients: whether they can be taken, whatever the caller's mode; without them it is inference.
+    Without `gradients` it is inference; with them they can be taken, whatever the caller's mode.
     """
     modes = [(module, module.training) for module in model.modules()]
     device = next(model.parameters(), torch.zeros(())).device

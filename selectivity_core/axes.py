@@ -98,8 +98,7 @@ class FunctionCall:
 class Axes(TorchFunctionMode):
     """Follows dimensions through every operation of its body. What has no rule, or breaks one, becomes unknown.
 
-    Attributes:
-        calls: calls of activation functions, where they are `collected`.
+    Calls of activation functions are noted in `calls` where they are `collected`.
     """
 
     def __init__(self) -> None:
@@ -312,11 +311,7 @@ def _moves_samples(name: str, args: Any, kwargs: Any, ndim: int) -> bool:
 def reshaped(known: str, before: Sequence[int], after: Sequence[int], samples: int | None = None) -> str:
     """What dimensions hold after a reshape: those of equal size stay, others are split or merged in order.
 
-    Args:
-        known: what they held before.
-        before: their sizes then.
-        after: and afterwards.
-        samples: how many there are, by which they are known again among their rows.
+    Rows are known again as samples where there are as many as `samples`.
     """
     if math.prod(before) != math.prod(after) or not math.prod(before):
         return UNKNOWN * len(after)

@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from .errors import DataError, ParameterError, unknown
-from .extras import required
+from .errors import DataError, ParameterError, required, unknown
 from .seeds import generator
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -24,9 +23,9 @@ class Corruption:
     """A corruption, with what was published of its five severities on images of 32x32 pixels.
 
     Attributes:
-        make: from images (samples, H, W, channels) float32 in [0, 1], a generator and a severity's settings to images
-            alike, which may leave [0, 1].
-        settings: what each severity gives to `make`. Lengths are in pixels, and are not scaled with the image.
+        make: changes images (samples, H, W, channels) float32 in [0, 1], by a generator and a severity's settings; what
+            it gives may leave [0, 1].
+        settings: of each severity. Lengths are in pixels, and are not scaled with the image.
         smallest: the smallest side of images on which the five severities make sense.
     """
 

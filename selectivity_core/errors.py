@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 
 def nearest(given: object, allowed: Iterable[str]) -> str:
@@ -54,3 +55,12 @@ class UnitError(SelectivityError, ValueError):
 
 class PartialUnits(UserWarning):
     """Activations of a model that are not among the layers that were found."""
+
+
+def required(extra: str, *packages: str) -> None:
+    """Raises `MissingExtraError` where packages that an extra of pyproject.toml brings are missing; imports nothing."""
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{missing[0]}: not installed; the extra {extra!r} brings it: pip install 'selectivity-core[{extra}]'"
+        )

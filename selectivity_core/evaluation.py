@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -15,15 +15,17 @@ from .data import Dataset, normalise
 from .indices import ClassMeans, bin_activity, class_means, dead_units, index_of_means
 from .measuring import measures
 from .models import UnitNetwork
-from .recording import record
+from .seeds import generator
 from .tables import COLUMNS, MEASURES, SHUFFLED
 from .units import spatial_mean, unit_layers
+from .watching import Call, Uses, record
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EVALUATION_BATCH = 500  # images in one pass
 SHUFFLES = 20  # of the labels, over which the measures are averaged
+IMAGES_AT_ONCE = 64  # samples at a time: their maps are still in the processor's cache when they are read again
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,7 @@ def score(
 
 @dataclass(frozen=True)
 class TestSetPass:
-    """What one pass over the test set gives at an epoch.
-
-    Attributes:
-        score: accuracy and loss.
-        si: layer -> (units,) selectivity index.
-        preferred: (all units,) label, −1 where dead, in layer order.
-    """
+    """Score of one pass over the test set, layer -> (units,) index, and (all units,) preferred label, −1 where dead."""
 
     score: Score
     si: dict[str, Tensor]
@@ -98,8 +94,7 @@ def test_set_pass(model: UnitNetwork, dataset: Dataset, precision: str) -> TestS
 
         result = score(model, dataset, dataset.test_images, dataset.test_labels, precision, gather)
     indices = {name: index_of_means(m.means() - lowest[name].clamp_max(0).double()).cpu() for name, m in means.items()}
-    preferred = torch.cat([m.preferred_class() for m in means.values()])
-    return TestSetPass(result, indices, preferred)
+    return TestSetPass(result, indices, torch.cat([m.preferred_class() for m in means.values()]))
 
 
 def measured_units(
@@ -107,65 +102,57 @@ def measured_units(
 ) -> tuple[pd.DataFrame, pd.DataFrame, Score]:
     """Every measure of every unit on the whole test set, with the mean of each over label shuffles beside it.
 
-    Args:
-        model: a trained network.
-        dataset: on the model's device.
-        precision: of the arithmetic, as the run's spec has it.
-        seed: decides the shuffles.
-        shuffles: how many; without any, the columns of their means are NaN.
-
     Returns:
-        units (COLUMNS["units"] but for run and switches), responses (but for run), and the test score.
+        units (COLUMNS["units"] but for run and switches; without shuffles the columns of their means are NaN),
+        responses (but for run), and the test score.
     """
     import pandas as pd
 
-    from .seeds import generator
+    # Spatial means of each layer, and shares of positions where a unit is active: (samples, units), in parts.
+    gathered = {name: (list[Tensor](), list[Tensor]()) for name in unit_layers(model)}
 
-    gathered, handles = {}, []
-    for name, module in unit_layers(model).items():
-        gathered[name] = LayerActivity()
-        handles.append(module.register_forward_hook(gathered[name]))
-    try:
+    def gather(call: Call) -> None:
+        means, shares = gathered[call.layer]
+        for some in call.output.split(IMAGES_AT_ONCE):
+            means.append(spatial_mean(some))
+            shares.append(spatial_mean((some > 0).float()))
+
+    with Uses(model, "all", None, gather):
         result = score(model, dataset, dataset.test_images, dataset.test_labels, precision)
-    finally:
-        for handle in handles:
-            handle.remove()
-
     labels = dataset.test_labels.cpu()
     draw = generator(seed, "shuffles")
     shuffled = [labels[torch.randperm(len(labels), generator=draw)] for _ in range(shuffles)]
     l1 = model.filter_l1()
     units, responses = [], []
-    for name, layer in gathered.items():
-        activity, share = layer.means(), layer.shares()
-        count = activity.shape[1]
+    for name, parts in gathered.items():
+        activity, share = (torch.cat(part).cpu() for part in parts)
         binned = bin_activity(activity)
         true = measures(activity, labels, binned)
         null = torch.full_like(true, torch.nan)
         if shuffled:
             null = torch.stack([measures(activity, s, binned) for s in shuffled]).mean(0)
-        means = class_means(activity, labels)[2]
-        dead = dead_units(activity)
-        frame: dict[str, Any] = {"layer": [name] * count, "unit": range(count)}
-        frame["mean"], frame["sd"] = activity.double().mean(0), activity.double().std(0, correction=0)
-        frame |= dict(zip(MEASURES, true, strict=True)) | dict(zip(SHUFFLED, null, strict=True))
-        frame["active_samples"] = (share > 0).double().mean(0)
-        frame["active_positions"] = share.double().mean(0)
-        frame["dead"], frame["weight_l1"] = dead, l1[name].double()
-        frame["preferred"] = torch.where(dead, -1, labels.unique()[means.argmax(0)])
-        units.append(pd.DataFrame({k: v.numpy() if isinstance(v, Tensor) else v for k, v in frame.items()}))
-        classes = len(means)
-        responses.append(
-            pd.DataFrame(
-                {
-                    "layer": [name] * (count * classes),
-                    "unit": torch.arange(count).repeat_interleave(classes).numpy(),
-                    "class": labels.unique().repeat(count).numpy(),
-                    "mean": means.T.reshape(-1).double().numpy(),
-                }
-            )
-        )
+        classes, _, means = class_means(activity, labels)
+        dead, numbers = dead_units(activity), torch.arange(activity.shape[1])
+        columns = {
+            "unit": numbers, "mean": activity.double().mean(0), "sd": activity.double().std(0, correction=0),
+            **dict(zip(MEASURES, true, strict=True)), **dict(zip(SHUFFLED, null, strict=True)),
+            "active_samples": (share > 0).double().mean(0), "active_positions": share.double().mean(0),
+            "dead": dead, "weight_l1": l1[name].double(),
+            "preferred": torch.where(dead, -1, classes[means.argmax(0)]),
+        }  # fmt: skip
+        units.append(_frame(name, columns))
+        columns = {
+            "unit": numbers.repeat_interleave(len(classes)), "class": classes.repeat(len(numbers)),
+            "mean": means.T.reshape(-1).double(),
+        }  # fmt: skip
+        responses.append(_frame(name, columns))
     return pd.concat(units, ignore_index=True), pd.concat(responses, ignore_index=True), result
+
+
+def _frame(layer: str, columns: dict[str, Tensor]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({"layer": layer, **{name: column.numpy() for name, column in columns.items()}})
 
 
 def layer_table(units: pd.DataFrame, si_last: dict[str, float]) -> pd.DataFrame:
@@ -182,49 +169,3 @@ def layer_table(units: pd.DataFrame, si_last: dict[str, float]) -> pd.DataFrame:
         row["switched"] = float((group["switches"] > 0).mean())
         rows.append(row)
     return pd.DataFrame(rows)[[c for c in COLUMNS["layers"] if c != "run"]]
-
-
-IMAGES_AT_ONCE = 64  # samples at a time: their maps are still in the processor's cache when they are read again
-
-
-def active_share(output: Tensor) -> Tensor:
-    """(samples, units) float32 share of positions where a unit's output is above zero.
-
-    A positive floating-point number is a positive integer too when its bits are read as one; counting in short
-    integers is several times faster than averaging truth values.
-
-    Args:
-        output: (samples, units) or (samples, units, H, W), finite, of 16 or 32 bits a number.
-    """
-    bits = output.view(torch.int16 if output.element_size() == 2 else torch.int32).clamp(0, 1)
-    if output.ndim == 2:
-        return bits.float()
-    samples, units, height, width = output.shape
-    if output.is_contiguous(memory_format=torch.channels_last):  # whole rows first: they are long
-        rows = bits.permute(0, 2, 3, 1).reshape(samples, height, width * units)
-        count = rows.sum(1, dtype=bits.dtype).view(samples, width, units).sum(1, dtype=torch.float32)
-    else:
-        count = bits.sum((2, 3), dtype=torch.float32)
-    return count / (height * width)
-
-
-class LayerActivity:
-    """One layer's activity, gathered batch by batch as a forward hook."""
-
-    def __init__(self) -> None:
-        self._means: list[Tensor] = []
-        self._shares: list[Tensor] = []
-
-    def __call__(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
-        """Takes a batch's output (samples, units) or (samples, units, H, W)."""
-        for some in output.split(IMAGES_AT_ONCE):
-            self._means.append(spatial_mean(some))
-            self._shares.append(active_share(some))
-
-    def means(self) -> Tensor:
-        """(samples, units) spatial means of all batches so far, on the CPU."""
-        return torch.cat(self._means).cpu()
-
-    def shares(self) -> Tensor:
-        """(samples, units) shares of active positions of all batches so far, on the CPU."""
-        return torch.cat(self._shares).cpu()

@@ -23,12 +23,7 @@ def sha256(content: bytes) -> str:
 
 
 def read(path: Path) -> bytes:
-    """The content of a plain file of at most `MOST_BYTES`. A FIFO is not waited for.
-
-    Raises:
-        ValueError: it is none, or larger.
-        OSError: it cannot be read.
-    """
+    """The content of a plain file of at most `MOST_BYTES`, or a `ValueError`. A FIFO is not waited for."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         status = os.fstat(handle)
@@ -41,11 +36,7 @@ def read(path: Path) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a new file and flushes it to disk. The one function through which results reach the disk.
-
-    Raises:
-        StoreError: the disk is full, the folder cannot be written, …
-    """
+    """Writes a new file and flushes it to disk, or raises `StoreError`. All results reach the disk through it."""
     try:
         with path.open("xb") as file:
             file.write(content)
@@ -65,11 +56,7 @@ def flush_folder(path: Path) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Puts `content` at `path`, whole or not at all, whatever stood there before.
-
-    Raises:
-        StoreError: it cannot be written; what stood there is untouched.
-    """
+    """Puts `content` at `path`, whole or not at all, whatever stood there before."""
     stage = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
         write(stage, content)
@@ -83,11 +70,7 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def make_folder(path: Path) -> Path:
-    """The folder, made where it is missing.
-
-    Raises:
-        StoreError: it cannot be made.
-    """
+    """The folder, made where it is missing."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -96,11 +79,7 @@ def make_folder(path: Path) -> Path:
 
 
 def move_folder(source: Path, target: Path) -> None:
-    """Renames a folder. One in a lower layer of an overlay file system cannot be renamed: it is copied, whole, first.
-
-    Raises:
-        OSError: neither is possible.
-    """
+    """Renames a folder; one in a lower layer of an overlay file system, which cannot be, is copied whole first."""
     try:
         source.rename(target)
     except OSError as error:
@@ -113,18 +92,11 @@ def move_folder(source: Path, target: Path) -> None:
 
 
 def replace_folder(path: Path, new: Path, trash: Path) -> None:
-    """Puts the folder `new` at `path`, whole or not at all, whatever stood there before.
+    """Puts the folder `new`, flushed and on the same file system, at `path`, whole or not at all.
 
     Two renames are needed, as none replaces a folder. Between them the old folder has a name that `read_in` knows, and
-    is what counts until it is given up by a third. Only whoever holds the lock of the place may call this.
-
-    Args:
-        path: where it is to stand.
-        new: what is to stand there, flushed; on the same file system.
-        trash: where the old folder is moved to in the end.
-
-    Raises:
-        OSError: it cannot be done; what stood there stands there still.
+    is what counts until it is given up by a third, to `trash`. Only whoever holds the lock of the place may call this.
+    Where it cannot be done, what stood there stands there still.
     """
     before = _before(path)
     _settle(path)
@@ -159,11 +131,7 @@ def standing(path: Path) -> Path:
 
 
 def read_in(path: Path, name: str) -> bytes | None:
-    """A file of a folder that `replace_folder` may be replacing at this moment; None where the folder has none.
-
-    Raises:
-        OSError, ValueError: it cannot be read.
-    """
+    """A file of a folder that `replace_folder` may be replacing at this moment; None where the folder has none."""
     for _ in range(2):  # a replacement between the two steps below is over, or begun, at the second look
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return read(standing(path) / name)

@@ -23,14 +23,7 @@ IGNORED = -100  # the label of samples that are left out, as in torch's cross-en
 
 @dataclass(frozen=True)
 class ClassStatistics:
-    """Per-class moments of units, the ground on which the indices are computed.
-
-    Attributes:
-        classes: (classes,) the labels that occur, ascending.
-        counts: (classes,) samples of each.
-        means: (classes, units) class-conditional means.
-        variances: (classes, units) population variances (no Bessel correction).
-    """
+    """Per-class moments of units: labels that occur, ascending, samples of each, means, population variances."""
 
     classes: Tensor
     counts: Tensor
@@ -45,11 +38,7 @@ class ClassStatistics:
 def checked_labels(
     labels: Tensor | np.ndarray, samples: int, device: torch.device | None = None, *, of: str = "samples"
 ) -> Tensor:
-    """Labels (samples,) as int64; errors say `of` what they should be.
-
-    Raises:
-        ActivityError: labels that are not integers, one for each sample.
-    """
+    """Labels (samples,) as int64, or an `ActivityError` that says `of` what they should be."""
     if isinstance(labels, np.ndarray):  # torch takes neither reversed arrays nor, without a warning, read-only ones
         labels = np.require(labels, requirements=["C", "W"])
     try:
@@ -64,12 +53,7 @@ def checked_labels(
 
 
 def checked(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
-    """Activity as (samples, units) in float32 or better, and labels as int64, on one device; none that is ignored.
-
-    Raises:
-        ActivityError: shapes that do not fit, no samples, labels that are not integers, or activity that is complex,
-            non-finite or no ordinary array of numbers.
-    """
+    """Activity as (samples, units) in float32 or better, and labels as int64, on one device; none that is ignored."""
     if isinstance(activity, np.ndarray):
         activity = np.require(activity, requirements=["C", "W"])
     try:
@@ -208,14 +192,10 @@ def class_share(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> T
     samples.
 
     Args:
-        activity: (samples, units) or (samples, units, H, W).
-        labels: (samples,) integers.
+        activity, labels: as for `class_discriminability`, which refuses the same.
 
     Returns:
         (units,) CPU tensor.
-
-    Raises:
-        ActivityError: shapes that do not fit, labels that are not integers, or complex or non-finite values.
     """
     return share_between(class_statistics(*checked(activity, labels))).cpu()
 
@@ -237,14 +217,10 @@ def preferred_class(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) 
     """The label with the largest mean activity, per unit; the lowest label on a tie, −1 for a dead unit.
 
     Args:
-        activity: (samples, units) or (samples, units, H, W).
-        labels: (samples,) integers.
+        activity, labels: as for `class_discriminability`, which refuses the same.
 
     Returns:
         (units,) int64 CPU tensor of labels.
-
-    Raises:
-        ActivityError: shapes that do not fit, labels that are not integers, or complex or non-finite values.
     """
     values, targets = checked(activity, labels)
     stats = class_statistics(values, targets)
@@ -290,16 +266,14 @@ def precision(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray, *, n: 
     another thing, the precision of a network's arithmetic.
 
     Args:
-        activity: (samples, units) or (samples, units, H, W).
-        labels: (samples,) integers.
+        activity, labels: as for `class_discriminability`, which refuses the same.
         n: how many of the most active samples; by default round(samples / classes present).
 
     Returns:
         (units,) float64 CPU tensor in [1/classes, 1].
 
     Raises:
-        ActivityError: shapes or labels that do not fit, complex or non-finite values, or n outside 1 to the number of
-            samples.
+        ActivityError: n outside 1 to the number of samples.
     """
     values, targets = checked(activity, labels)
     values = values.detach()
@@ -317,16 +291,9 @@ def precision(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray, *, n: 
 
 
 def bin_activity(values: Tensor, bins: int = 20) -> Tensor:
-    """Bin of each value: 0 for an exact zero, else one of at most `bins` bins of equal count, per unit.
+    """(samples, units) int64: 0 for an exact zero, else one of at most `bins` bins of equal count, per unit, from 1 on.
 
     The edges are quantiles of the values that are not zero; equal values always share a bin.
-
-    Args:
-        values: (samples, units).
-        bins: how many bins for values that are not zero.
-
-    Returns:
-        (samples, units) int64 in [0, bins].
     """
     array = values.detach().cpu().numpy()
     out = np.zeros(array.shape, dtype=np.int64)
@@ -368,15 +335,11 @@ def mutual_information(activity: Tensor | np.ndarray, labels: Tensor | np.ndarra
     samples and many classes: compare it with the same labels shuffled.
 
     Args:
-        activity: (samples, units) or (samples, units, H, W).
-        labels: (samples,) integers.
+        activity, labels: as for `class_discriminability`, which refuses the same.
         bins: bins for values that are not zero, at least 1.
 
     Returns:
         (units,) float64 CPU tensor.
-
-    Raises:
-        ActivityError: shapes or labels that do not fit, complex or non-finite values, or bins below 1.
     """
     if bins < 1:
         raise ActivityError(f"mutual information: bins={bins} given; at least 1 is needed")

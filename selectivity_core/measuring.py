@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from operator import length_hint
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .arithmetic import evaluating
-from .columns import MEMORY, Columns
-from .errors import ActivityError, UnitError
+from .errors import ActivityError, SelectivityError, UnitError
 from .indices import (
     IGNORED,
     ClassStatistics,
@@ -28,11 +30,13 @@ from .indices import (
 )
 from .indices import precision as precision_of
 from .progress import bar
-from .recording import record
 from .tables import MEASURES
+from .watching import record
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MEMORY = 2**26  # bytes of activity that are held before they go to disk
 
 
 def measures(activity: Tensor, labels: Tensor, binned: Tensor, stats: ClassStatistics | None = None) -> Tensor:
@@ -120,6 +124,10 @@ def _gathered(
     wanted = home if device is None else torch.device(device)
     if wanted.type == "meta":
         raise ActivityError("device: meta given, where activity has no values")
+
+    def moved(value: Any) -> Any:
+        return torch.as_tensor(value).to(wanted) if isinstance(value, Tensor | np.ndarray) else value
+
     if wanted != home:
         model.to(wanted)
     try:
@@ -128,8 +136,15 @@ def _gathered(
             for batch in batches:
                 if not isinstance(batch, tuple | list) or len(batch) != 2:
                     raise ActivityError(f"batches: a {type(batch).__name__} given; pairs (inputs, labels) are needed")
-                _pass(model, batch[0], wanted)
-                _check_used(seen, layers)
+                if isinstance(batch[0], Mapping):
+                    model(**{name: moved(value) for name, value in batch[0].items()})
+                else:
+                    model(moved(batch[0]))
+                # Of layers asked for by name each must be used; of "all" those that are used count.
+                used = {name.rpartition(":")[0] for name in seen} | set(seen)
+                asked = ([] if seen else [layers]) if isinstance(layers, str) else layers
+                if unused := [name for name in asked if name not in used]:
+                    raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
                 activity, targets = _of_batch(seen, batch[1])
                 found = {name: values.shape[1] for name, values in activity.items()}
                 sizes = sizes or found
@@ -144,25 +159,6 @@ def _gathered(
     if not sum(len(some) for some in labels):
         raise ActivityError("batches: no samples given; at least one is needed")
     return sizes, torch.cat(labels)
-
-
-def _pass(model: nn.Module, inputs: Any, device: torch.device) -> None:
-    def moved(value: Any) -> Any:
-        return torch.as_tensor(value).to(device) if isinstance(value, Tensor | np.ndarray) else value
-
-    if isinstance(inputs, Mapping):
-        model(**{name: moved(value) for name, value in inputs.items()})
-    else:
-        model(moved(inputs))
-
-
-def _check_used(seen: dict[str, Tensor], layers: str | Sequence[str]) -> None:
-    """Refuses layers that are asked for by name and that a pass did not use. Of "all", those that it used count."""
-    used = {name.rpartition(":")[0] for name in seen} | set(seen)
-    asked = ([] if seen else [layers]) if isinstance(layers, str) else layers
-    unused = [name for name in asked if name not in used]
-    if unused:
-        raise UnitError(f"layer {unused[0]!r}: the model does not use it in a pass")
 
 
 def _of_batch(seen: dict[str, Tensor], labels: Tensor | np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
@@ -197,3 +193,47 @@ def _indices(activity: Tensor, labels: Tensor, classes: Tensor, index: Tensor) -
     preferred = torch.where(dead, -1, classes[stats.highest()])
     columns = {"mean": values.mean(0), "sd": values.std(0, correction=0), **found, "preferred_class": preferred}
     return pd.DataFrame({name: column.numpy() for name, column in (columns | {"dead": dead}).items()})
+
+
+class Columns:
+    """Rows of one length and type that are read column by column; on disk where they exceed `memory` bytes.
+
+    Each addition is written transposed, so that a few columns are read without the others.
+    """
+
+    def __init__(self, memory: int | None = None) -> None:
+        self._file = tempfile.SpooledTemporaryFile(MEMORY if memory is None else memory)  # noqa: SIM115  # closed on exit
+        self._blocks: list[int] = []  # rows of each addition
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(OSError):  # what did not fit
+            self._file.close()
+
+    def append(self, rows: np.ndarray) -> None:
+        """Adds rows (rows, columns)."""
+        if not len(rows):
+            return
+        self._blocks.append(len(rows))
+        self._columns, self._dtype = rows.shape[1], rows.dtype
+        try:
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(np.ascontiguousarray(rows.T).data)
+            self._file.flush()
+        except OSError as error:
+            raise SelectivityError(
+                f"activity: {sum(self._blocks)} samples of {self._columns} units do not fit into "
+                f"{tempfile.gettempdir()} ({error.strerror}); TMPDIR names another folder"
+            ) from error
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """(rows, stop − start): columns `start` to `stop` of all rows so far, in new memory."""
+        parts, place, size = [], 0, self._dtype.itemsize
+        for rows in self._blocks:
+            self._file.seek(place + start * rows * size)
+            read = self._file.read((stop - start) * rows * size)
+            parts.append(np.frombuffer(read, self._dtype).reshape(stop - start, rows))
+            place += self._columns * rows * size
+        return np.concatenate(parts, axis=1).T

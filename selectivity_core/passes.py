@@ -60,8 +60,7 @@ class Pass:
     """What one forward pass showed of the units.
 
     Attributes:
-        training: it was made in training mode and with gradients.
-        gradients: it was made with gradients.
+        training: it was made in training mode and with `gradients`.
         explicit: it was the body of a `with`.
         whole: every layer ran in a call of the model, so that its logits are known.
         spent: its term was given.
@@ -88,11 +87,7 @@ class Pass:
 
 
 class Passes(Watch):
-    """The passes of a model that can still be asked for.
-
-    Args:
-        model, layers, unit_dim: as for `Watch`; layers that are not listed exclude those on the logits.
-    """
+    """The passes of a model that can still be asked for. Layers that are not listed exclude those on the logits."""
 
     per_sample = True
 
@@ -173,12 +168,7 @@ class Passes(Watch):
         self._add(Entry(call.layer, call.module, spatial_mean(call.output, call.dim), Memory.of(call.output)))
 
     def chosen(self) -> Pass:
-        """The pass that a term of the loss belongs to.
-
-        Raises:
-            ActivityError: none, or which one cannot be told.
-            UnitError: one that met no units.
-        """
+        """The pass that a term of the loss belongs to."""
         if self.body and self.current is not None:
             return self.ensure_complete(self.current)
         if not torch.is_grad_enabled():
@@ -202,11 +192,7 @@ class Passes(Watch):
         raise ActivityError(f"regulariser: the latest pass was made without gradients; {EXPLICITLY}, with gradients")
 
     def newest(self) -> Pass:
-        """The latest pass of any kind, used or not.
-
-        Raises:
-            ActivityError, UnitError: as for `chosen`.
-        """
+        """The latest pass of any kind, used or not."""
         if self.body and self.current is not None:
             return self.ensure_complete(self.current)
         if self._outside is not None and (self.latest is None or self._outside[1] > self.latest.order):
@@ -288,11 +274,7 @@ class Passes(Watch):
         found.entries = kept
 
     def ensure_complete(self, found: Pass) -> Pass:
-        """The same pass, which has all that a term is made of.
-
-        Raises:
-            ActivityError, UnitError: as for `chosen`.
-        """
+        """The same pass, which has all that a term is made of."""
         if found.blind is not None:
             raise ActivityError(
                 f"regulariser: {found.blind} ran without gradients in a checkpoint; use use_reentrant=False there"
@@ -320,11 +302,7 @@ class Passes(Watch):
             )
 
     def ensure_unspent(self, found: Pass) -> Pass:
-        """The same pass, whose term was not given yet.
-
-        Raises:
-            ActivityError: it was.
-        """
+        """The same pass, whose term was not given yet."""
         if found.spent:
             raise ActivityError(
                 "regulariser: the term of the latest pass was given already; run the model again (`measure` gives the "

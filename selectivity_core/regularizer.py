@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from .errors import ActivityError, SpecError
 from .indices import (
     EPS,
     IGNORED,
+    ClassStatistics,
     checked_labels,
     class_means,
     class_statistics,
@@ -21,7 +23,6 @@ from .indices import (
     index_of_means,
 )
 from .passes import Pass, Passes
-from .terms import offset_of_means, spread_of
 from .units import Units, never_negative
 from .watching import UnitDim
 
@@ -57,7 +58,7 @@ class SelectivityRegularizer:
         model: any module. The project's own networks are read through their `Units`, others through forward hooks.
         alpha: α; negative lowers the index, positive raises it.
         index: "si" or "dprime"; "offset" is the index, changed by shifts of whole units alone, and "spread" is d′,
-            changed by the spread within classes alone (`terms`).
+            changed by the spread within classes alone.
         layers: "all" activation modules, "first3", "last3", or names of modules whose outputs are the units.
         warmup_steps: α grows linearly from 0 over this many training steps (evaluation steps do not count).
         shift: for activity that can be negative. "min" subtracts each unit's minimum over the batch (detached); a
@@ -147,15 +148,9 @@ class SelectivityRegularizer:
         return self._mean_index(self._passes.newest(), labels)
 
     def __call__(self, labels: Tensor) -> Tensor:
-        """−α·μ_SI of the pass that the loss is made of, once for each pass.
+        """−α·μ_SI of the pass that the loss is made of, once for each pass, to be added to the loss.
 
-        Counts a step of the warm-up when the model is in training mode.
-
-        Args:
-            labels: (samples,) integers, the samples of that pass; those of −100 are left out.
-
-        Returns:
-            a scalar tensor with gradients, to be added to the loss.
+        Counts a step of the warm-up when the model is in training mode. Labels and result are those of `measure`.
 
         Raises:
             ActivityError: as `measure` does; which pass is meant cannot be told; its term was given already; it was
@@ -220,15 +215,12 @@ class SelectivityRegularizer:
         if not len(labels):
             return activity.sum(0) * 0
         if self.estimate == "shuffled":
-            labels = labels[self._permutation(len(labels)).to(labels.device)]
+            labels = labels[torch.randperm(len(labels), generator=self.generator).to(labels.device)]
         if self.estimate == "unbiased":
             return self._unbiased(activity, labels)
         if self.index in ("dprime", "spread"):
             return (spread_of if self.index == "spread" else discriminability_of)(class_statistics(activity, labels))
         return (offset_of_means if self.index == "offset" else index_of_means)(class_means(activity, labels)[2])
-
-    def _permutation(self, samples: int) -> Tensor:
-        return torch.randperm(samples, generator=self.generator)
 
     def _unbiased(self, activity: Tensor, labels: Tensor) -> Tensor:
         """SI with the preferred class chosen on one half of the batch and the means taken on the other.
@@ -238,7 +230,7 @@ class SelectivityRegularizer:
         """
         if self.index != "si":
             raise SpecError('estimate: "unbiased" is defined for index "si" only')
-        order = self._permutation(len(labels)).to(labels.device)
+        order = torch.randperm(len(labels), generator=self.generator).to(labels.device)
         halves = order[: len(order) // 2], order[len(order) // 2 :]
         if not len(halves[0]):
             return activity.sum(0) * 0
@@ -258,6 +250,22 @@ class SelectivityRegularizer:
         options = {"index": self.index, "layers": self._layers, "warmup_steps": self.warmup_steps, "shift": self.shift}
         options |= {"estimate": self.estimate, "generator": self.generator, "unit_dim": self._unit_dim}
         return _remade, (self._model, self.alpha, options, self.steps)
+
+
+def offset_of_means(means: Tensor) -> Tensor:
+    """`index_of_means` of (classes, units), whose gradient is the same for every class mean of a unit.
+
+    It leaves the differences between class means as they are: only a shift of the whole unit changes it.
+    """
+    fixed = means.detach()
+    return index_of_means(fixed + (means - fixed).mean(0))
+
+
+def spread_of(stats: ClassStatistics) -> Tensor:
+    """`discriminability_of` without a gradient into class means: only the variance within classes changes it."""
+    if len(stats.means) < 2:
+        return stats.means.sum(0) * 0
+    return discriminability_of(replace(stats, means=stats.means.detach()))
 
 
 def _finite(given: object) -> bool:

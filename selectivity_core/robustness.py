@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .ablation.inputs import checked_images
 from .arithmetic import evaluating
 from .errors import ActivityError, ParameterError
 from .indices import checked_labels
+from .perturbation import checked_images
 
 BATCH = 100
 EXPLAINED = 0.95

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,24 +14,18 @@ from .indices import checked, class_means, index_of_means, selectivity_index
 from .progress import bar
 from .seeds import generator
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 STARTS = ("identity", "random 1", "random 2")
 CHANGE, PATIENCE = 1e-6, 10
 BLOCK = 128
+RANDOM_PROJECTIONS = 10
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What one start of the search came to.
+    """What one start of the search came to, after so many steps.
 
-    Attributes:
-        start: its name, one of STARTS.
-        projection: (units, units) float64, the best W that the search passed through.
-        first: mean index of the start itself.
-        reached: mean index of `projection`; never below `first`.
-        steps: how many were taken before the search stopped.
+    `projection` (units, units) float64 is the best W that it passed through, `reached` its mean index, `first` that of
+    the start itself.
     """
 
     start: str
@@ -50,10 +42,7 @@ class ShiftedIndex:
     gains by raising its lowest sample, and the search would stop far below what it can reach.
 
     The class means of A·W are those of A times W, so that only the minima need the samples at every step.
-
-    Args:
-        activity: (samples, units) of any sign.
-        labels: (samples,) integers.
+    Activity (samples, units) has any sign.
     """
 
     def __init__(self, activity: Tensor, labels: Tensor) -> None:
@@ -117,17 +106,8 @@ def fit_projections(activity: Tensor, labels: Tensor, *, steps: int, lr: float, 
 
     A step is taken in the tangent space at the current W (a skew matrix X; Adam keeps its moments between steps) and
     carried to W·(I − X/2)⁻¹(I + X/2), which is orthonormal: a trivialisation whose base moves along (Lezcano-Casado
-    2019). A start ends after `steps`, or when its index changed by less than 1e-6 ten times running.
-
-    Args:
-        activity: (samples, units) on the CPU.
-        labels: (samples,) integers of two classes or more.
-        steps: at most so many for each start.
-        lr: Adam's learning rate.
-        seed: of the random starts.
-
-    Returns:
-        one result a start, in the order of STARTS.
+    2019). A start ends after `steps`, or when its index changed by less than 1e-6 ten times running. Results are in the
+    order of STARTS.
     """
     # A caller's autocast would round the search, and its inference mode has no gradients.
     with torch.inference_mode(False), torch.autocast("cpu", enabled=False):
@@ -171,40 +151,8 @@ def best_fit(fits: list[Fit]) -> Fit:
     return max(fits, key=lambda fit: fit.reached)
 
 
-Values = Tensor | np.ndarray
-LabelledActivity = tuple[Tensor, Tensor]  # activity (samples, units) and labels (samples,)
-
-
-RANDOM_PROJECTIONS = 10
-FIT_COLUMNS = ("kind", "start", "steps", "first", "validation", "value", "chosen")
-
-
-@dataclass(frozen=True)
-class OffAxisScores:
-    """The bound of one layer and what it is to be held against; see `off_axis_scores`.
-
-    Attributes:
-        units: kind -> (units,) float64 index on test activity: of each unit, or of each column of the projection.
-        rows: one a kind, and for the bounds one a start. `kind`; `start`; `steps` taken; mean index over units
-            `first` at the start and `validation` in the end, both on validation activity, and `value` on test
-            activity; `chosen`, whether `units` holds this row (of a bound's starts the best on validation activity).
-    """
-
-    units: dict[str, Tensor]
-    rows: pd.DataFrame
-
-
 def projected_index(activity: Tensor, labels: Tensor, projection: Tensor) -> Tensor:
-    """(units,) float64 index of the columns of A·W, each less its minimum over these samples.
-
-    Args:
-        activity: A, (samples, units).
-        labels: (samples,) integers.
-        projection: W, (units, columns) float64.
-
-    Raises:
-        ActivityError: labels that do not fit the samples, or non-finite values.
-    """
+    """(columns,) float64 index of A·W, of (samples, units) and (units, columns), each column less its minimum."""
     values = activity.double()
     # Less the units' means: the shift undoes it, and a large constant would cost the small differences their digits.
     return selectivity_index((values - values.mean(0)) @ projection, labels, shift=True)
@@ -229,10 +177,9 @@ def max_off_axis_selectivity(
     core, about a quarter of an hour for 512 units.
 
     Args:
-        val_activity: (samples, units) or (samples, units, H, W), of which the spatial mean is taken; any sign.
-        val_labels: (samples,) integers, two classes or more.
-        test_activity: the same units on other samples.
-        test_labels: (samples,) integers, two classes or more.
+        val_activity, test_activity: (samples, units) or (samples, units, H, W), of which the spatial mean is taken, of
+            the same units on different samples; any sign.
+        val_labels, test_labels: (samples,) integers, two classes or more.
         steps: at most so many for each start.
         lr: Adam's learning rate.
         seed: of the random starts.
@@ -244,10 +191,9 @@ def max_off_axis_selectivity(
         ActivityError: by argument: shapes that do not fit, non-finite values, no units, fewer than two classes,
             numbers of units that differ, or steps and lr out of range.
     """
-    (values, targets), (test_values, test_targets) = _both_labelled(
-        val_activity, val_labels, test_activity, test_labels
+    (values, targets), (test_values, test_targets) = _checked(
+        val_activity, val_labels, test_activity, test_labels, steps, lr
     )
-    _check_numbers(steps, lr)
     best = best_fit(fit_projections(values, targets, steps=steps, lr=lr, seed=seed))
     return projected_index(test_values, test_targets, best.projection)
 
@@ -261,87 +207,72 @@ def off_axis_scores(
     steps: int = 3500,
     lr: float = 1e-3,
     seed: int = 0,
-) -> OffAxisScores:
+) -> dict[str, Tensor]:
     """The bound of a layer beside what tells shift, rotation and overfitting apart.
-
-    Kinds, each an index on test activity:
-
-    * axis: the units themselves; NaN where a layer has negative activity, for which it is not defined.
-    * axis_shifted: the units, each less its minimum: what the shift alone does.
-    * random: columns of random orthonormal projections with the shift, the mean of ten: what any rotation does.
-    * bound: `max_off_axis_selectivity` with the same arguments.
-    * bound_shuffled: the bound for validation labels dealt out at random, scored on test labels that are dealt out at
-      random too: what the search finds where there is nothing. Its value on test is the index's level by chance on such
-      directions; what validation has above it is overfitting.
 
     Args:
         val_activity, val_labels, test_activity, test_labels: as for `max_off_axis_selectivity`.
         steps, lr: as for `max_off_axis_selectivity`.
         seed: of the random starts, the labels dealt out and the projections.
 
+    Returns:
+        kind -> (units,) float64 index on test activity, of each unit or of each column of a projection:
+
+        * axis: the units themselves; NaN where a layer has negative activity, for which it is not defined.
+        * axis_shifted: the units, each less its minimum: what the shift alone does.
+        * random: columns of random orthonormal projections with the shift, the mean of ten: what any rotation does.
+        * bound: `max_off_axis_selectivity` with the same arguments.
+        * bound_shuffled: the bound for validation labels dealt out at random, scored on test labels that are dealt out
+          at random too: the index's level by chance on directions that the search finds where there is nothing.
+
     Raises:
         ActivityError: as for `max_off_axis_selectivity`.
     """
-    val, test = _both_labelled(val_activity, val_labels, test_activity, test_labels)
-    _check_numbers(steps, lr)
-    from pandas import DataFrame
-
-    count = val[0].shape[1]
-    identity = torch.eye(count, dtype=torch.float64)
+    val, test = _checked(val_activity, val_labels, test_activity, test_labels, steps, lr)
+    activity, count = test[0], test[0].shape[1]
     drawn = [random_projection(count, generator(seed, "projection", k)) for k in range(RANDOM_PROJECTIONS)]
-    units, rows = {}, []
-    for kind, start, score in (
-        ("axis", "identity", _plain_index),
-        ("axis_shifted", "identity", partial(projected_index, projection=identity)),
-        ("random", "random", lambda a, y: torch.stack([projected_index(a, y, w) for w in drawn]).mean(0)),
-    ):
-        units[kind] = score(*test)
-        validation = score(*val).mean().item()
-        rows.append((kind, start, 0, validation, validation, units[kind].mean().item(), True))
-    dealt = _dealt(*val, seed, 0), _dealt(*test, seed, 1)
+    found = {
+        "axis": torch.full((count,), torch.nan, dtype=torch.float64),
+        "axis_shifted": projected_index(*test, torch.eye(count, dtype=torch.float64)),
+        "random": torch.stack([projected_index(*test, w) for w in drawn]).mean(0),
+    }
+    if not (activity < 0).any():
+        found["axis"] = selectivity_index(activity.double(), test[1])
+    dealt = [
+        (values, labels[torch.randperm(len(labels), generator=generator(seed, "deal", place))])
+        for place, (values, labels) in enumerate((val, test))
+    ]
     for kind, (fitted, scored) in {"bound": (val, test), "bound_shuffled": dealt}.items():
-        fits = fit_projections(*fitted, steps=steps, lr=lr, seed=seed)
-        best = best_fit(fits)
-        units[kind] = projected_index(*scored, best.projection)
-        for fit in fits:
-            value = projected_index(*scored, fit.projection).mean().item()
-            rows.append((kind, fit.start, fit.steps, fit.first, fit.reached, value, fit is best))
-    return OffAxisScores(units, DataFrame(rows, columns=list(FIT_COLUMNS)))
+        best = best_fit(fit_projections(*fitted, steps=steps, lr=lr, seed=seed))
+        found[kind] = projected_index(*scored, best.projection)
+    return found
 
 
-def _plain_index(activity: Tensor, labels: Tensor) -> Tensor:
-    if (activity < 0).any():
-        return torch.full(activity.shape[1:], torch.nan, dtype=torch.float64)
-    return selectivity_index(activity.double(), labels)
-
-
-def _dealt(activity: Tensor, labels: Tensor, seed: int, place: int) -> tuple[Tensor, Tensor]:
-    return activity, labels[torch.randperm(len(labels), generator=generator(seed, "deal", place))]
-
-
-def _labelled(activity: Values, labels: Values, name: str) -> LabelledActivity:
-    try:
-        values, targets = checked(activity, labels)
-    except ActivityError as error:  # its message begins with "activity" or "labels"
-        raise ActivityError(f"{name}_{error}") from None
-    if not values.shape[1]:
-        raise ActivityError(f"{name}_activity: no units given; at least one is needed")
-    if len(targets.unique()) < 2:
-        raise ActivityError(f"{name}_labels: one class given; two or more are needed")
-    return values.detach().cpu(), targets.cpu()
-
-
-def _both_labelled(
-    val_activity: Values, val_labels: Values, test_activity: Values, test_labels: Values
-) -> tuple[LabelledActivity, LabelledActivity]:
-    val, test = _labelled(val_activity, val_labels, "val"), _labelled(test_activity, test_labels, "test")
-    if val[0].shape[1] != test[0].shape[1]:
-        raise ActivityError(f"test_activity: {test[0].shape[1]} units given; val_activity has {val[0].shape[1]}")
-    return val, test
-
-
-def _check_numbers(steps: int, lr: float) -> None:
+def _checked(
+    val_activity: Tensor | np.ndarray,
+    val_labels: Tensor | np.ndarray,
+    test_activity: Tensor | np.ndarray,
+    test_labels: Tensor | np.ndarray,
+    steps: int,
+    lr: float,
+) -> list[tuple[Tensor, Tensor]]:
+    """Activity (samples, units) and labels (samples,) of both sides."""
+    sides = []
+    for name, activity, labels in (("val", val_activity, val_labels), ("test", test_activity, test_labels)):
+        try:
+            values, targets = checked(activity, labels)
+        except ActivityError as error:  # its message begins with "activity" or "labels"
+            raise ActivityError(f"{name}_{error}") from None
+        if not values.shape[1]:
+            raise ActivityError(f"{name}_activity: no units given; at least one is needed")
+        if len(targets.unique()) < 2:
+            raise ActivityError(f"{name}_labels: one class given; two or more are needed")
+        sides.append((values.detach().cpu(), targets.cpu()))
+    units = [values.shape[1] for values, _ in sides]
+    if units[0] != units[1]:
+        raise ActivityError(f"test_activity: {units[1]} units given; val_activity has {units[0]}")
     if not (isinstance(steps, int) and steps >= 0):
         raise ActivityError(f"steps: {steps!r} given; a whole number of 0 or more is needed")
     if not (isinstance(lr, int | float) and math.isfinite(lr) and lr > 0):
         raise ActivityError(f"lr: {lr!r} given; a finite number above 0 is needed")
+    return sides

@@ -25,12 +25,9 @@ if TYPE_CHECKING:
 
 
 class Result(Tables):
-    """A finished run: its tables, and what they were made with.
+    """A finished run: its tables, the spec, and the digest of the data it was trained on.
 
-    Attributes:
-        spec: what was trained.
-        weights: "best/…" and "last/…" parameters and buffers, by name, on the CPU; empty where it diverged.
-        digest: of the data it was trained on.
+    `weights` are "best/…" and "last/…" parameters and buffers, by name, on the CPU; empty where it diverged.
     """
 
     def __init__(self, spec: RunSpec, weights: dict[str, Tensor], digest: str, **frames: pd.DataFrame) -> None:
@@ -63,9 +60,6 @@ def train(
         progress: show a bar over epochs.
         device: where; by default a GPU where there is one.
         checkpoints: where the run's state is kept between steps, and taken up again.
-
-    Returns:
-        the run's tables and weights.
 
     Raises:
         DataError: data that are missing or not what they should be.
@@ -103,36 +97,28 @@ def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Che
                 validation=f"{last['validation_accuracy']:.3f}", SI=f"{last['si_units']:.3f}", refresh=False
             )
             shown.update()
-    row: dict[str, Any] = {"run": spec.id, **spec.as_dict()}
+    row = spec.as_dict()
     row |= {name: " ".join(map(str, getattr(spec, name) or ())) for name in ("milestones", "window")}
-    row |= _diverged_row(diverged) if diverged else _complete_row(trainer)
+    row |= {"status": "complete", "diverged_epoch": math.nan, "diverged_step": math.nan}
+    row |= dict.fromkeys(RUN_NUMBERS, math.nan)
+    if diverged:
+        row |= {"status": "diverged", "diverged_epoch": diverged.epoch, "diverged_step": diverged.step}
+    else:
+        row |= _numbers(trainer)
     frames, weights = ({}, {}) if diverged else _measure(trainer, row)
     row["seconds"] = time.perf_counter() - clock
     row["started"] = started.isoformat(timespec="seconds")
-    made = {
-        **provenance(str(trainer.device)),
-        "result_version": str(RESULT_VERSION),
-        "data": dataset.source,
-        "digest": dataset.digest,
-    }
+    made = provenance(str(trainer.device)) | {"result_version": str(RESULT_VERSION)}
+    made |= {"data": dataset.source, "digest": dataset.digest}
     row |= {f"provenance_{key}": value for key, value in made.items()}
     history = _frame(trainer.history, "history", spec.id)
-    return Result(spec, weights, dataset.digest, runs=_frame([row], "runs"), history=history, **frames)
+    return Result(spec, weights, dataset.digest, runs=_frame([row], "runs", spec.id), history=history, **frames)
 
 
-def _diverged_row(error: Diverged) -> dict[str, Any]:
-    return {
-        "status": "diverged", "diverged_epoch": error.epoch, "diverged_step": error.step,
-        **dict.fromkeys(RUN_NUMBERS, math.nan),
-    }  # fmt: skip
-
-
-def _complete_row(trainer: Trainer) -> dict[str, Any]:
+def _numbers(trainer: Trainer) -> dict[str, Any]:
     best = next(r for r in trainer.history if r["epoch"] == trainer.best.epoch)
     last = trainer.history[-1]
-    row: dict[str, Any] = {"status": "complete", "diverged_epoch": math.nan, "diverged_step": math.nan}
-    row |= dict.fromkeys(RUN_NUMBERS, math.nan) | {"best_epoch": best["epoch"]}
-    row |= {k: best[k] for k in RUN_NUMBERS if k in best}
+    row: dict[str, Any] = {"best_epoch": best["epoch"]} | {k: best[k] for k in RUN_NUMBERS if k in best}
     row |= {f"{k}_last": last[k] for k in ("test_accuracy", "test_loss", "si_units", "si_layers")}
     row["t95"] = time_to_95(trainer.history, len(trainer.dataset.classes))
     row["parameters"] = sum(p.numel() for p in trainer.model.parameters())
@@ -168,10 +154,7 @@ def _measure(trainer: Trainer, row: dict[str, Any]) -> tuple[dict[str, pd.DataFr
     return frames, weights
 
 
-def _frame(content: pd.DataFrame | list[dict[str, Any]], name: str, run: str | None = None) -> pd.DataFrame:
+def _frame(content: pd.DataFrame | list[dict[str, Any]], name: str, run: str) -> pd.DataFrame:
     import pandas as pd
 
-    frame: pd.DataFrame = content.copy() if isinstance(content, pd.DataFrame) else pd.DataFrame(content)
-    if run is not None:
-        frame.insert(0, "run", run)
-    return frame.reindex(columns=list(COLUMNS[name]))
+    return pd.DataFrame(content).assign(run=run).reindex(columns=list(COLUMNS[name]))

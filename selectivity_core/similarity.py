@@ -20,8 +20,7 @@ class Representation:
 
     Attributes:
         kept: (samples, units) centred activity of the units that vary enough to be kept.
-        mean: (units,) their means.
-        covariance: (units, units) theirs, with n − 1.
+        mean, covariance: of these units, with n − 1.
         root: (units, units) the inverse square root of the covariance scaled to a largest entry of 1.
         scale: the largest absolute covariance.
     """
@@ -34,35 +33,11 @@ class Representation:
 
 
 def represented(activity: Tensor | np.ndarray, *, eps: float = 1e-10, name: str = "activity") -> Representation:
-    """One side of the distance, worked out once however many others it is compared with.
-
-    Args:
-        activity: (samples, units).
-        eps: as for `pwcca_distance`.
-        name: what errors call it.
-
-    Raises:
-        ActivityError: as for `pwcca_distance`.
-    """
-    values = _matrix(activity, name)
-    mean = values.mean(0)
-    centred = values - mean
-    covariance = centred.T @ centred / (len(centred) - 1)
-    scale = float(np.abs(covariance).max())
-    if scale == 0:
-        raise ActivityError(f"{name}: no unit varies over the samples; a distance is not defined")
-    kept = np.diag(covariance) / scale >= eps
-    if not kept.all():
-        centred, mean, covariance = centred[:, kept], mean[kept], covariance[np.ix_(kept, kept)]
-    root = _inverse_root(covariance / scale + eps * np.eye(len(mean)))
-    return Representation(centred, mean, covariance, root, scale)
-
-
-def _matrix(activity: Tensor | np.ndarray, name: str) -> np.ndarray:
+    """One side of `pwcca_distance`, worked out once however many others it is compared with; `name` is for errors."""
     try:
         if isinstance(activity, Tensor):
-            given = activity.detach().cpu()
-            activity = (given if given.is_complex() else given.double()).numpy()
+            activity = activity.detach().cpu()
+            activity = (activity if activity.is_complex() else activity.double()).numpy()
         values = np.asarray(activity)
         if np.iscomplexobj(values):
             raise TypeError("complex")
@@ -74,7 +49,17 @@ def _matrix(activity: Tensor | np.ndarray, name: str) -> np.ndarray:
         raise ActivityError(f"{name}: shape {values.shape} given; (samples, units) with 2 samples or more is needed")
     if not np.isfinite(values).all():
         raise ActivityError(f"{name}: not finite in {int((~np.isfinite(values)).any(0).sum())} units")
-    return values
+    mean = values.mean(0)
+    centred = values - mean
+    covariance = centred.T @ centred / (len(centred) - 1)
+    scale = float(np.abs(covariance).max())
+    if scale == 0:
+        raise ActivityError(f"{name}: no unit varies over the samples; a distance is not defined")
+    kept = np.diag(covariance) / scale >= eps
+    if not kept.all():
+        centred, mean, covariance = centred[:, kept], mean[kept], covariance[np.ix_(kept, kept)]
+    root = _inverse_root(covariance / scale + eps * np.eye(len(mean)))
+    return Representation(centred, mean, covariance, root, scale)
 
 
 def _inverse_root(matrix: np.ndarray) -> np.ndarray:
@@ -120,16 +105,10 @@ def pwcca_distance(
 
 
 def both_orders(a: Representation, b: Representation) -> dict[tuple[str, bool], float]:
-    """The distance in both forms and both argument orders.
+    """`pwcca_distance` by weighting and whether the second was the first argument.
 
     Each order has a decomposition of its own: the paper's form depends on the signs of the directions, which a
     decomposition leaves open, and so on which side came first.
-
-    Returns:
-        (weighting, whether the second was the first argument) -> what `pwcca_distance` gives.
-
-    Raises:
-        ActivityError: other numbers of samples, or fewer samples than units.
     """
     found: dict[tuple[str, bool], float] = {}
     for reverse, sides in ((False, (a, b)), (True, (b, a))):

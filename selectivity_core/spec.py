@@ -104,15 +104,12 @@ class RunSpec:
     min_map: int = 1
 
     def __post_init__(self) -> None:
-        for name, kind in _kinds().items():
-            object.__setattr__(self, name, _value(name, kind, getattr(self, name)))
-        previous = 0
-        for milestone in self.milestones:
-            if not previous < milestone < self.epochs:
-                raise SpecError(
-                    f"milestones: {self.milestones} given; ascending epochs between 1 and {self.epochs - 1} are allowed"
-                )
-            previous = milestone
+        for name in field_names():
+            object.__setattr__(self, name, check_value(name, getattr(self, name)))
+        if list(self.milestones) != sorted({epoch for epoch in self.milestones if 0 < epoch < self.epochs}):
+            raise SpecError(
+                f"milestones: {self.milestones} given; ascending epochs between 1 and {self.epochs - 1} are allowed"
+            )
         if self.schedule == "onecycle" and self.milestones:
             raise SpecError(f'milestones: {self.milestones} given with schedule "onecycle", which has none; pass ()')
         if self.window is not None and not (
@@ -149,11 +146,7 @@ class RunSpec:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> RunSpec:
-        """A spec from `as_dict`'s content; every field must be there and no other, but for those of `LATER`.
-
-        Raises:
-            SpecError: fields missing or unknown, or values that are not allowed.
-        """
+        """A spec from `as_dict`'s content; every field must be there and no other, but for those of `LATER`."""
         expected = set(field_names())
         if set(content) | set(LATER) != expected:
             odd = sorted((set(content) | set(LATER)) ^ expected)
@@ -161,11 +154,7 @@ class RunSpec:
         return cls(**content)
 
     def replace(self, **changes: Any) -> RunSpec:
-        """A copy with other values.
-
-        Raises:
-            SpecError: an unknown field or a value that is not allowed.
-        """
+        """A copy with other values."""
         unknown = sorted(set(changes) - set(field_names()))
         if unknown:
             raise SpecError(f"{unknown[0]}: no such field of a run; fields are {', '.join(field_names())}")
@@ -184,28 +173,17 @@ def _kinds() -> dict[str, Any]:
 
 
 def check_value(name: str, given: Any) -> Any:
-    """A field's value in its one canonical form, whatever the others are.
-
-    Raises:
-        SpecError: a value that the field cannot have, naming it.
-    """
-    return _value(name, _kinds()[name], given)
-
-
-def _value(name: str, kind: Any, given: Any) -> Any:
-    """`given` as the field's type, in one canonical form (1 -> 1.0 for floats, -0.0 -> 0.0)."""
+    """A field's value in its one canonical form (1 -> 1.0 for floats, -0.0 -> 0.0), whatever the others are."""
+    kind = _kinds()[name]
     if typing.get_origin(kind) is Literal:
         allowed = typing.get_args(kind)
         if given not in allowed:
             raise SpecError(f"{name}: {given!r} given; one of {', '.join(map(repr, allowed))} is allowed")
         return str(given)
-    if kind is str:
-        if not isinstance(given, str):
-            raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; a string is needed")
-        return given
-    if kind is bool:
-        if not isinstance(given, bool):
-            raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; true or false is needed")
+    if kind in (str, bool):
+        if not isinstance(given, kind):
+            needed = "a string" if kind is str else "true or false"
+            raise SpecError(f"{name}: {given!r} ({type(given).__name__}) given; {needed} is needed")
         return given
     if kind in (int, float):
         return _number(name, kind, given)
@@ -239,22 +217,11 @@ def _number(name: str, kind: type, given: Any) -> float | int:
     return value
 
 
-def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row's spec fields as a spec takes them: lists are text in a table. Fields it lacks are left out."""
+def spec_of(row: Mapping[str, Any]) -> RunSpec:
+    """The spec of a row of `runs`, where lists are text; fields of `LATER` may be missing."""
     found = {name: row[name] for name in field_names() if name in row}
     for name in ("milestones", "window"):
         if name in found:
             found[name] = [int(epoch) for epoch in str(found[name] or "").split()]
-    if not found.get("window"):
-        found["window"] = None
-    return {name: value.item() if hasattr(value, "item") else value for name, value in found.items()}
-
-
-def spec_of(row: Mapping[str, Any]) -> RunSpec:
-    """The spec of a row.
-
-    Raises:
-        SpecError: fields missing, or values that are not allowed.
-        ValueError: milestones that are no whole numbers.
-    """
-    return RunSpec.from_dict(fields_of(row))
+    found["window"] = found.get("window") or None
+    return RunSpec.from_dict({name: value.item() if hasattr(value, "item") else value for name, value in found.items()})

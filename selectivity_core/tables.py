@@ -87,21 +87,6 @@ class Tables:
         frames: tables at hand.
     """
 
-    runs: pd.DataFrame
-    history: pd.DataFrame
-    layers: pd.DataFrame
-    units: pd.DataFrame
-    responses: pd.DataFrame
-    pairs: pd.DataFrame
-    bounds: pd.DataFrame
-    curves: pd.DataFrame
-    importances: pd.DataFrame
-    classes: pd.DataFrame
-    robustness: pd.DataFrame
-    dimensions: pd.DataFrame
-    unit_epochs: pd.DataFrame
-    probes: pd.DataFrame
-
     def __init__(self, read: Callable[[str], pd.DataFrame] = empty, **frames: pd.DataFrame) -> None:
         self._read = read
         for name, frame in frames.items():

@@ -46,10 +46,8 @@ _TRAINING = threading.RLock()  # torch's random state and thread count belong to
 def isolated(spec: RunSpec) -> Iterator[None]:
     """Threads, random state and arithmetic as the spec says for the body, and afterwards as they were.
 
-    Runs in several threads of a process take turns; processes are what trains side by side.
-
-    Raises:
-        SpecError: more threads than OMP_THREAD_LIMIT allows: torch would wait for them for ever.
+    Runs in several threads of a process take turns; processes are what trains side by side. More threads than
+    OMP_THREAD_LIMIT allows are a `SpecError`: torch would wait for them for ever.
     """
     limit = os.environ.get("OMP_THREAD_LIMIT", "")
     if limit.isdecimal() and int(limit) < spec.threads:
@@ -90,13 +88,7 @@ class Checkpointing(Protocol):
 
 
 class Trainer:
-    """One run in progress. Everything that a resumed run needs is in `state()`.
-
-    Args:
-        spec: what to train.
-        dataset: the spec's data set.
-        device: where; `choose_device()` by default.
-    """
+    """One run in progress. Everything that a resumed run needs is in `state()`."""
 
     def __init__(self, spec: RunSpec, dataset: Dataset, device: torch.device | None = None) -> None:
         self.spec, self.device = spec, device or choose_device()
@@ -120,13 +112,6 @@ class Trainer:
         self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)  # loss, correct, batch index
         self.seconds = 0.0  # spent so far, over all the processes that worked on the run
 
-    def _regularizer(self) -> SelectivityRegularizer:
-        spec = self.spec
-        return SelectivityRegularizer(
-            self.model, spec.alpha, index=spec.index, layers=spec.layers, estimate=spec.estimate,
-            warmup_steps=round(spec.warmup_epochs * self.steps_per_epoch),
-        )  # fmt: skip
-
     @property
     def steps_per_epoch(self) -> int:
         """Batches an epoch; a last batch of a single image is left out, since batch norm has no variance there."""
@@ -149,13 +134,17 @@ class Trainer:
 
     def _place_regularizer(self) -> None:
         """The regulariser of the current epoch: none at α = 0 or outside the window."""
-        first, last = self.spec.window or (0, self.spec.epochs - 1)
-        acts = self.spec.alpha != 0 and first <= self.epoch <= last
+        spec = self.spec
+        first, last = spec.window or (0, spec.epochs - 1)
+        acts = spec.alpha != 0 and first <= self.epoch <= last
         if self.regularizer is not None and not acts:
             self.regularizer.remove()
             self.regularizer = None
         elif self.regularizer is None and acts:
-            self.regularizer = self._regularizer()
+            self.regularizer = SelectivityRegularizer(
+                self.model, spec.alpha, index=spec.index, layers=spec.layers, estimate=spec.estimate,
+                warmup_steps=round(spec.warmup_epochs * self.steps_per_epoch),
+            )  # fmt: skip
 
     def run_epoch(self, after_step: Callable[[Trainer], None] | None = None) -> None:
         """Trains to the end of the current epoch, from wherever in it the run stands, and measures it.
@@ -165,9 +154,8 @@ class Trainer:
         """
         if not self.history:
             self._note_epoch(0)
-        order = torch.randperm(self.spec.train_size, generator=generator(self.spec.seed, "order", self.epoch)).to(
-            self.device
-        )
+        draw = generator(self.spec.seed, "order", self.epoch)
+        order = torch.randperm(self.spec.train_size, generator=draw).to(self.device)
         self._place_regularizer()
         self.model.train()
         size = self.spec.batch_size
@@ -200,8 +188,13 @@ class Trainer:
         with arithmetic(self.device, spec.precision):
             logits = self.model(images)
             loss = F.cross_entropy(logits, labels)
-        index = regularizer.measure(labels) if regularizer is not None else None
-        total = loss if index is None or extra is not None else loss - self._scale() * index
+        total, index = loss, None
+        if regularizer is not None:
+            index = regularizer.measure(labels)
+            if extra is None:
+                first = spec.window[0] if spec.window else 0
+                step = (self.epoch - first) * self.steps_per_epoch + self.step
+                total = loss - regularizer.scale_at(step) * index
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         for group in self.optimizer.param_groups:
@@ -216,11 +209,6 @@ class Trainer:
             extra.remove()
         if self.device.type == "cpu" and not math.isfinite(float(total.detach())):
             raise Diverged(self.epoch + 1, self.step + 1)
-
-    def _scale(self) -> float:
-        assert self.regularizer is not None
-        first = self.spec.window[0] if self.spec.window else 0
-        return self.regularizer.scale_at((self.epoch - first) * self.steps_per_epoch + self.step)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything a resumed run needs: tensors, and what JSON can hold.
@@ -250,10 +238,8 @@ class Trainer:
         self.model.load_state_dict(under("model/"))
         momentum = under("momentum/")
         for name, parameter in self.model.named_parameters():
-            if name in momentum:
-                kept = momentum[name]
-                # As the optimiser makes it, in the memory format of its parameter.
-                self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(kept)
+            if name in momentum:  # as the optimiser makes it, in the memory format of its parameter
+                self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum[name])
         self.best = Best(weights=under("best/"), **rest["best"])
         self.switches, self.preferred = tensors["switches"], tensors["preferred"]
         self.sums = tensors["sums"].to(self.device)
@@ -273,9 +259,7 @@ class Trainer:
     def _note_epoch(self, epoch: int) -> None:
         validation = self.validate()
         tested = test_set_pass(self.model, self.dataset, self.spec.precision)
-        seen = self.spec.train_size if self.steps_per_epoch * self.spec.batch_size >= self.spec.train_size else (
-            self.steps_per_epoch * self.spec.batch_size
-        )  # fmt: skip
+        seen = min(self.spec.train_size, self.steps_per_epoch * self.spec.batch_size)
         row: dict[str, Any] = {"epoch": epoch}
         if epoch:
             loss, correct, index = (float(v) for v in self.sums)

@@ -14,21 +14,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .activations import NEVER_NEGATIVE, is_activation
 from .errors import ActivityError, SpecError, UnitError
 
 WIDENED_AT_ONCE = 2**20  # numbers of a half-precision map that are widened to float32 at a time
 
+# Softmax and its kin normalise over units, and gated linear units drop half of them: they are not here.
+ACTIVATIONS = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish,
+    nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Softplus, nn.Sigmoid, nn.Tanh, nn.Softsign, nn.Threshold,
+    nn.LogSigmoid, nn.Hardshrink, nn.Softshrink, nn.Tanhshrink,
+)  # fmt: skip
+NEVER_NEGATIVE = (nn.ReLU, nn.ReLU6, nn.Softplus, nn.Sigmoid, nn.Hardsigmoid)
+NAMED = {
+    "timm": {
+        "GELU", "GELUTanh", "GammaAct", "HardMish", "HardMishMe", "HardSigmoid", "HardSigmoidMe", "HardSwish",
+        "HardSwishMe", "Mish", "MishMe", "QuickGELU", "Sigmoid", "SquaredReLU", "StarReLU", "Swish", "SwishMe", "Tanh",
+    },
+    "transformers": {
+        "AccurateGELUActivation", "BloomGelu", "ClippedGELUActivation", "FastGELUActivation", "GELUActivation",
+        "GELUTanh", "GeLU", "LaplaceActivation", "MishActivation", "NewGELUActivation", "PytorchGELUTanh",
+        "QuickGELUActivation", "ReLUSquaredActivation", "SiLUActivation", "SqrtSoftplusActivation", "XIELUActivation",
+    },
+}  # fmt: skip
+
 
 def spatial_mean(output: Tensor, unit_dim: int | None = None) -> Tensor:
-    """Activity of each sample and unit: the mean over positions, in memory of its own.
+    """Activity (samples, units) of an output with samples first: the mean over positions, in memory of its own.
 
-    Args:
-        output: (samples, units), or more dimensions, of which the first is samples'.
-        unit_dim: where the units are, of more than two dimensions; by default 1, as in (samples, units, H, W).
-
-    Returns:
-        (samples, units), float32 or better.
+    Units are in `unit_dim` of more than two dimensions; by default in 1, as in (samples, units, H, W). Numbers are
+    float32 or better.
 
     Raises:
         ActivityError: complex numbers, fewer than two dimensions, three without `unit_dim` (tokens have their units
@@ -110,11 +124,7 @@ class _RectifiedMean(torch.autograd.Function):
 
 
 def parse_activation(text: str) -> float:
-    """The negative slope that an activation's name stands for: 0 for "relu", b for "leaky_relu:b".
-
-    Raises:
-        SpecError: any other text, or a slope outside (0, 1).
-    """
+    """The negative slope that an activation's name stands for: 0 for "relu", b in (0, 1) for "leaky_relu:b"."""
     if text == "relu":
         return 0.0
     name, _, slope = text.partition(":")
@@ -161,6 +171,13 @@ class Units(nn.Module):
     def extra_repr(self) -> str:
         """What `print(model)` shows."""
         return self.activation
+
+
+def is_activation(module: nn.Module) -> bool:
+    """Whether a module is an activation of torch, timm or transformers, or a subclass of one."""
+    if isinstance(module, ACTIVATIONS):
+        return True
+    return any(kind.__name__ in NAMED.get(kind.__module__.split(".")[0], ()) for kind in type(module).__mro__)
 
 
 def never_negative(module: nn.Module) -> bool:
@@ -238,11 +255,7 @@ def modules_of(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def split_name(name: str, modules: Mapping[str, nn.Module]) -> tuple[str, int | None]:
-    """A layer's module, and the number of its use in a pass where that is named too.
-
-    Raises:
-        UnitError: a name that the model lacks.
-    """
+    """A layer's module, and the number of its use in a pass where that is named too."""
     module, colon, number = str(name).rpartition(":")
     if name in modules:
         return name, None

@@ -8,19 +8,18 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from .activations import is_activation
 from .axes import PICKED, POSITIONS, ROWS, UNITS, UNKNOWN, Axes
 from .errors import ActivityError, PartialUnits, UnitError
 from .hooks import Hook, batched, call_of, in_checkpoint, tensors_of
-from .units import Units, modules_of, of_weights, shortened, split_name, unit_layers
+from .units import Units, is_activation, modules_of, of_weights, shortened, spatial_mean, split_name, unit_layers
 
 UnitDim = int | Mapping[str, int] | None
 T = TypeVar("T")
@@ -28,15 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One use of a layer in a pass.
-
-    Attributes:
-        layer: name of the module.
-        number: how many uses of it came before in the pass.
-        module: itself.
-        output: what it gave, (samples, ...).
-        dim: the dimension of the output that holds the units.
-    """
+    """One use of a layer in a pass, `number` counted from 0, and which dimension of (samples, ...) holds the units."""
 
     layer: str
     number: int
@@ -54,16 +45,8 @@ class Watch:
     """Hooks that show each use of some layers in a pass, with the dimension of the units.
 
     A pass is a call of the model. Uses outside a call count on from each other. Layers that are computed again in a
-    backward pass (activation checkpointing) are not shown again. The model's copies have no hooks.
-
-    Args:
-        model: any module.
-        layers: as for `unit_layers`.
-        unit_dim: of outputs with more than two dimensions, for all layers or by layer; by default it is told by what
-            produces them: 1 behind a convolution or batch norm, the last behind a linear layer or layer norm.
-
-    Raises:
-        UnitError: layers or dimensions that the model cannot have.
+    backward pass (activation checkpointing) are not shown again. The model's copies have no hooks. Layers are given as
+    for `unit_layers`, and `unit_dim` as for `record`.
 
     Attributes:
         changes: whether outputs are replaced.
@@ -212,11 +195,7 @@ class Watch:
         return (changed, *output[1:]) if many and changed is not None else changed
 
     def check_call(self, layer: str, output: Tensor) -> None:
-        """Refuses calls of a layer that cannot be seen for what they are.
-
-        Raises:
-            ActivityError: under `torch.vmap`; or of a layer that is changed and computed once more for its gradient.
-        """
+        """Refuses calls under `torch.vmap`, or of a layer that is changed and computed once more for its gradient."""
         if not self.changes and batched(output):
             raise ActivityError(f"layer {layer!r}: it ran under torch.vmap, which hides samples; run the model without")
         if self.changes and (self._gradients if self._depth else torch.is_grad_enabled()) and in_checkpoint():
@@ -230,11 +209,7 @@ class Watch:
         return torch._C._current_graph_task_id() != -1 or (torch.jit.is_tracing() and not self.changes)
 
     def check_used(self) -> None:
-        """Refuses layers that the latest pass has not used.
-
-        Raises:
-            UnitError: one.
-        """
+        """Refuses layers that the latest pass has not used."""
         for layer, asked in self._asked.items():
             uses = self._numbers[layer]
             if not uses:
@@ -317,3 +292,79 @@ def _checked_dim(given: UnitDim, modules: Mapping[str, nn.Module]) -> UnitDim:
             of = f" for layer {name!r}" if name else ""
             raise UnitError(f"unit_dim: {dim!r} given{of}; a dimension other than 0, the samples', is needed")
     return given
+
+
+class Uses(Watch):
+    """Hands each use of some layers to a function. Passes that leave a layer out are refused."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: str | Sequence[str],
+        unit_dim: UnitDim,
+        see: Callable[[Call], Tensor | None],
+        *,
+        changes: bool = False,
+    ) -> None:
+        super().__init__(model, layers, unit_dim)
+        self._see, self.changes = see, changes
+
+    def see(self, call: Call) -> Tensor | None:
+        """A layer was used."""
+        return self._see(call)
+
+    def ended(self, _output: object, failed: bool) -> None:
+        """A pass ended, in which every layer must have been used."""
+        if not failed:
+            self.check_used()
+
+
+class _Recorder(Watch):
+    per_sample = True
+
+    def __init__(self, model: nn.Module, layers: str | Sequence[str], unit_dim: UnitDim, maps: bool) -> None:
+        super().__init__(model, layers, unit_dim)
+        self.maps, self.found = maps, dict[str, Tensor]()
+        self._uses = dict[tuple[str, int], Tensor]()
+
+    def began(self) -> None:
+        self.found.clear()
+        self._uses.clear()
+
+    def see(self, call: Call) -> None:
+        output = call.output.detach()
+        self._uses[call.layer, call.number] = output.clone() if self.maps else spatial_mean(output, call.dim)
+        self.found.clear()
+        self.found.update(self.named(self._uses))
+
+
+@contextmanager
+def record(
+    model: nn.Module, layers: str | Sequence[str] = "all", *, maps: bool = False, unit_dim: UnitDim = None
+) -> Iterator[dict[str, Tensor]]:
+    """Collects the units' activity of the latest forward pass, in copies that nothing later changes.
+
+    A module that the pass uses several times has an entry for each use, "name:0", "name:1" and so on. A pass is a call
+    of the model; what runs outside one, such as a part of it, is taken to be of one pass.
+
+    Args:
+        model: any module.
+        layers: as for `unit_layers`.
+        maps: keep whole outputs, such as (samples, units, H, W), rather than spatial means (samples, units).
+        unit_dim: the dimension of the units in outputs with more than two, for all layers or as layer -> dimension;
+            by default it is told by what produces them: 1 behind a convolution or batch norm, the last behind a
+            linear layer, layer norm or embedding.
+
+    Yields:
+        name -> activity; filled by each pass, detached.
+
+    Raises:
+        UnitError: a layer that the model lacks, or no layer at all; a ScriptModule; in a pass, units whose dimension
+            cannot be told, samples that are not all in dimension 0 in their order, outputs that are no plain tensor.
+        ActivityError: in a pass, outputs of fewer than two dimensions or of complex numbers; a pass under torch.vmap.
+
+    Warns:
+        PartialUnits: after the first pass, activations that no activation module holds.
+    """
+    with _Recorder(model, layers, unit_dim, maps) as recorder:
+        yield recorder.found

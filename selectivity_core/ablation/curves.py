@@ -1,23 +1,33 @@
-"""The area under ablation curves: how much of the accuracy outlives its units."""
+"""Accuracy as units are ablated one after the other, one alone, or made noisy (Morcos et al. 2018, 2.2 and 3.4)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..arithmetic import evaluating
-from ..errors import ParameterError, UnitError
+from ..errors import ActivityError, ParameterError, UnitError
+from ..perturbation import BATCH, PerUnit, checked_pairs, unit_deviations, unit_noise
 from ..progress import bar
 from ..seeds import generator
 from ..watching import UnitDim
 from .fast import ChainEvaluator
-from .inputs import checked_pairs
-from .masked import BATCH, Evaluator, MaskedEvaluator, right
-from .numbering import AblationValue, Numbering, number_units
+from .masked import (
+    AblationValue,
+    MaskedEvaluator,
+    Numbering,
+    number_units,
+    parts_around,
+    plainly_right,
+    right,
+    run,
+    settled,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,19 +65,17 @@ def areas_under(curve: pd.DataFrame, normalisations: Sequence[str], chance: floa
     found: dict[str, list[float]] = {how: [] for how in normalisations}
     for _, rows in curve.sort_values("step").groupby("ordering", sort=True):
         accuracy, fraction = (rows[name].to_numpy(np.float64) for name in ("accuracy", "fraction"))
+        first = accuracy[0]
         for how, areas in found.items():
-            areas.append(float(np.trapezoid(_normalised(accuracy, how, chance), fraction)))
+            if how == "initial":
+                scaled = accuracy / (first if first > 0 else np.nan)
+            elif how == "chance":
+                assert chance is not None
+                scaled = (accuracy - chance) / (first - chance if first >= 2 * chance else np.nan)
+            else:
+                scaled = accuracy
+            areas.append(float(np.trapezoid(scaled, fraction)))
     return {how: np.array(areas, dtype=np.float64) for how, areas in found.items()}
-
-
-def _normalised(accuracy: np.ndarray, normalise: str, chance: float | None) -> np.ndarray:
-    if normalise == "none":
-        return accuracy
-    if normalise == "initial":
-        return accuracy / accuracy[0] if accuracy[0] > 0 else np.full_like(accuracy, np.nan)
-    if accuracy[0] < 2 * chance:  # type: ignore[operator]
-        return np.full_like(accuracy, np.nan)
-    return (accuracy - chance) / (accuracy[0] - chance)
 
 
 def _check(curve: pd.DataFrame) -> None:
@@ -130,7 +138,19 @@ def cumulative_ablation(
     with evaluating(model):
         numbers = number_units(model, layers, value, pixels[:2], unit_dim)
         orders = checked_orderings(orderings, len(numbers))
-        counts = _counts(evaluator(model, numbers), pixels, targets, orders)
+        counts = torch.zeros(len(orders), len(numbers) + 1, dtype=torch.int64)  # samples classified rightly
+        way = evaluator(model, numbers)
+        batches = list(zip(pixels.split(BATCH), targets.split(BATCH), strict=True))
+        with bar("ablation", len(batches) * counts.numel(), "mask", delay=2) as shown:
+            for some, wanted in batches:
+                way.load(some)
+                for k, order in enumerate(orders):
+                    step = 0
+                    for block in way.cumulative(order):
+                        found = right(block, wanted, way.plain).sum(1).cpu()
+                        counts[k, step : step + len(found)] += found
+                        step += len(found)
+                        shown.update(len(found))
     steps = np.arange(len(numbers) + 1)
     return pd.DataFrame(
         {
@@ -142,69 +162,192 @@ def cumulative_ablation(
     )
 
 
-def evaluator(model: nn.Module, numbers: Numbering) -> Evaluator:
+def evaluator(model: nn.Module, numbers: Numbering) -> ChainEvaluator | MaskedEvaluator:
     """The fastest way to evaluate a network's masks."""
     return ChainEvaluator.of(model, numbers) or MaskedEvaluator(model, numbers)
 
 
-def _counts(way: Evaluator, images: Tensor, labels: Tensor, orders: Tensor) -> Tensor:
-    """(orderings, steps) int64: samples classified rightly."""
-    counts = torch.zeros(len(orders), orders.shape[1] + 1, dtype=torch.int64)
-    batches = list(zip(images.split(BATCH), labels.split(BATCH), strict=True))
-    with bar("ablation", len(batches) * counts.numel(), "mask", delay=2) as shown:
-        for pixels, targets in batches:
-            way.load(pixels)
-            for k, order in enumerate(orders):
-                step = 0
-                for block in way.cumulative(order):
-                    found = right(block, targets, way.plain).sum(1).cpu()
-                    counts[k, step : step + len(found)] += found
-                    step += len(found)
-                    shown.update(len(found))
-    return counts
-
-
 def checked_orderings(given: int | Sequence[Sequence[int]] | np.ndarray | Tensor, units: int) -> Tensor:
-    """(orderings, units) int64, each row every number from 0 to units − 1 once.
+    """(orderings, units) int64, each row every number from 0 to units − 1 once; anything else is a `UnitError`.
 
-    Args:
-        given: a count of random orderings, the same ones whenever they are asked for (the first few of more), or the
-            orderings themselves. A row that leaves units out is refused: a curve ends where no unit is left.
-        units: how many there are.
-
-    Raises:
-        UnitError: anything else, named.
+    A count draws random orderings, the same ones whenever they are asked for (the first few of more). A row that leaves
+    units out is refused: a curve ends where no unit is left.
     """
     if isinstance(given, int | np.integer) and not isinstance(given, bool):
         if given < 1:
             raise UnitError(f"orderings: {given} given; a count of 1 or more is needed")
-        drawn = [torch.randperm(units, generator=generator(0, "ablation", k)) for k in range(int(given))]
-        return torch.stack(drawn)
-    rows = [torch.as_tensor(np.asarray(row)) for row in _rows(given)]
-    for k, row in enumerate(rows):
-        _check_ordering(k, row, units)
-    return torch.stack([row.long() for row in rows])
-
-
-def _rows(given: object) -> list:
+        return torch.stack([torch.randperm(units, generator=generator(0, "ablation", k)) for k in range(int(given))])
     if isinstance(given, Tensor):
         given = given.detach().cpu().numpy()
-    if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str) or not len(given):
+    if not isinstance(given, Sequence | np.ndarray) or not len(given):
         raise UnitError(f"orderings: {given!r} given; a count, or rows of unit numbers, is needed")
     if isinstance(given, np.ndarray) and given.ndim != 2:
         raise UnitError(f"orderings: shape {given.shape} given; (orderings, units) is needed")
-    return list(given)
+    rows = []
+    for k, row in enumerate(map(np.asarray, given)):
+        name = f"orderings: row {k}"
+        if row.ndim != 1 or row.dtype.kind not in "iu":
+            raise UnitError(f"{name} is not a list of whole numbers")
+        row = row.astype(np.int64)
+        wrong = row[(row < 0) | (row >= units)]
+        if len(wrong):
+            raise UnitError(f"{name} has unit {wrong[0]}; 0 to {units - 1} is allowed")
+        if len(row) != units:
+            raise UnitError(f"{name} has {len(row)} units; every row needs each of the {units} once")
+        counts = np.bincount(row)
+        if counts.max() > 1:
+            raise UnitError(f"{name} has unit {counts.argmax()} {counts.max()} times; once is allowed")
+        rows.append(row)
+    return torch.from_numpy(np.stack(rows))
 
 
-def _check_ordering(k: int, row: Tensor, units: int) -> None:
-    name = f"orderings: row {k}"
-    if row.ndim != 1 or row.is_floating_point() or row.dtype == torch.bool or row.is_complex():
-        raise UnitError(f"{name} is not a list of whole numbers")
-    wrong = row[(row < 0) | (row >= units)]
-    if len(wrong):
-        raise UnitError(f"{name} has unit {int(wrong[0])}; 0 to {units - 1} is allowed")
-    if len(row) != units:
-        raise UnitError(f"{name} has {len(row)} units; every row needs each of the {units} once")
-    counts = torch.bincount(row.long(), minlength=units)
-    if counts.max() > 1:
-        raise UnitError(f"{name} has unit {int(counts.argmax())} {int(counts.max())} times; once is allowed")
+def unit_importance(
+    model: nn.Module,
+    images: Tensor | np.ndarray,
+    labels: Tensor | np.ndarray,
+    *,
+    layers: str | Sequence[str],
+    value: AblationValue = "zero",
+    unit_dim: UnitDim = None,
+) -> pd.DataFrame:
+    """Accuracy and loss with each unit alone ablated after its non-linearity.
+
+    Accuracies are those of one plain forward pass for each unit, in batches of 500 images in evaluation mode; losses
+    agree with such passes up to rounding. The model is left as it was.
+
+    Args:
+        model, images, labels, layers, value, unit_dim: as for `cumulative_ablation`, which refuses the same.
+
+    Returns:
+        a row a unit, layers in the order given, with columns layer, unit, accuracy in [0, 1], loss (mean cross-entropy
+        in nats), and accuracy_change and loss_change: less those of the intact network, so that a unit which helps has
+        a negative accuracy_change and a positive loss_change.
+    """
+    import pandas as pd
+
+    pixels, targets = checked_pairs(model, images, labels)
+    with evaluating(model):
+        numbers = number_units(model, layers, value, pixels[:2], unit_dim)
+        way = evaluator(model, numbers)
+        intact = torch.zeros(2, 1, dtype=torch.float64)
+        found = torch.zeros(2, len(numbers), dtype=torch.float64)
+        batches = list(zip(pixels.split(BATCH), targets.split(BATCH), strict=True))
+        with bar("importance", len(batches) * len(numbers), "unit", delay=2) as shown:
+            for some, wanted in batches:
+                way.load(some)
+                logits = way.plain(torch.zeros(len(numbers), dtype=torch.bool))[None]
+                hits = plainly_right(logits, wanted).sum(1).double()
+                intact += torch.stack([hits, _losses(logits, wanted)]).cpu()
+                unit = 0
+                for some_masks in way.singles():
+                    block = settled(some_masks, way.plain)
+                    hits = right(block, wanted, way.plain).sum(1).double()
+                    chosen = slice(unit, unit + len(hits))
+                    found[:, chosen] += torch.stack([hits, _losses(block.logits, wanted)]).cpu()
+                    unit = chosen.stop
+                    shown.update(len(hits))
+    means, changes = (found / len(targets)).numpy(), ((found - intact) / len(targets)).numpy()
+    units = numbers.units()
+    return pd.DataFrame(
+        {
+            "layer": [layer for layer, _ in units],
+            "unit": [unit for _, unit in units],
+            "accuracy": means[0],
+            "loss": means[1],
+            "accuracy_change": changes[0],
+            "loss_change": changes[1],
+        }
+    )
+
+
+def _losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """(masks,) summed cross-entropy of logits (masks, samples, classes)."""
+    each = F.cross_entropy(logits.double().flatten(0, 1), labels.repeat(len(logits)), reduction="none")
+    return each.view(len(logits), -1).sum(1)
+
+
+def noise_curve(
+    model: nn.Module,
+    images: Tensor | np.ndarray,
+    labels: Tensor | np.ndarray,
+    *,
+    scales: Sequence[float] | np.ndarray,
+    layers: str | Sequence[str] | None = None,
+    std: Mapping[str, PerUnit] | None = None,
+    draws: int = 10,
+    seed: int = 0,
+    unit_dim: UnitDim = None,
+) -> pd.DataFrame:
+    """Accuracy with Gaussian noise on all units of some layers at once, for several sizes of the noise.
+
+    Within a draw every scale multiplies the same noise, so that a curve is not roughened by new draws; draws are
+    independent of each other. The model is left as it was.
+
+    Args:
+        model, images, labels, unit_dim: as for `cumulative_ablation`.
+        scales: sizes of the noise in units of `std`, each 0 or more.
+        layers: names of modules whose outputs are the units (or "all", "first3", "last3"); by default those of `std`,
+            or all.
+        std: layer -> (units,) deviation of each unit over samples and positions, as `unit_deviations` measures it on
+            the training set; by default measured on `images`.
+        draws: how often the noise is drawn.
+        seed: of the noise.
+
+    Returns:
+        a row for each draw and, in the order given, scale, with columns draw, scale and accuracy in [0, 1].
+
+    Raises:
+        UnitError: before any pass: a negative or non-finite scale, no scales, fewer than one draw, layers or deviations
+            that do not fit. Units whose dimension cannot be told.
+        ActivityError: images or labels that do not fit, or logits that do not fit the labels.
+    """
+    import pandas as pd
+
+    sizes = _checked_scales(model, scales)
+    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
+        raise UnitError(f"draws: {draws!r} given; a whole number of 1 or more is needed")
+    asked = layers if layers is not None else list(std) if std is not None else "all"
+    pixels, targets = checked_pairs(model, images, labels)
+    if std is None:
+        std = unit_deviations(model, pixels, asked, unit_dim=unit_dim)
+        asked = list(std)
+    with evaluating(model):
+        numbers = number_units(model, asked, std, pixels[:2], unit_dim, name="std")
+    deviations = numbers.constants
+    assert deviations is not None
+    counts = torch.zeros(draws, len(sizes), dtype=torch.int64)
+    before, rest = parts_around(model, deviations)
+    batches = list(zip(pixels.split(BATCH), targets.split(BATCH), strict=True))
+    with evaluating(model), bar("noise", len(batches) * counts.numel(), "pass", delay=2) as shown:
+        for k, (some, wanted) in enumerate(batches):
+            entering = run(before, some)
+            for draw in range(draws):
+                for column, scale in enumerate(sizes):
+                    with unit_noise(
+                        model, scale, deviations, generator(seed, "unit noise", draw, k), unit_dim=numbers.dims
+                    ):
+                        logits = run(rest, entering)
+                    if not isinstance(logits, Tensor):
+                        raise ActivityError(f"model: output {type(logits).__name__}; (samples, classes) is needed")
+                    counts[draw, column] += plainly_right(logits[None], wanted).sum().cpu()
+                    shown.update()
+    return pd.DataFrame(
+        {
+            "draw": np.repeat(np.arange(draws), len(sizes)),
+            "scale": np.tile(sizes, draws),
+            "accuracy": (counts.double() / len(targets)).flatten().numpy(),
+        }
+    )
+
+
+def _checked_scales(model: nn.Module, scales: Sequence[float] | np.ndarray) -> list[float]:
+    try:
+        sizes = [float(scale) for scale in scales]
+    except (TypeError, ValueError):
+        raise UnitError(f"scales: {scales!r} given; a list of numbers of 0 or more is needed") from None
+    if not sizes:
+        raise UnitError("scales: none given; at least one number of 0 or more is needed")
+    for scale in sizes:
+        with unit_noise(model, scale, {}):
+            pass
+    return sizes

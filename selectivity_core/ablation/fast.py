@@ -11,16 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..activations import TORCH
 from ..models.network import Part, Units, mean_over_positions
-from ..units import unit_layers
-from .masked import MaskedLogits
-from .numbering import Numbering
-from .parts import parts_around, run
+from ..units import ACTIVATIONS, unit_layers
+from .masked import MaskedLogits, Numbering, parts_around, run
 
 M = TypeVar("M", bound=nn.Module)
 # Element by element and the same for every unit, so that any selection of units may be passed through.
-POINTWISE = (Units, *(kind for kind in TORCH if kind is not nn.PReLU))
+POINTWISE = (Units, *(kind for kind in ACTIVATIONS if kind is not nn.PReLU))
 
 
 @dataclass(frozen=True)
@@ -28,14 +25,16 @@ class Link:
     """From one layer's activity to the next one's input, or to the logits.
 
     Attributes:
+        source: the layer itself.
         parts: as the network runs them.
         weight: (outputs, units) or (outputs, units, kernel, kernel), with batch norm's factor in it.
         bias: (outputs,), with batch norm's in it.
         convolution: whose geometry `weight` has; None where it is a matrix.
         pooled: the mean over positions comes first.
-        activation: of the layer that the link leads to; None before the logits.
+        activation: the layer that the link leads to; None before the logits.
     """
 
+    source: nn.Module
     parts: tuple[Part, ...]
     weight: Tensor
     bias: Tensor
@@ -43,18 +42,8 @@ class Link:
     pooled: bool
     activation: nn.Module | None
 
-    def plain(self, activity: Tensor) -> Tensor:
-        """The next layer's input, bit for bit as the network computes it."""
-        return run(self.parts, activity)
-
     def apply(self, activity: Tensor, units: Tensor, outputs: Tensor) -> Tensor:
-        """What some units add to some outputs, without the bias.
-
-        Args:
-            activity: (samples, units chosen, ...).
-            units: their numbers.
-            outputs: numbers of the outputs wanted.
-        """
+        """What the activity (samples, units chosen, ...) of some units adds to some outputs, without the bias."""
         weight = self.weight
         weight = weight if len(outputs) == len(weight) else weight[outputs]
         weight = weight if len(units) == weight.shape[1] else weight[:, units]
@@ -72,45 +61,36 @@ class Link:
         return given if self.activation is None else self.activation(given)
 
 
-def read_links(model: nn.Module, names: Sequence[str]) -> tuple[list[Part], list[tuple[nn.Module, Link]]] | None:
-    """A network as links from its first ablated layer on, where it is such a chain.
-
-    Args:
-        model: any module, in evaluation mode.
-        names: of the layers to be ablated.
+def read_links(model: nn.Module, names: Sequence[str]) -> tuple[list[Part], list[Link]] | None:
+    """A model in evaluation mode as links from its first ablated layer on, where it is such a chain.
 
     Returns:
-        the parts up to the first ablated layer, that included, and each layer from there with the link that follows
-        it. None where something else stands between: a shortcut, a pool, a module used twice, hooks of others.
+        the parts up to the first ablated layer, that included, and the link behind it and behind each layer that
+        follows. None where something else stands between: a shortcut, a pool, a module used twice, hooks of others.
     """
     before, rest = parts_around(model, names)
     ids = [id(part) for part in before + rest]
     if not rest or not _plainly(rest[0], *POINTWISE) or len(set(ids)) != len(ids):
         return None
-    found: list[tuple[nn.Module, Link]] = []
+    links: list[Link] = []
     source, between = rest[0], list[Part]()
-    for part in rest[1:]:
-        if not _plainly(part, *POINTWISE):
+    for part in [*rest[1:], None]:
+        if part is not None and not _plainly(part, *POINTWISE):
             between.append(part)
             continue
-        link = _link(between, part)
-        if link is None:
+        link = _link(source, between, part)
+        if link is None or getattr(source, "inplace", False):
             return None
-        found.append((source, link))
-        source, between = part, []
-    last = _link(between, None)
-    if last is None or last.convolution is not None:
+        links.append(link)
+        if part is not None:
+            source, between = part, []
+    known = {id(link.source) for link in links}
+    if links[-1].convolution is not None or any(id(layer) not in known for layer in unit_layers(model, names).values()):
         return None
-    found.append((source, last))
-    known = {id(source) for source, _ in found}
-    if any(id(layer) not in known for layer in unit_layers(model, names).values()) or any(
-        getattr(s, "inplace", False) for s, _ in found
-    ):
-        return None
-    return [*before, rest[0]], found
+    return [*before, rest[0]], links
 
 
-def _link(parts: list[Part], activation: nn.Module | None) -> Link | None:
+def _link(source: nn.Module, parts: list[Part], activation: nn.Module | None) -> Link | None:
     """The link that some parts make; None where they are not [mean,] one linear map[, batch norm]."""
     kept = [s for s in parts if not _plainly(s, nn.Identity, nn.Dropout)]
     pooled = bool(kept) and kept[0] is mean_over_positions
@@ -123,11 +103,11 @@ def _link(parts: list[Part], activation: nn.Module | None) -> Link | None:
             return None
     elif not _plainly(linear, nn.Linear):
         return None
-    if norm is not None and not _frozen(norm):
+    if norm is not None and not (_plainly(norm, nn.BatchNorm1d, nn.BatchNorm2d) and norm.running_mean is not None):
         return None
     weight, bias = _folded(linear, norm)  # type: ignore[arg-type]
     convolution = linear if isinstance(linear, nn.Conv2d) else None
-    return Link(tuple(parts), weight, bias, convolution, pooled, activation)
+    return Link(source, tuple(parts), weight, bias, convolution, pooled, activation)
 
 
 def _plainly(part: Part, *kinds: type[M]) -> TypeGuard[M]:
@@ -135,10 +115,6 @@ def _plainly(part: Part, *kinds: type[M]) -> TypeGuard[M]:
     return any(isinstance(part, kind) and type(part).forward is kind.forward for kind in kinds) and (
         "forward" not in vars(part)
     )
-
-
-def _frozen(norm: Part) -> bool:
-    return _plainly(norm, nn.BatchNorm1d, nn.BatchNorm2d) and norm.running_mean is not None
 
 
 def _folded(linear: nn.Conv2d | nn.Linear, norm: nn.BatchNorm1d | nn.BatchNorm2d | None) -> tuple[Tensor, Tensor]:
@@ -161,32 +137,24 @@ STEPS = 32  # between two plain passes, from which the state starts afresh
 
 @dataclass(frozen=True)
 class State:
-    """The chain under a mask.
+    """The chain under a mask, for each layer and in the end the logits.
 
     Attributes:
-        ablated: (units,) bool for each layer.
-        units: numbers of the units that `inputs` has for each layer, ascending; ablated ones may be missing.
-        inputs: (samples, units there, ...) what goes into each layer; for the first its activity; then the logits.
+        ablated: (units,) bool.
+        units: numbers of the units that `inputs` has, ascending; ablated ones may be missing.
+        inputs: (samples, units there, ...) what goes into the layer; for the first its activity.
     """
 
     ablated: tuple[Tensor, ...]
     units: tuple[Tensor, ...]
     inputs: tuple[Tensor, ...]
 
-    @property
-    def logits(self) -> Tensor:
-        """(samples, classes)."""
-        return self.inputs[-1]
-
 
 class ChainEvaluator:
-    """Evaluates masks by what they change; `of` says whether a network can be evaluated so.
+    """Evaluates masks by what they change, with the methods of `MaskedEvaluator`.
 
-    Args:
-        before: parts up to the first ablated layer, that included.
-        links: behind it and each layer that follows.
-        layers: which of those layers each of the numbering's is.
-        numbering: of the units that masks are about.
+    A pass is the parts `before` the first link, that layer included, then the links behind it and each layer that
+    follows; `layers` says which of those each of the numbering's is.
     """
 
     def __init__(self, before: list[Part], links: list[Link], layers: list[int], numbering: Numbering) -> None:
@@ -202,13 +170,12 @@ class ChainEvaluator:
     def of(cls, model: nn.Module, numbering: Numbering) -> ChainEvaluator | None:
         """The evaluator of a network, where it is a chain from its first ablated layer on."""
         names = list(numbering.sizes)
-        wanted = list(unit_layers(model, names).values())
         read = read_links(model, names)
         if read is None or any(dim != 1 for dim in numbering.dims.values()):
             return None
-        before, found = read
-        order = [id(source) for source, _ in found]
-        return cls(before, [link for _, link in found], [order.index(id(layer)) for layer in wanted], numbering)
+        before, links = read
+        order = [id(link.source) for link in links]
+        return cls(before, links, [order.index(id(layer)) for layer in unit_layers(model, names).values()], numbering)
 
     def load(self, images: Tensor) -> None:
         """What comes up to the first ablated layer is computed once."""
@@ -217,18 +184,18 @@ class ChainEvaluator:
 
     def plain(self, mask: Tensor) -> Tensor:
         """One pass for one mask."""
-        return self._state(mask).logits
+        return self._state(mask).inputs[-1]
 
     def cumulative(self, ordering: Tensor) -> Iterator[MaskedLogits]:
         """Steps 0 to N of an ordering (units,)."""
         rank, state = ordering.argsort(), self.intact
-        yield MaskedLogits(torch.zeros(1, len(rank), dtype=torch.bool), state.logits[None], None)
+        yield MaskedLogits(torch.zeros(1, len(rank), dtype=torch.bool), state.inputs[-1][None], None)
         for start in range(0, len(ordering), STEPS):
             numbers = ordering[start : start + STEPS].tolist()
             masks = torch.arange(start + 1, start + len(numbers) + 1)[:, None] > rank
             logits = self._walk(state, numbers)
             state = self._state(masks[-1])
-            yield MaskedLogits(masks, logits, state.logits)
+            yield MaskedLogits(masks, logits, state.inputs[-1])
 
     def singles(self) -> Iterator[MaskedLogits]:
         """Every unit alone."""
@@ -248,7 +215,7 @@ class ChainEvaluator:
                 each = (-1,) + (1,) * (activity.ndim - 2)
                 where, values = (t.to(activity.device).view(each) for t in (ablated[k], self.constants[k]))
                 activity = torch.where(where, values, activity)
-            inputs.append(link.plain(activity))
+            inputs.append(run(link.parts, activity))
             activity = link.activate(inputs[-1])
         units = tuple(torch.arange(size) for size in self.sizes)
         return State(tuple(ablated), units, tuple(x.contiguous() for x in inputs))
@@ -259,21 +226,16 @@ class ChainEvaluator:
         last = len(self.links) - 1
         for in_last, some in groupby((self.units[number] for number in numbers), key=lambda unit: unit[0] == last):
             if in_last:
-                units = [unit for _, unit in some]
-                logits.append(self._last_layer(state, units))
+                units, link = [unit for _, unit in some], self.links[-1]
+                change = link.pool(self._change(state, last, units))
+                each = change.T[:, :, None] * link.weight[:, units].T[:, None, :]
+                logits.append(state.inputs[-1] + each.cumsum(0))
                 state = self._with(state, last, units, logits[-1][-1])
                 continue
             for layer, unit in some:
                 state = self._next(state, layer, unit)
-                logits.append(state.logits[None])
+                logits.append(state.inputs[-1][None])
         return torch.cat(logits)
-
-    def _last_layer(self, state: State, units: list[int]) -> Tensor:
-        """(steps, samples, classes): the logits as units of the last layer are ablated one after the other."""
-        link = self.links[-1]
-        change = link.pool(self._change(state, len(self.links) - 1, units))
-        each = change.T[:, :, None] * link.weight[:, units].T[:, None, :]
-        return state.logits + each.cumsum(0)
 
     def _with(self, state: State, layer: int, units: list[int], logits: Tensor) -> State:
         ablated = list(state.ablated)
@@ -291,7 +253,7 @@ class ChainEvaluator:
     def _next(self, state: State, layer: int, unit: int) -> State:
         """The state with one unit more ablated."""
         change = self._change(state, layer, [unit])
-        state = self._with(state, layer, [unit], state.logits)
+        state = self._with(state, layer, [unit], state.inputs[-1])
         units, inputs = [*state.units, torch.arange(len(self.links[-1].weight))], list(state.inputs)
         added = self._fed(layer, change, torch.tensor([unit]), units[layer + 1], inputs[layer + 1])
         inputs[layer + 1] = inputs[layer + 1] + added

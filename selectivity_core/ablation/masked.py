@@ -1,4 +1,4 @@
-"""Which samples are classified rightly under many masks, exactly as one plain forward pass for each mask says.
+"""Which samples are classified rightly under many masks of units, exactly as one plain forward pass for each mask says.
 
 Fast ways to the logits of many masks add up the same numbers in another order, so that their last digits differ from a
 plain pass. A sample's prediction can then differ only where the margin between its label's logit and the highest
@@ -9,32 +9,153 @@ pass too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as hooks_of_all
 
-from ..errors import ActivityError
-from ..perturbation import along, changing, of_call
-from ..watching import Call
-from .numbering import Numbering
-from .parts import parts_around, run
+from ..errors import ActivityError, UnitError
+from ..hooks import Hook
+from ..models.network import Part, UnitNetwork
+from ..perturbation import BATCH, PerUnit, changing, layer_size, of_call, per_unit
+from ..units import modules_of, split_name, unit_layers
+from ..watching import Call, UnitDim, Uses, for_call
 
-BATCH = 500  # images in one plain forward pass
 SAFETY = 16.0  # times the largest difference seen
 FLOOR = 64.0  # times the rounding of the largest logit
+AblationValue = str | Mapping[str, PerUnit]
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """Units of several layers numbered one layer after the other, and what each is set to.
+
+    Attributes:
+        sizes: layer -> how many units it has, in the order of the numbers; each use of a module that a pass uses
+            several times is a layer of its own, "name:0", "name:1" and so on.
+        constants: layer -> (units,) float32; None for zero.
+        dims: layer -> the dimension of its output that holds the units, where that is not its own to say.
+    """
+
+    sizes: dict[str, int]
+    constants: dict[str, Tensor] | None
+    dims: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return sum(self.sizes.values())
+
+    def per_layer(self, numbered: Tensor) -> dict[str, Tensor]:
+        """(..., all units) as layer -> (..., units of the layer)."""
+        return dict(zip(self.sizes, numbered.split(list(self.sizes.values()), dim=-1), strict=True))
+
+    def units(self) -> list[tuple[str, int]]:
+        """Layer and unit of every number."""
+        return [(layer, unit) for layer, size in self.sizes.items() for unit in range(size)]
+
+
+def number_units(
+    model: nn.Module,
+    layers: str | Sequence[str],
+    value: AblationValue,
+    images: Tensor,
+    unit_dim: UnitDim = None,
+    *,
+    name: str = "value",
+) -> Numbering:
+    """Numbers the units of some layers of a model in evaluation mode; `name` is that of `value` in errors.
+
+    How many units a layer has is known without a pass for networks of this package; for others one is made of images.
+    """
+    names = list(unit_layers(model, layers))
+    if not isinstance(layers, str) and len(names) != len(layers):
+        twice = next(name for name in layers if list(layers).count(name) > 1)
+        raise UnitError(f"layers: {twice!r} is named twice; each may be named once")
+    if isinstance(value, str) and value != "zero":
+        raise UnitError(f'value: {value!r} given; "zero" or values for all units of each layer are allowed')
+    given = None if isinstance(value, str) else per_unit(model, names, value, name)
+    found: dict[str, tuple[int, int | None]] = {n: (size, None) for n in names if (size := layer_size(model, n))}
+    if len(found) < len(names):
+        seen: dict[tuple[str, int], tuple[int, int | None]] = {}
+
+        def see(call: Call) -> None:
+            seen[call.layer, call.number] = call.output.shape[call.dim], call.dim
+
+        with Uses(model, layers, unit_dim, see) as uses:
+            model(images.clone())
+        found = uses.named(seen, as_asked=True)
+    constants = None
+    if given is not None:
+        modules, constants = modules_of(model), {}
+        for layer, (size, _) in found.items():
+            module, number = split_name(layer, modules)
+            values = for_call(given, module, number or 0)
+            if values is None or len(values) != size:
+                raise UnitError(
+                    f"{name}: layer {layer!r} has {0 if values is None else len(values)} numbers for its {size} units"
+                )
+            constants[layer] = values
+    sizes = {layer: size for layer, (size, _) in found.items()}
+    return Numbering(sizes, constants, {layer: dim for layer, (_, dim) in found.items() if dim is not None})
+
+
+def parts_of(model: nn.Module) -> list[Part]:
+    """Functions whose composition is the model's forward pass; the model itself where no more is known.
+
+    Networks of this package say their parts, `nn.Sequential` is its children. A model that anyone watches or changes
+    by hooks stays whole, so that they see whole passes only.
+    """
+    if (
+        hooks_of_all._global_forward_hooks
+        or hooks_of_all._global_forward_pre_hooks
+        or any(map(_watched, model.modules()))
+    ):
+        return [model]
+    if isinstance(model, UnitNetwork) and type(model).forward is UnitNetwork.forward:
+        return [inner for part in model.parts() for inner in _children(part)]
+    return _children(model)
+
+
+def _watched(module: nn.Module) -> bool:
+    hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values(), *getattr(module, "taps", ())]
+    return any(not (isinstance(hook, Hook) and hook.gone) for hook in hooks)  # a copied model's hooks do nothing
+
+
+def _children(part: Part) -> list[Part]:
+    # A subclass of Sequential may have a forward pass of its own.
+    if type(part) is nn.Sequential and len(part):
+        return [inner for child in part for inner in _children(child)]
+    return [part]
+
+
+def parts_around(model: nn.Module, names: Collection[str]) -> tuple[list[Part], list[Part]]:
+    """The parts before the first of some layers, and those from it on; for single uses of a layer the whole model."""
+    modules = modules_of(model)
+    if any(split_name(name, modules)[1] is not None for name in names):
+        return [], [model]
+    parts, layers = parts_of(model), [modules[name] for name in names]
+    held = [{id(m) for m in part.modules()} if isinstance(part, nn.Module) else set() for part in parts]
+    indices = [next((k for k, modules in enumerate(held) if id(layer) in modules), None) for layer in layers]
+    if None in indices:  # a container of parts, whose own hooks run only when it runs itself
+        return [], [model]
+    first = min(indices)  # type: ignore[type-var]
+    return parts[:first], parts[first:]
+
+
+def run(parts: Sequence[Part], x: Tensor) -> Tensor:
+    """The parts one after the other, on a copy: the first may work in place."""
+    x = x.clone()
+    for part in parts:
+        x = part(x)
+    return x
 
 
 @dataclass(frozen=True)
 class MaskedLogits:
-    """Logits under some masks, for the images at hand.
+    """Logits (masks, samples, classes) under some masks (masks, all units), True where a unit is ablated.
 
-    Attributes:
-        masks: (masks, all units) bool, True where a unit is ablated.
-        logits: (masks, samples, classes).
-        last: (samples, classes) the last mask's, from a plain pass; None where all of `logits` are from plain passes.
+    `last` are the last mask's (samples, classes), from a plain pass; None where all are from plain passes.
     """
 
     masks: Tensor
@@ -42,35 +163,10 @@ class MaskedLogits:
     last: Tensor | None
 
 
-class Evaluator(Protocol):
-    """A way to the logits of a network under masks of its units."""
-
-    def load(self, images: Tensor) -> None:
-        """Takes images (samples, ...): those that the other methods are about."""
-
-    def plain(self, mask: Tensor) -> Tensor:
-        """Logits (samples, classes) under a mask (all units,), bit for bit those of a plain forward pass."""
-
-    def cumulative(self, ordering: Tensor) -> Iterator[MaskedLogits]:
-        """Blocks of masks that ablate the first 0, 1, ... units of an ordering."""
-
-    def singles(self) -> Iterator[MaskedLogits]:
-        """Blocks of masks that ablate each unit alone, in the order of their numbers."""
-
-
 def right(block: MaskedLogits, labels: Tensor, plain: Callable[[Tensor], Tensor]) -> Tensor:
-    """Whether each sample is classified rightly under each mask.
+    """(masks, samples) bool: whether each sample is classified rightly; `plain` gives a mask's logits by a plain pass.
 
-    Args:
-        block: logits under masks.
-        labels: (samples,).
-        plain: `Evaluator.plain`.
-
-    Returns:
-        (masks, samples) bool; where logits tie the first class of the highest wins, as in `argmax`.
-
-    Raises:
-        ActivityError: logits that are not (samples, classes), or a label beyond the classes.
+    Where logits tie the first class of the highest wins, as in `argmax`.
     """
     found = plainly_right(block.logits, labels)
     if block.last is None:
@@ -118,33 +214,31 @@ def _margins(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 class MaskedEvaluator:
-    """Evaluates masks by passes through the network; where images are few, many masks share a pass.
-
-    Args:
-        model: any module, in evaluation mode.
-        numbering: of the units that masks are about.
-    """
+    """Evaluates masks by passes through a model in evaluation mode; where images are few, many masks share a pass."""
 
     def __init__(self, model: nn.Module, numbering: Numbering) -> None:
         self.model, self.numbering = model, numbering
         self.before, self.rest = parts_around(model, numbering.sizes)
 
     def load(self, images: Tensor) -> None:
-        """What comes before the first ablated layer is computed once."""
+        """Takes the images (samples, ...) that the other methods are about.
+
+        What comes before the first ablated layer is computed once.
+        """
         self.entering = run(self.before, images)
 
     def plain(self, mask: Tensor) -> Tensor:
-        """One pass for one mask."""
+        """Logits (samples, classes) under a mask (all units,), bit for bit those of a plain forward pass."""
         return self._logits(mask[None])[0]
 
     def cumulative(self, ordering: Tensor) -> Iterator[MaskedLogits]:
-        """Steps 0 to N of an ordering (units,)."""
+        """Blocks of masks that ablate the first 0, 1, ... units of an ordering (units,)."""
         rank = ordering.argsort()
         steps = torch.arange(len(ordering) + 1)
         yield from self._blocks(steps[:, None] > rank)
 
     def singles(self) -> Iterator[MaskedLogits]:
-        """Every unit alone."""
+        """Blocks of masks that ablate each unit alone, in the order of their numbers."""
         yield from self._blocks(torch.eye(len(self.numbering), dtype=torch.bool))
 
     def _blocks(self, masks: Tensor) -> Iterator[MaskedLogits]:
@@ -166,6 +260,6 @@ class MaskedEvaluator:
         output, constants = call.output, self.numbering.constants
         shape = [-1 if d == call.dim else 1 for d in range(output.ndim)]
         each = masked.to(output.device).view(len(masked), *shape)
-        values = output.new_zeros(()) if constants is None else along(of_call(constants, call, "value"), call)
+        values = output.new_zeros(()) if constants is None else of_call(constants, call, "value")
         apart = output.unflatten(0, (len(masked), -1))
         return torch.where(each, values.to(output), apart).flatten(0, 1)

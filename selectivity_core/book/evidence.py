@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..data.catalogue import DATASETS
+from ..data import DATASETS
 from ..errors import MissingRunsError
 from ..tables import RUN_NUMBERS
 from .inference import Estimate, mean_correlation

@@ -20,8 +20,7 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
-from ..data import class_names
-from ..data.catalogue import DATASETS
+from ..data import DATASETS, class_names
 from ..models import MODEL_NAMES
 from ..spec import field_names
 from ..tables import Tables

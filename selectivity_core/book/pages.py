@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from IPython.display import HTML
 
-from ..data.catalogue import DATASETS
+from ..data import DATASETS
 from ..errors import ParameterError
 from ..models import MODEL_NAMES
 from ..runs.analyses import ANALYSES, bound_tasks

@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.special import comb
 
 from ..ablation.curves import NORMALISATIONS, areas_under
-from ..data.catalogue import DATASETS
+from ..data import DATASETS
 from ..errors import MissingRunsError, ParameterError
 from ..runs.analyses import ANALYSES
 from .evidence import FITTED, Finding, NetworkRuns, needed, over_seeds

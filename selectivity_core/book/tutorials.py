@@ -18,15 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..data import load, normalise, split
-from ..data.download import torchvision
+from ..data.sources import torchvision
 from ..errors import ParameterError
 from ..evaluation import SHUFFLES
 from ..indices import selectivity_index
 from ..progress import bar
-from ..recording import record
 from ..regularizer import SelectivityRegularizer
 from ..seeds import generator, seed_for
 from ..units import unit_layers
+from ..watching import record
 
 SIDE = 32  # pixels, of the digits that torchvision's network is shown
 BATCH_SIZE = 25  # samples a batch, at most

@@ -30,8 +30,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
-    from ..data import data_root, load
-    from ..data.download import download
+    from ..data import data_root, download, load
 
     if options.action == "get":
         download(options.name, data_root(options.data))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+import zipfile
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import DataError, SpecError, unknown
+from ..files import make_folder
 from ..seeds import generator
-from . import sources
-from .catalogue import DATASETS
+from .sources import DATASETS, READERS, torchvision, user_cache
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# name -> torchvision's class, which checks every file's MD5
+TORCHVISION = {"cifar10": "CIFAR10", "mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
+TINY_IMAGENET = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+TINY_IMAGENET_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +73,7 @@ def data_root(root: str | Path | None = None) -> Path:
     """The folder that holds data sets: `root`, else SELECTIVITY_DATA, else a cache folder of the user."""
     given = root or os.environ.get("SELECTIVITY_DATA")
     try:
-        return Path(given).expanduser() if given else sources.user_cache() / "data"
+        return Path(given).expanduser() if given else user_cache() / "data"
     except RuntimeError:
         raise DataError(f"{given}: there is no home folder of that name") from None
 
@@ -87,15 +91,7 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
 
 @lru_cache(maxsize=4)
 def _load(name: str, root: Path) -> Dataset:
-    readers: dict[str, Callable[[Path], sources.Read]] = {
-        "digits": lambda _root: sources.digits(),
-        "mnist": sources.mnist,
-        "fashion-mnist": sources.fashion_mnist,
-        "cifar10": sources.cifar10,
-        "tiny-imagenet": sources.tiny_imagenet,
-        "tiny-imagenet-20": lambda root: sources.tiny_imagenet(root, "tiny-imagenet-20"),
-    }
-    read = readers[name](root)
+    read = READERS[name](root)
     shape = DATASETS[name]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -104,28 +100,20 @@ def _load(name: str, root: Path) -> Dataset:
     else:
         pixels = read.images.float() / 255
         mean, std = (float(pixels.mean()),), (float(pixels.std()),)
+    state = hashlib.sha256()
+    for part in (read.images, read.labels, read.test_images, read.test_labels):
+        state.update(part.contiguous().numpy().tobytes())
     dataset = Dataset(
         name=name, images=read.images, labels=read.labels, test_images=read.test_images, test_labels=read.test_labels,
-        classes=read.classes, validation=shape.validation, source=read.source, mean=mean, std=std, digest=digest(read),
+        classes=read.classes, validation=shape.validation, source=read.source, mean=mean, std=std,
+        digest=state.hexdigest(),
     )  # fmt: skip
     check(dataset)
     return dataset
 
 
-def digest(read: object) -> str:
-    """sha256 of the images and labels, in a fixed order."""
-    state = hashlib.sha256()
-    for key in ("images", "labels", "test_images", "test_labels"):
-        state.update(getattr(read, key).contiguous().numpy().tobytes())
-    return state.hexdigest()
-
-
 def check(dataset: Dataset) -> None:
-    """Holds a data set against what its name promises.
-
-    Raises:
-        DataError: image shapes, counts, labels or class counts that differ.
-    """
+    """Holds a data set against what its name promises, or raises `DataError`."""
     shape = DATASETS[dataset.name]
     for part, images, labels, count in (
         ("training", dataset.images, dataset.labels, shape.train),
@@ -147,15 +135,28 @@ def check(dataset: Dataset) -> None:
             )
 
 
+def download(name: str, root: Path) -> None:
+    """Downloads a data set into `root`; nothing happens where it is there and whole."""
+    try:
+        load(name, root)
+        return
+    except DataError:
+        if name not in DATASETS:
+            raise
+    make_folder(root)
+    package = torchvision()
+    try:
+        if name in TORCHVISION:
+            getattr(package.datasets, TORCHVISION[name])(root, download=True)
+        else:  # an archive that is there and whole is only unpacked
+            package.datasets.utils.download_and_extract_archive(TINY_IMAGENET, str(root), md5=TINY_IMAGENET_MD5)
+    except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{name}: cannot be downloaded into {root} ({error})") from error
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Indices into a data set's images, and the labels to train with.
-
-    Attributes:
-        train: (train_size,) int64.
-        train_labels: (train_size,) int64, corrupted where the spec says so.
-        validation: (validation,) int64; disjoint from `train`.
-    """
+    """Indices (int64) of training and validation images, and the labels to train with, corrupted where asked for."""
 
     train: Tensor
     train_labels: Tensor
@@ -166,10 +167,7 @@ def split(dataset: Dataset, seed: int, train_size: int, label_corruption: float 
     """Draws validation and training images for a seed, both balanced over classes as far as numbers allow.
 
     The order deals the classes out in turn, each class in random order; validation takes the first images, training
-    the next `train_size`.
-
-    Raises:
-        SpecError: more training images asked for than there are.
+    the next `train_size`, or there is a `SpecError`.
     """
     available = len(dataset.labels) - dataset.validation
     if not 1 <= train_size <= available:
@@ -190,12 +188,6 @@ def corrupt(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
     """Relabels a share of the samples uniformly over all classes, the true one included (Morcos et al. 2018, 3.1).
 
     The samples relabelled at a smaller share are among those of a larger one. Fixed for the whole training.
-
-    Args:
-        labels: (samples,) int64.
-        classes: number of classes.
-        share: 0 to 1.
-        seed: the run's.
     """
     if share == 0:
         return labels
@@ -208,16 +200,7 @@ def corrupt(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
 
 
 def crop_and_flip(images: Tensor, generator: torch.Generator, padding: int = 4) -> Tensor:
-    """A random crop of each image padded with black, and a horizontal flip of every second one on average.
-
-    Args:
-        images: (samples, H, W, channels) uint8.
-        generator: a CPU generator.
-        padding: black pixels added on each side before the crop.
-
-    Returns:
-        (samples, H, W, channels) uint8.
-    """
+    """A random crop of each image padded with black, and a horizontal flip of every second one on average."""
     n, height, width, _ = images.shape
     down = torch.randint(2 * padding + 1, (n, 1), generator=generator)
     right = torch.randint(2 * padding + 1, (n, 1), generator=generator)

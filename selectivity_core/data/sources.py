@@ -1,4 +1,4 @@
-"""Readers of the data sets' files; images are decoded once and kept in a cache that is checked before it is used."""
+"""The data sets there are, and readers of their files. Images are decoded once, into a cache that is checked."""
 
 from __future__ import annotations
 
@@ -8,26 +8,60 @@ import hashlib
 import os
 import stat
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import DataError
-from ..extras import required
+from ..errors import DataError, required
 from ..progress import bar
-from .catalogue import CIFAR10_CLASSES, DATASETS, FASHION_CLASSES
+
+CIFAR10_CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+FASHION_CLASSES = (
+    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a data set must look like, so that a wrong or short copy is refused."""
+
+    classes: int
+    image: tuple[int, int, int]
+    train: int
+    test: int
+    validation: int
+    title: str
+    balanced: bool = True
+
+
+DATASETS: dict[str, Shape] = {
+    "digits": Shape(10, (8, 8, 1), 1000, 797, 300, "scikit-learn's digits", balanced=False),
+    "mnist": Shape(10, (28, 28, 1), 60_000, 10_000, 5_000, "MNIST", balanced=False),
+    "fashion-mnist": Shape(10, (28, 28, 1), 60_000, 10_000, 5_000, "Fashion-MNIST"),
+    "cifar10": Shape(10, (32, 32, 3), 50_000, 10_000, 5_000, "CIFAR-10"),
+    "tiny-imagenet": Shape(200, (64, 64, 3), 100_000, 10_000, 10_000, "Tiny ImageNet"),
+    # Real images where no GPU is at hand: the first 20 classes of the label order, all their images.
+    "tiny-imagenet-20": Shape(20, (64, 64, 3), 10_000, 1_000, 1_000, "Tiny ImageNet, 20 of its classes"),
+}
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """Class names in label order, where they are known without the data; numbers otherwise."""
+    named = {"cifar10": CIFAR10_CLASSES, "fashion-mnist": FASHION_CLASSES}
+    return named.get(name) or tuple(str(k) for k in range(DATASETS[name].classes))
 
 
 def user_cache() -> Path:
-    """The user's cache folder.
-
-    Raises:
-        DataError: the user has no home folder and XDG_CACHE_HOME is not set.
-    """
+    """The user's cache folder, XDG_CACHE_HOME or one in the home folder."""
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "selectivity"
     except RuntimeError:
@@ -41,18 +75,10 @@ def cache_folder() -> Path:
 
 
 def decode(paths: list[Path], shape: tuple[int, int, int], *, root: Path) -> Tensor:
-    """Decodes image files, or reads what an earlier call kept.
+    """(files, H, W, channels) uint8 of the image files in a folder, or what an earlier call kept of them.
 
     The cache is keyed by the folder and by each file's device, inode, size and times of change, and holds a digest of
-    its pixels that is checked when it is read.
-
-    Args:
-        paths: files in the order wanted.
-        shape: (H, W, channels) that each must have; grey files are repeated over three channels.
-        root: the folder that they lie in.
-
-    Returns:
-        (files, H, W, channels) uint8.
+    its pixels that is checked when it is read. Grey files are repeated over three channels.
 
     Raises:
         DataError: a file that is missing, damaged, or no opaque PNG or JPEG of 8 bits a channel and the size wanted.
@@ -139,9 +165,6 @@ def _remove_leftovers(folder: Path) -> None:
             part.unlink()
 
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-
-
 @dataclass(frozen=True, eq=False)
 class Read:
     """What a reader found: images (samples, H, W, channels) uint8 and labels (samples,) int64."""
@@ -154,7 +177,7 @@ class Read:
     source: str
 
 
-def digits() -> Read:
+def digits(_root: Path) -> Read:
     """The 1,797 8x8 digits that scikit-learn carries: 100 of each class to draw from, the other 797 for testing."""
     required("data", "sklearn")
     from sklearn.datasets import load_digits
@@ -170,13 +193,9 @@ def digits() -> Read:
 
 
 def cifar10(root: Path) -> Read:
-    """CIFAR-10 under `root`: torchvision's `cifar-10-batches-py`, or class folders `cifar10/{train,test}/<class>/`.
-
-    Raises:
-        DataError: neither is there, or what is there is damaged or short.
-    """
+    """CIFAR-10 under `root`: torchvision's `cifar-10-batches-py`, or class folders `cifar10/{train,test}/<class>/`."""
     if (root / "cifar-10-batches-py").is_dir():
-        return _torchvision("CIFAR10", root, CIFAR10_CLASSES, "CIFAR-10 (torchvision's download)")
+        return _torchvision("CIFAR10", CIFAR10_CLASSES, "CIFAR-10 (torchvision's download)", root)
     folder = root / "cifar10"
     if not folder.is_dir():
         raise DataError(
@@ -196,26 +215,8 @@ def cifar10(root: Path) -> Read:
     return Read(images, labels, test_images, test_labels, CIFAR10_CLASSES, source)
 
 
-def mnist(root: Path) -> Read:
-    """MNIST in torchvision's layout, `MNIST/raw/`."""
-    return _torchvision("MNIST", root, tuple("0123456789"), "MNIST (idx files)")
-
-
-def fashion_mnist(root: Path) -> Read:
-    """Fashion-MNIST in torchvision's layout, `FashionMNIST/raw/`."""
-    return _torchvision("FashionMNIST", root, FASHION_CLASSES, "Fashion-MNIST (idx files)")
-
-
-def tiny_imagenet(root: Path, name: str = "tiny-imagenet") -> Read:
-    """Tiny ImageNet in its original layout, `tiny-imagenet-200/`; the published validation images are the test set.
-
-    Args:
-        root: the folder of data sets.
-        name: "tiny-imagenet", or "tiny-imagenet-20" for the first 20 classes.
-
-    Raises:
-        DataError: files or labels that are missing, or name a class that does not exist.
-    """
+def tiny_imagenet(root: Path, name: str) -> Read:
+    """Tiny ImageNet, or its first 20 classes; the published validation images are the test set."""
     try:
         return _tiny_imagenet(root, name)
     except DataError as error:
@@ -257,7 +258,9 @@ def _images(folder: Path, count: int) -> list[Path]:
     """The image files of a folder; hidden ones are left out, `._x.png` of a Mac among them."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; {count} images are needed there")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    found = sorted(
+        p for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png") and not p.name.startswith(".")
+    )
     if len(found) != count:
         raise DataError(f"{folder}: {len(found)} images found; {count} are needed")
     return found
@@ -275,10 +278,37 @@ def _class_folders(folder: Path, classes: tuple[str, ...], count: int) -> tuple[
     return paths, torch.arange(len(classes)).repeat_interleave(count)
 
 
-def _torchvision(kind: str, root: Path, classes: tuple[str, ...], source: str) -> Read:
-    """A data set that torchvision reads from its own layout, after its checksums."""
-    from .download import torchvision
+_KEPT: list[torch.library.Library] = []  # an operator lives as long as the library that declared it
 
+
+@lru_cache(maxsize=1)
+def torchvision() -> ModuleType:
+    """The torchvision package.
+
+    The published wheel skips its compiled extension beside a CPU-only torch and then fails for want of two detection
+    operators. On exactly that error the operators are declared, without an implementation, and the import repeated:
+    data sets, transforms and classifiers then work, detection operators fail when called.
+    """
+    required("data", "torchvision")
+    try:
+        import torchvision
+    except RuntimeError as error:
+        if "torchvision::nms does not exist" not in str(error):
+            raise
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _KEPT.append(library)
+        for name in [n for n in sys.modules if n.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        import torchvision
+    import torchvision.datasets
+
+    return torchvision
+
+
+def _torchvision(kind: str, classes: tuple[str, ...], source: str, root: Path) -> Read:
+    """A data set that torchvision reads from its own layout, after its checksums."""
     try:
         train, test = (getattr(torchvision().datasets, kind)(root, train=part) for part in (True, False))
     except (RuntimeError, OSError, EOFError, ValueError) as error:
@@ -291,3 +321,13 @@ def _torchvision(kind: str, root: Path, classes: tuple[str, ...], source: str) -
         images, test_images = images[..., None], test_images[..., None]
     labels, test_labels = (torch.as_tensor(part.targets).long() for part in (train, test))
     return Read(images, labels, test_images, test_labels, classes, source)
+
+
+READERS: dict[str, Callable[[Path], Read]] = {
+    "digits": digits,
+    "mnist": partial(_torchvision, "MNIST", tuple("0123456789"), "MNIST (idx files)"),
+    "fashion-mnist": partial(_torchvision, "FashionMNIST", FASHION_CLASSES, "Fashion-MNIST (idx files)"),
+    "cifar10": cifar10,
+    "tiny-imagenet": partial(tiny_imagenet, name="tiny-imagenet"),
+    "tiny-imagenet-20": partial(tiny_imagenet, name="tiny-imagenet-20"),
+}

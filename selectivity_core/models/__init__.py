@@ -10,8 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from .network import UnitNetwork
-from .registry import MODEL_NAMES, MODELS, build_model, find_model, network_of, register
+from .network import MODEL_NAMES, MODELS, UnitNetwork, build_model, find_model, network_of, register
 
 for _file in iter_modules(__path__):
     import_module(f"{__name__}.{_file.name}")

@@ -1,15 +1,22 @@
-"""What all networks share: layers of units with names, and the filters that produce them."""
+"""Networks by name, and what they share: layers of units with names, and the filters that produce them.
+
+A network is one function or class: `@register` makes it known to specs, commands and figures.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from ..data import DATASETS
 from ..errors import SpecError, UnitError
 from ..units import Units
+
+if TYPE_CHECKING:
+    from ..spec import RunSpec
 
 Part = Callable[[Tensor], Tensor]
 
@@ -30,8 +37,7 @@ class UnitNetwork(nn.Module):
     def parts(self) -> list[Part]:
         """The forward pass as functions of one tensor, to be applied one after the other.
 
-        A pass can be entered between any two of them with what the earlier ones gave: what comes before a perturbed
-        layer then has to be computed only once.
+        A pass can be entered between any two of them, so that what comes before a perturbed layer is computed once.
         """
         raise NotImplementedError
 
@@ -55,13 +61,10 @@ class UnitNetwork(nn.Module):
 
 
 class Chain(UnitNetwork):
-    """A network whose parts follow each other. A layer of units is produced by the last weights before it.
+    """A network whose parts follow each other, given by name in forward order: modules, or functions of one tensor.
 
-    Args:
-        parts: name -> module (a `nn.Sequential` of named modules too) or function of one tensor, in forward order.
-
-    Raises:
-        UnitError: units before any weights, or a part with the name of an attribute that networks have.
+    A layer of units is produced by the last weights before it. Units before any weights are a `UnitError`, as is a part
+    with the name of an attribute that networks have.
     """
 
     def __init__(self, parts: Mapping[str, Part]) -> None:
@@ -130,19 +133,74 @@ def initialise(model: UnitNetwork) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def need_batch_norm(name: str, batch_norm: bool) -> None:
-    """Refuses a network that neither paper has without batch norm."""
-    if not batch_norm:
-        raise SpecError(f"batch_norm: False given; {name} is defined with batch norm only")
+Builder = Callable[..., UnitNetwork]  # takes the arguments of `build_model`, as keywords
+AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
+
+MODELS: dict[str, Builder] = {}
+MODEL_NAMES: dict[str, str] = {}  # as sentences and figures write them
 
 
-def need_no_dropout(name: str, dropout: float) -> None:
-    """Refuses dropout where neither paper has it."""
-    if dropout:
-        raise SpecError(f"dropout: {dropout} given; {name} is defined without dropout")
+def register(name: str, *, title: str) -> Callable[[AnyBuilder], AnyBuilder]:
+    """Makes a network known: `RunSpec(model=name)` then trains it; sentences and figures write its title."""
+
+    def keep(builder: AnyBuilder) -> AnyBuilder:
+        if name in MODELS:
+            raise SpecError(f"model: {name!r} is the name of another network already")
+        MODELS[name], MODEL_NAMES[name] = builder, title
+        return builder
+
+    return keep
 
 
-__all__ = [
-    "Chain", "Part", "UnitNetwork", "Units", "conv3x3", "drop", "halving", "initialise", "mean_over_positions",
-    "need_batch_norm", "need_no_dropout", "norm", "rows",
-]  # fmt: skip
+def find_model(name: str) -> Builder:
+    """A network by its name."""
+    if name not in MODELS:
+        raise SpecError(f"model: {name!r} given; one of {', '.join(map(repr, sorted(MODELS)))} is allowed")
+    return MODELS[name]
+
+
+def build_model(
+    name: str,
+    *,
+    channels: int,
+    image_size: int,
+    classes: int,
+    width: int,
+    activation: str = "relu",
+    batch_norm: bool = True,
+    dropout: float = 0.0,
+    min_map: int = 1,
+) -> UnitNetwork:
+    """A freshly initialised network, drawn from torch's global generator.
+
+    Args:
+        name: one of `MODELS`.
+        channels, image_size, classes: of the images, which are square, and of the logits.
+        width: channels of the first stage (MLP: units a layer).
+        activation: "relu" or "leaky_relu:b".
+        batch_norm: normalise after each convolution.
+        dropout: share of units dropped after each hidden layer.
+        min_map: smallest side that a feature map may have; strides and pools that would go below it are left out.
+
+    Returns:
+        a module that gives logits (samples, classes) of images (samples, channels, H, W).
+
+    Raises:
+        SpecError: an unknown name, or options that this network does not have.
+    """
+    builder = find_model(name)
+    if min_map > image_size:
+        raise SpecError(f"min_map: {min_map} given; images of {image_size}x{image_size} pixels have no larger maps")
+    return builder(
+        channels=channels, image_size=image_size, classes=classes, width=width,
+        activation=activation, batch_norm=batch_norm, dropout=dropout, min_map=min_map,
+    )  # fmt: skip
+
+
+def network_of(spec: RunSpec) -> UnitNetwork:
+    """The network that a spec describes, freshly initialised; its data are not needed."""
+    shape = DATASETS[spec.dataset]
+    return build_model(
+        spec.model, channels=shape.image[2], image_size=shape.image[0], classes=shape.classes, width=spec.width,
+        activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout, min_map=spec.min_map,
+    )  # fmt: skip

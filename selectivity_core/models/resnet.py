@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import SpecError
-from .network import (
-    Part,
-    UnitNetwork,
-    Units,
-    conv3x3,
-    halving,
-    initialise,
-    mean_over_positions,
-    need_batch_norm,
-    need_no_dropout,
-)
-from .registry import register
-
-
-class Block(nn.Module):
-    """Convolutions beside a shortcut: map to map.
-
-    Attributes:
-        expansion: channels that come out, in multiples of `width`.
-        convolutions: how many, each with a layer of units.
-    """
-
-    expansion = 1
-    convolutions = 2
-
-    def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
-        super().__init__()
+from .network import Part, UnitNetwork, Units, conv3x3, halving, initialise, mean_over_positions, register
 
 
 class ResNet(UnitNetwork):
@@ -42,7 +18,7 @@ class ResNet(UnitNetwork):
     """
 
     name: str
-    block: type[Block]
+    block: type[BasicBlock | Bottleneck]
     depths: tuple[int, ...]
 
     def __init__(
@@ -50,8 +26,10 @@ class ResNet(UnitNetwork):
         activation: str = "relu", batch_norm: bool = True, dropout: float = 0.0, min_map: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
-        need_batch_norm(self.name, batch_norm)
-        need_no_dropout(self.name, dropout)
+        if not batch_norm:  # neither paper has it without, nor with dropout
+            raise SpecError(f"batch_norm: False given; {self.name} is defined with batch norm only")
+        if dropout:
+            raise SpecError(f"dropout: {dropout} given; {self.name} is defined without dropout")
         self.conv = self.stem(channels, width, image_size)
         self.bn = nn.BatchNorm2d(width)
         self.units = Units(activation)
@@ -89,30 +67,34 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
 
 
-class TwoConvolutions(Block):
-    """Two 3x3 convolutions; a subclass adds the shortcut and the second layer of units."""
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut: map to map.
+
+    Attributes:
+        expansion: channels that come out, in multiples of `width`.
+        convolutions: how many, each with a layer of units.
+    """
+
+    expansion = 1
+    convolutions = 2
 
     def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
-        super().__init__(inputs, width, stride, activation)
+        super().__init__()
         self.conv1 = conv3x3(inputs, width, stride)
         self.bn1 = nn.BatchNorm2d(width)
         self.units1 = Units(activation)
         self.conv2 = conv3x3(width, width)
         self.bn2 = nn.BatchNorm2d(width)
-
-
-class BasicBlock(TwoConvolutions):
-    """The shortcut is a projection where the shape changes."""
-
-    def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
-        super().__init__(inputs, width, stride, activation)
-        self.shortcut = projection(inputs, width, stride)
+        self.shortcut = self.shortcut_of(inputs, width, stride)
         self.units2 = Units(activation)
+
+    shortcut_of: Callable[[int, int, int], nn.Module] = staticmethod(projection)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map to map."""
-        y = self.units1(self.bn1(self.conv1(x)))
-        return self.units2(self.bn2(self.conv2(y)) + self.shortcut(x))
+        y = self.bn2(self.conv2(self.units1(self.bn1(self.conv1(x)))))
+        y += self.shortcut(x)
+        return self.units2(y)
 
 
 class ImageNetResNet(ResNet):
@@ -135,22 +117,25 @@ class ResNet18(ImageNetResNet):
     depths = (2, 2, 2, 2)
 
 
-class PaddedBlock(TwoConvolutions):
-    """The shortcut subsamples and pads with zero channels where the shape changes."""
+class Padding(nn.Module):
+    """The shortcut that subsamples and pads with zero channels where the shape changes."""
 
-    def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
-        super().__init__(inputs, width, stride, activation)
-        self.units2 = Units(activation)
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
         self.stride = stride
-        self.pad = (width - inputs) // 2, width - inputs - (width - inputs) // 2
+        self.pad = (outputs - inputs) // 2, outputs - inputs - (outputs - inputs) // 2
 
     def forward(self, x: Tensor) -> Tensor:
         """Map to map."""
-        y = self.bn2(self.conv2(self.units1(self.bn1(self.conv1(x)))))
-        if self.stride != 1 or any(self.pad):
-            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, *self.pad))
-        y += x
-        return self.units2(y)
+        if self.stride == 1 and not any(self.pad):
+            return x
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, *self.pad))
+
+
+class PaddedBlock(BasicBlock):
+    """Two 3x3 convolutions beside a shortcut without weights."""
+
+    shortcut_of = Padding
 
 
 @register("resnet20", title="ResNet20")
@@ -167,14 +152,14 @@ class ResNet20(ResNet):
         return conv3x3(channels, width)
 
 
-class Bottleneck(Block):
+class Bottleneck(nn.Module):
     """1x1, 3x3 (which takes the stride) and 1x1 convolutions beside a shortcut."""
 
     expansion = 4
     convolutions = 3
 
     def __init__(self, inputs: int, width: int, stride: int, activation: str) -> None:
-        super().__init__(inputs, width, stride, activation)
+        super().__init__()
         outputs = width * self.expansion
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)

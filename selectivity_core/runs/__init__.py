@@ -1,5 +1,5 @@
 """Many runs: profiles, the store, checkpoints, sweeps, the archive of results, plans."""
 
-from ..extras import required
+from ..errors import required
 
 required("runs", "joblib", "filelock", "pydantic", "yaml", "sklearn")

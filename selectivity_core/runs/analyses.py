@@ -10,15 +10,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..ablation import cumulative_ablation
-from ..ablation.importance import unit_importance
-from ..ablation.noise import noise_curve
+from ..ablation import cumulative_ablation, noise_curve, unit_importance
 from ..arithmetic import evaluating
 from ..data import normalise
 from ..errors import StoreError
 from ..evaluation import EVALUATION_BATCH, test_set_pass
 from ..models import UnitNetwork
-from ..moments import unit_deviations, unit_means
+from ..perturbation import unit_deviations, unit_means
 from ..progress import bar
 from ..rotation import off_axis_scores
 from ..spec import RunSpec
@@ -55,7 +53,7 @@ def bound_rows(runs: TrainedRuns, spec: RunSpec, layers: int = 0) -> pd.DataFram
         layer = names[depth]
         scores = off_axis_scores(validation[layer], labels[0], test[layer], labels[1], seed=spec.seed)
         for kind in BOUND_KINDS:
-            rows.append({"layer": layer, "depth": depth, "kind": kind, "value": float(scores.units[kind].mean())})
+            rows.append({"layer": layer, "depth": depth, "kind": kind, "value": float(scores[kind].mean())})
     return pd.DataFrame(rows)
 
 

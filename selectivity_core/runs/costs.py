@@ -136,7 +136,7 @@ def _counts(spec: RunSpec) -> tuple[int, int, int]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ..recording import record
+    from ..watching import record
 
     height, width, channels = DATASETS[spec.dataset].image
     with torch.device("meta"), torch.random.fork_rng(devices=[]):

@@ -12,10 +12,10 @@ from ..arithmetic import evaluating
 from ..corruptions import SEVERITIES, corrupt, corruptions_for
 from ..data import Dataset, normalise
 from ..models import UnitNetwork
-from ..recording import record
 from ..robustness import BATCH, dimensionality, fgsm, pgd
 from ..seeds import generator
 from ..spec import RunSpec
+from ..watching import record
 from .trained import MOST_IMAGES, TrainedRuns, fixed
 
 if TYPE_CHECKING:

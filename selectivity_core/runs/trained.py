@@ -17,9 +17,9 @@ from ..errors import MissingRunsError, ParameterError, StoreError
 from ..evaluation import EVALUATION_BATCH
 from ..machine import choose_device
 from ..models import UnitNetwork, network_of
-from ..recording import record
 from ..seeds import generator
 from ..spec import RunSpec, spec_of
+from ..watching import record
 from .archive import ledger, ledger_folder
 from .manifests import is_current
 from .profiles import profile_of

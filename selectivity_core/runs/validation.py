@@ -308,7 +308,7 @@ def _figure_problems(complete: pd.DataFrame, history: pd.DataFrame) -> list[str]
 
 def _unit_problems(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """Of runs whose units are kept, every layer has as many as table `layers` says, counted from 0, and every class."""
-    from ..data.catalogue import DATASETS
+    from ..data import DATASETS
 
     problems, layers = [], tables["layers"]
     classes = tables["runs"].set_index("run")["dataset"].map(lambda name: DATASETS[name].classes)

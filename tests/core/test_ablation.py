@@ -9,9 +9,9 @@ from benchmarks.ablation import plain_curve
 from selectivity_core import build_model
 from selectivity_core.ablation import ablation_auc, cumulative_ablation
 from selectivity_core.ablation.curves import checked_orderings, evaluator
-from selectivity_core.ablation.numbering import number_units
+from selectivity_core.ablation.masked import number_units
 from selectivity_core.errors import ActivityError
-from selectivity_core.moments import unit_means
+from selectivity_core.perturbation import unit_means
 
 CONV = [f"layers.units{k}" for k in (9, 10, 11)]
 

@@ -360,22 +360,22 @@ def test_getting_tiny_imagenet_again_mends_an_unpacking_that_broke_off(tiny_imag
     whole, folder = load("tiny-imagenet", tiny_imagenet).digest, tiny_imagenet / "tiny-imagenet-200"
     archive(tiny_imagenet)
     content = (tiny_imagenet / "tiny-imagenet-200.zip").read_bytes()
-    monkeypatch.setattr(download, "TINY_IMAGENET_MD5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(dataset, "TINY_IMAGENET_MD5", hashlib.md5(content).hexdigest())
     shutil.rmtree(folder / "val")
     (folder / "train/n03/images/n03_5.png").write_bytes(b"half")
     dataset._load.cache_clear()
     with pytest.raises(DataError, match="unpacks it again"):
         load("tiny-imagenet", tiny_imagenet)
-    download.download("tiny-imagenet", tiny_imagenet)
+    download("tiny-imagenet", tiny_imagenet)
     assert load("tiny-imagenet", tiny_imagenet).digest == whole
 
 
 def test_getting_data_that_are_there_needs_no_connection(cifar10, monkeypatch):
-    monkeypatch.setattr(download, "torchvision", None)
-    download.download("cifar10", cifar10)
-    download.download("digits", cifar10 / "nowhere")
+    monkeypatch.setattr(dataset, "torchvision", None)
+    download("cifar10", cifar10)
+    download("digits", cifar10 / "nowhere")
     with pytest.raises(DataError, match=r"data set: 'cifar' given; .*; did you mean cifar10\?"):
-        download.download("cifar", cifar10)
+        download("cifar", cifar10)
 
 
 def test_data_that_cannot_be_downloaded_are_one_line(tmp_path, monkeypatch):
@@ -383,9 +383,9 @@ def test_data_that_cannot_be_downloaded_are_one_line(tmp_path, monkeypatch):
         def __getattr__(self, _):
             raise OSError("no route")
 
-    monkeypatch.setattr(download, "torchvision", Offline)
+    monkeypatch.setattr(dataset, "torchvision", Offline)
     with pytest.raises(DataError, match=r"cifar10: cannot be downloaded into .* \(no route\)"):
-        download.download("cifar10", tmp_path)
+        download("cifar10", tmp_path)
 
 
 def test_data_root(monkeypatch, tmp_path):

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from selectivity_core import ablate, build_model
-from selectivity_core.ablation.importance import unit_importance
+from selectivity_core.ablation import unit_importance
 from selectivity_core.errors import ActivityError, UnitError
-from selectivity_core.moments import unit_means
+from selectivity_core.perturbation import unit_means
 
 
 def test_two_units_by_hand():

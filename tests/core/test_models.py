@@ -5,8 +5,8 @@ from torch import nn
 from selectivity_core.errors import SpecError, UnitError
 from selectivity_core.models import MODEL_NAMES, MODELS, build_model, register
 from selectivity_core.models.network import Chain, rows
-from selectivity_core.recording import record
 from selectivity_core.units import Units
+from selectivity_core.watching import record
 
 # name -> layers of units, and parameters at full width on the paper's images, counted by hand below or from the papers
 LAYERS = {"resnet20": 19, "vgg16": 14, "resnet18": 17, "resnet50": 49, "mlp": 2, "convnet11": 11}

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from selectivity_core import build_model, unit_noise
-from selectivity_core.ablation.noise import noise_curve
+from selectivity_core.ablation import noise_curve
 from selectivity_core.errors import ActivityError, UnitError
-from selectivity_core.moments import unit_deviations
+from selectivity_core.perturbation import unit_deviations
 from selectivity_core.seeds import generator
 
 

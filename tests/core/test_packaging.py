@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from selectivity_core import extras
+from selectivity_core import errors
 from selectivity_core.errors import MissingExtraError, SelectivityError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,9 +143,9 @@ def test_data_without_their_extra_are_refused_by_its_name(installed, call, packa
 
 
 def test_an_error_about_an_extra_is_both_kinds_of_error(monkeypatch):
-    extras.required("data", "json")
+    errors.required("data", "json")
     with pytest.raises(MissingExtraError, match="no_such_package: not installed; the extra 'data' brings it") as raised:
-        extras.required("data", "json", "no_such_package")
+        errors.required("data", "json", "no_such_package")
     assert isinstance(raised.value, SelectivityError)
     assert isinstance(raised.value, ImportError)
 

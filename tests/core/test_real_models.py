@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from selectivity_core import SelectivityRegularizer, ablate, selectivity_index, unit_means
-from selectivity_core.data.download import torchvision
+from selectivity_core.data.sources import torchvision
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 IMAGES, LABELS = torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(0)), torch.arange(6) % 3

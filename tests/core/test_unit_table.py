@@ -15,9 +15,9 @@ from selectivity_core import (
     selectivity_index,
     unit_table,
 )
-from selectivity_core import columns as on_disk
-from selectivity_core.columns import Columns
+from selectivity_core import measuring as on_disk
 from selectivity_core.errors import ActivityError, SelectivityError, UnitError
+from selectivity_core.measuring import Columns
 
 COLUMNS = [
     "layer", "unit", "mean", "sd", "si", "si_shifted", "dprime", "class_share", "precision", "mutual_information",
@@ -144,13 +144,13 @@ def test_layers_by_name_and_inputs_by_name():
 def test_memory_does_not_grow_with_the_samples(monkeypatch):
     """What is held of activity, and read of it at once, in bytes; the rest are labels."""
     monkeypatch.setattr(on_disk, "MEMORY", 10_000)
-    monkeypatch.setattr("selectivity_core.measuring.MEMORY", 10_000)
+
     held, read = [], []
     append, columns_read = Columns.append, Columns.read
 
     def watched_append(self, rows):
         append(self, rows)
-        held.append(sum(part.nbytes for part in self._held))
+        held.append(0 if self._file._rolled else self._file.tell())
 
     def watched_read(self, start, stop):
         found = columns_read(self, start, stop)
@@ -206,7 +206,7 @@ def test_layers_must_be_the_same_in_every_batch():
 
 def test_columns_are_those_of_all_rows():
     rows = np.random.default_rng(0).random((50, 7), np.float32)
-    for memory in (0, 300, 10_000):
+    for memory in (1, 300, 10_000):
         with Columns(memory) as columns:
             for start in range(0, 50, 8):
                 columns.append(rows[start : start + 8])
@@ -214,9 +214,12 @@ def test_columns_are_those_of_all_rows():
 
 
 def test_a_full_disk_is_named(monkeypatch):
-    def full():
+    def full(**_options):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(on_disk.tempfile, "TemporaryFile", full)
-    with pytest.raises(SelectivityError, match=r"activity: 2 samples of 3 units do not fit into .*No space.*TMPDIR"):
-        Columns(0).append(np.zeros((2, 3)))
+    with (
+        Columns(1) as columns,
+        pytest.raises(SelectivityError, match=r"activity: 2 samples of 3 units do not fit into .*No space.*TMPDIR"),
+    ):
+        columns.append(np.zeros((2, 3)))

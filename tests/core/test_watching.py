@@ -19,8 +19,8 @@ from selectivity_core import (
     unit_means,
     unit_noise,
 )  # fmt: skip
-from selectivity_core.activations import is_activation
 from selectivity_core.errors import ActivityError, PartialUnits, UnitError
+from selectivity_core.units import is_activation
 
 
 def drawn(*shape, seed=0):
