@@ -84,6 +84,8 @@ class Estimate:
         flipped = flips(len(self.values))[1:] < 0
         sums, counts = flipped @ self.values, flipped.sum(1)
         means = np.stack([sums / np.maximum(counts, 1), (self.values.sum() - sums) / (len(self.values) - counts)])
+        # Differences of accuracies are multiples of 1/images: sums that are 0 but for rounding would exclude it.
+        means[np.abs(means) < 1e-12 * np.abs(self.values).max()] = 0.0
         means[:, counts == 0] = [[-np.inf], [np.inf]]  # among random flips, the observed signs again
         return np.sort(means.min(0)), np.sort(means.max(0))
 

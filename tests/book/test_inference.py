@@ -132,6 +132,14 @@ def test_an_interval_sees_what_all_networks_agree_on():
     assert mean_of(values[:5]).interval()[0] == pytest.approx(stats.ttest_1samp(values[:5], 0).confidence_interval()[0])
 
 
+@pytest.mark.parametrize("hits", [(10, 7, -1, 8, 5, 4, 9, -4), (-1, -10, -3, -8, -6, -8, -3, 4)])
+def test_an_interval_ends_at_0_where_a_flip_leaves_a_sum_of_0(hits):
+    """Differences of accuracies are multiples of 1/images: rounding had made such ends 4e-17, on one side of 0."""
+    found = mean_of(np.array(hits) / 797 * 100)
+    assert found.p > 0.05
+    assert 0.0 in found.interval()
+
+
 def test_intervals_of_many_networks_agree_with_students():
     values = np.random.default_rng(1).normal(1.0, 2.0, 20)  # random flips, the observed signs perhaps among them
     assert mean_of(values).interval() == pytest.approx(stats.ttest_1samp(values, 0).confidence_interval(), abs=0.15)
