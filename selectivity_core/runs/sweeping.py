@@ -119,7 +119,7 @@ def at_hand(
 def _cost(missing: Sequence[RunSpec], store: RunStore, ledger: Tables | None, workers: int) -> tuple[float, float]:
     """Seconds of work that runs take, and seconds until so many workers are done."""
     from .archive import ledger as read_ledger
-    from .costs import cost_of, makespan, measured_costs, setting_of
+    from .planning import cost_of, makespan, measured_costs, setting_of
 
     samples = measured_costs(store, read_ledger() if ledger is None else ledger)
     known: dict[Any, float] = {}

@@ -1,4 +1,4 @@
-"""Checks of stores and ledgers, and of whether their runs come out the same when they are trained anew."""
+"""The status of runs, checks of stores and ledgers, and whether runs come out the same when they are trained anew."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
@@ -28,8 +28,125 @@ from .weights import kept_problems
 if TYPE_CHECKING:
     import pandas as pd
 
+Kind = Literal["complete", "diverged", "stale", "corrupt", "interrupted", "absent"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 LIMIT = 3.0  # standard deviations over seeds, where the machine is another one
 COMPARED = ("test_accuracy", "test_loss", "si_units")
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run's status.
+
+    Attributes:
+        epoch, step: where it was interrupted or diverged, both counted from 1 (step 0: the epoch has not begun).
+        in_training: whether a process works on it.
+        problem: which file is corrupt, or what made the finished run stale.
+    """
+
+    kind: Kind
+    epoch: int = 0
+    step: int = 0
+    in_training: bool = False
+    problem: str = ""
+
+
+def run_status(store: RunStore, run: RunSpec | str, digest: str | None = None) -> RunStatus:
+    """The status of a run in a store, worked out from its files each time; all of a finished one's are checked.
+
+    Where the digest of the data here is not known, data cannot make a run stale.
+    """
+    found = _finished(store, run if isinstance(run, str) else run.id, digest)
+    if found is not None and found.kind != "stale":
+        return found
+    checkpoints = store.checkpoints(run)
+    position = checkpoints.position()
+    if position is None and checkpoints.files() and found is None:
+        return RunStatus("corrupt", problem=f"no checkpoint verifies, the latest is {checkpoints.files()[0]}")
+    if position is None:
+        return found or RunStatus("absent", in_training=store.in_training(run))
+    epoch, step = position
+    return RunStatus("interrupted", epoch + 1, step, store.in_training(run), found.problem if found else "")
+
+
+def _finished(store: RunStore, run: str, digest: str | None) -> RunStatus | None:
+    from ..training import RESULT_VERSION
+
+    try:
+        manifest = store.manifest(run)
+        if manifest is None:
+            if store.folder(run).exists():
+                return RunStatus("corrupt", problem=f"{store.folder(run)} has no manifest")
+            return None
+        for name in sorted(manifest["files"]):
+            store.content(run, name)
+    except StoreError as error:
+        return RunStatus("corrupt", problem=str(error))
+    reasons = []
+    if manifest["schema"] != SCHEMA:
+        reasons.append(f"schema {manifest['schema']}, now {SCHEMA}")
+    if manifest["result_version"] != RESULT_VERSION:
+        reasons.append(f"result version {manifest['result_version']}, now {RESULT_VERSION}")
+    if digest is not None and manifest["digest"] != digest:
+        reasons.append(f"data {manifest['digest'][:16]}, here {digest[:16]}")
+    if reasons:
+        return RunStatus("stale", problem="; ".join(reasons))
+    if manifest["status"] == "diverged":
+        row = store.table(run, "runs").iloc[0]
+        return RunStatus("diverged", int(row["diverged_epoch"]), int(row["diverged_step"]))
+    return RunStatus("complete")
+
+
+def store_problems(store: RunStore, tick: Callable[[], object] = lambda: None) -> list[str]:
+    """What is wrong with a store's finished runs, a line each: files, tables and weights are checked.
+
+    Stale runs are whole: they are none. Of runs of another schema only the files are checked.
+    """
+    problems = []
+    for run in store.folders():
+        try:
+            files = read_folder(store.folder(run))
+            if read_run(run, files)["schema"] == SCHEMA:
+                check_run(run, files)
+        except ValueError as error:
+            problems.append(printable(f"{store.folder(run)}: {error}"))
+        tick()
+    return problems
+
+
+def ledger_problems(folder: Path) -> list[str]:
+    """What is wrong with a ledger, a line each: values, rows, files, and profiles and copies of data that are mixed."""
+    problems = [f"{path}: was left half-written" for path in sorted(folder.rglob(".*.part"))]
+    made_from = []
+    for name in profiles_in(folder):
+        profile = folder / name
+        if standing(profile) != profile:
+            problems.append(f"{profile}: an export was killed; what is read is as before, and the next export mends it")
+        problems += [f"{profile / stray}: is no table of a ledger" for stray in strays(profile)]
+        try:
+            tables = read_profile(profile)
+        except StoreError as error:
+            problems.append(str(error))
+            continue
+        made_from += copies_of(tables["runs"])
+        found = joint_problems(tables)
+        if not found:
+            specs = {row["run"]: spec_of(row) for row in tables["runs"].to_dict("records")}
+            complete = tables["runs"].loc[tables["runs"]["status"] == "complete", "run"]
+            found = _misfiled(name, specs) + kept_problems(profile, {run: specs[run] for run in complete})
+        problems += [f"{name}: {problem}" for problem in found]
+    return list(map(printable, problems + copies_problems(made_from)))
+
+
+def _misfiled(profile: str, specs: dict[str, RunSpec]) -> list[str]:
+    belong: dict[str, list[str]] = {}
+    for run, spec in specs.items():
+        belong.setdefault(profile_of(spec), []).append(run)
+    return [
+        f"runs: {len(runs)} runs belong to profile {other}, {min(runs)} the first"
+        for other, runs in belong.items()
+        if other != profile
+    ]
 
 
 @dataclass(frozen=True)
@@ -37,7 +154,6 @@ class Agreement:
     """A kept run against the same run trained anew.
 
     Attributes:
-        spec: the run.
         same: whether every number of its row agrees to the last bit, and all its other tables in the digits kept.
         expected: whether it must: processor, instruction sets, torch, device and threads are those of the kept run.
         furthest: of accuracy, cross-entropy and index the largest difference, in standard deviations over the seeds
@@ -73,17 +189,7 @@ def agreement_table(found: Iterable[Agreement]) -> pd.DataFrame:
 
 
 def sample(kept: Tables, count: int, seed: int) -> list[RunSpec]:
-    """Runs of a ledger drawn at random, each once; all where it has fewer.
-
-    Args:
-        kept: the ledger.
-        count: how many.
-        seed: of the draw.
-
-    Raises:
-        ParameterError: a count below 1.
-        MissingRunsError: the ledger has no run.
-    """
+    """Runs of a ledger drawn at random, each once; all where it has fewer."""
     if count < 1:
         raise ParameterError(f"retrain: {count} given; at least 1 run is needed")
     if not len(kept.runs):
@@ -94,13 +200,7 @@ def sample(kept: Tables, count: int, seed: int) -> list[RunSpec]:
 
 
 def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None = None) -> list[Agreement]:
-    """Trains runs anew, in a store that is thrown away, and holds each against its row in the ledger.
-
-    Args:
-        specs: of `sample`.
-        kept: the ledger.
-        data: the folder of data sets.
-    """
+    """Trains runs anew, in a store that is thrown away, and holds each against its row in the ledger."""
     with tempfile.TemporaryDirectory(prefix="selectivity-retrain-") as folder:
         fresh = sweep(specs, RunStore(folder), data=data)
         return [_compared(spec, fresh, kept) for spec in specs]
@@ -143,63 +243,3 @@ def _in_spreads(new: float, old: float, spread: float) -> float:
     if new == old:
         return 0.0
     return abs(new - old) / spread if spread > 0 else float("nan")
-
-
-def store_problems(store: RunStore, tick: Callable[[], object] = lambda: None) -> list[str]:
-    """What is wrong with a store's finished runs, a line each: files, tables and weights are checked.
-
-    Stale runs are whole: they are none. Of runs of another schema only the files are checked.
-
-    Args:
-        store: the store.
-        tick: called after every run.
-    """
-    problems = []
-    for run in store.folders():
-        try:
-            files = read_folder(store.folder(run))
-            if read_run(run, files)["schema"] == SCHEMA:
-                check_run(run, files)
-        except ValueError as error:
-            problems.append(printable(f"{store.folder(run)}: {error}"))
-        tick()
-    return problems
-
-
-def ledger_problems(folder: Path) -> list[str]:
-    """What is wrong with a ledger, a line each: values, rows, files, and profiles and copies of data that are mixed.
-
-    Args:
-        folder: the ledger's; each folder in it is a profile.
-    """
-    problems = [f"{path}: was left half-written" for path in sorted(folder.rglob(".*.part"))]
-    made_from = []
-    for name in profiles_in(folder):
-        profile = folder / name
-        if standing(profile) != profile:
-            problems.append(f"{profile}: an export was killed; what is read is as before, and the next export mends it")
-        problems += [f"{profile / stray}: is no table of a ledger" for stray in strays(profile)]
-        try:
-            tables = read_profile(profile)
-        except StoreError as error:
-            problems.append(str(error))
-            continue
-        made_from += copies_of(tables["runs"])
-        found = joint_problems(tables)
-        if not found:
-            specs = {row["run"]: spec_of(row) for row in tables["runs"].to_dict("records")}
-            complete = tables["runs"].loc[tables["runs"]["status"] == "complete", "run"]
-            found = _misfiled(name, specs) + kept_problems(profile, {run: specs[run] for run in complete})
-        problems += [f"{name}: {problem}" for problem in found]
-    return list(map(printable, problems + copies_problems(made_from)))
-
-
-def _misfiled(profile: str, specs: dict[str, RunSpec]) -> list[str]:
-    belong: dict[str, list[str]] = {}
-    for run, spec in specs.items():
-        belong.setdefault(profile_of(spec), []).append(run)
-    return [
-        f"runs: {len(runs)} runs belong to profile {other}, {min(runs)} the first"
-        for other, runs in belong.items()
-        if other != profile
-    ]

@@ -6,7 +6,7 @@ from tiny_specs import DIVERGING, TINY
 from selectivity_core import RunStore, train
 from selectivity_core.data import load
 from selectivity_core.runs.checkpoints import Checkpoints
-from selectivity_core.runs.status import RunStatus, run_status
+from selectivity_core.runs.verification import RunStatus, run_status
 from selectivity_core.training import Trainer, isolated
 
 

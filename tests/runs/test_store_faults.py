@@ -17,8 +17,7 @@ from selectivity_core import RunStore, sweep, train
 from selectivity_core.data import load
 from selectivity_core.errors import StoreError
 from selectivity_core.run import Result
-from selectivity_core.runs.status import run_status
-from selectivity_core.runs.verification import store_problems
+from selectivity_core.runs.verification import run_status, store_problems
 from selectivity_core.training import Trainer
 
 OTHER = TINY.replace(seed=1)

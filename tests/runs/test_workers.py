@@ -16,8 +16,7 @@ from tiny_specs import TINY
 from selectivity_core import RunStore, sweep
 from selectivity_core.errors import SelectivityError
 from selectivity_core.runs import workers
-from selectivity_core.runs.status import run_status
-from selectivity_core.runs.verification import store_problems
+from selectivity_core.runs.verification import run_status, store_problems
 
 pytestmark = pytest.mark.slow
 SPECS = [TINY.replace(seed=s) for s in range(4)]
