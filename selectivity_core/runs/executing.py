@@ -10,10 +10,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import SelectivityError
 from ..spec import RunSpec
@@ -37,13 +36,7 @@ class WorkerDied(Exception):
 
 
 class Resumable:
-    """What `train` calls between steps: keeps checkpoints, reports progress, and stops where it is told to.
-
-    Args:
-        checkpoints: the run's.
-        stop: asked after every step.
-        report: called after every step with the share of the run that is done.
-    """
+    """What `train` calls between steps: keeps checkpoints, reports the share that is done, stops where told to."""
 
     def __init__(
         self, checkpoints: Checkpoints, stop: Callable[[], bool], report: Callable[[float], object] = lambda _: None
@@ -96,43 +89,32 @@ def train_and_store(
         return "finished"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one run: finished and stored, failed, or stopped."""
-
-    spec: RunSpec
-    error: Exception | None = None
-    stopped: bool = False
+Ended = tuple[RunSpec, Attempt | Exception]  # a run, and what came of it
 
 
-Ended = list[tuple[RunSpec, Attempt | Exception]]
-
-
-class Crew(AbstractContextManager["Crew"], Protocol):
+class Crew(AbstractContextManager["Crew"]):
     """Whoever trains. At its exit, runs in progress stop with a checkpoint, and its processes end."""
+
+    def __exit__(self, *_: object) -> None: ...
 
     def free(self) -> bool:
         """Whether it can begin a run at once."""
+        return True
 
     def start(self, spec: RunSpec, seconds: float) -> Attempt | Exception | None:
         """Begins a run, which stops after so many seconds; gives what came of it where that is known already."""
+        raise NotImplementedError
 
-    def ended(self, wait: float) -> Ended:
+    def ended(self, wait: float) -> list[Ended]:
         """The runs that ended since the last call; where there is none, waits for one, so many seconds at most."""
+        return []
 
 
-class Here(AbstractContextManager["Here"]):
+class Here(Crew):
     """This process, which trains one run after the other."""
 
     def __init__(self, store: RunStore, data: str | Path | None, stop: Callable[[], bool], report: Report) -> None:
         self.store, self.data, self.stop, self.report = store, data, stop, report
-
-    def __exit__(self, *_: object) -> None:
-        """There is nothing to end."""
-
-    def free(self) -> bool:
-        """It is."""
-        return True
 
     def start(self, spec: RunSpec, seconds: float) -> Attempt | Exception:
         """Trains a run."""
@@ -142,10 +124,6 @@ class Here(AbstractContextManager["Here"]):
             return train_and_store(spec, self.store, self.data, stop=stop, report=partial(self.report, spec))
         except Exception as error:  # one failed run does not cost the others
             return error
-
-    def ended(self, wait: float) -> Ended:
-        """None: each ended in `start`."""
-        return []
 
 
 def train_all(
@@ -158,26 +136,20 @@ def train_all(
     digests: dict[str, str] | None = None,
     deadline: float = math.inf,
     report: Report = lambda _spec, _share: None,
-) -> Generator[Outcome, None, None]:
-    """Trains runs and stores them; gives each one's outcome as they end.
+) -> Generator[Ended, None, None]:
+    """Trains runs, each given once, and stores them; gives each with what came of it. Arguments are as of `sweep`.
 
     The first SIGINT, SIGTERM or SIGHUP stops everything: runs in progress save their state, workers end, and the signal
     then takes its usual course.
 
     Args:
-        specs: the runs, each once.
-        store: where they are kept.
-        executor: trains them elsewhere, results coming back by value; by default local processes.
-        jobs: local processes; by default as many as GPUs, or else as cores allow.
-        data: the folder of data sets.
         digests: data set -> digest of the data here, which a worker's must equal.
         deadline: the value of `time.monotonic` from which on nothing is begun and what runs is stopped.
-        report: called with a run and the share of it that is done.
     """
     queue, busy, again, running, deaths = deque(specs), deque[RunSpec](), 0.0, 0, Counter[str]()
     with stopping() as stop, _crew(specs, store, executor, jobs, data, digests or {}, stop, report) as crew:
         while not stop() and (queue or busy or running):
-            found: Ended = []
+            found: list[Ended] = []
             if time.monotonic() >= deadline:
                 found = [(spec, "stopped") for spec in (*queue, *busy)]
                 queue.clear()
@@ -203,7 +175,7 @@ def train_all(
                         queue.append(spec)  # the last: whatever needs too much memory does not take the others along
                         continue
                     result = SelectivityError(f"its worker process died {DEATHS} times, the last by {result}")
-                yield Outcome(spec, result if isinstance(result, Exception) else None, result == "stopped")
+                yield spec, result
 
 
 def _crew(
@@ -211,9 +183,10 @@ def _crew(
     digests: dict[str, str], stop: Callable[[], bool], report: Report,
 ) -> Crew:  # fmt: skip
     if executor is not None:
-        from .cluster import Elsewhere
+        from .cluster import Cluster, Elsewhere
 
-        return Elsewhere(executor, store, data, digests)
+        kind = Cluster if type(executor).__module__.startswith("distributed.") else Elsewhere
+        return kind(executor, store, data, digests)
     gpus = gpu_count()
     count = min(jobs or default_jobs(specs, gpus), len(specs))
     if count <= 1:

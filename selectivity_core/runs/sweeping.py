@@ -206,12 +206,12 @@ def _train_missing(specs: list[RunSpec], store: RunStore, title: str | None, **h
         shares[spec.id] = share
 
     with shown, closing(train_all(specs, store, report=report, **how)) as outcomes:
-        for outcome in outcomes:
-            if outcome.error is not None:
-                errors.append((outcome.spec, outcome.error))
-            elif not outcome.stopped:
-                finished.add(outcome.spec.id)
-                report(outcome.spec, 1.0)
+        for spec, result in outcomes:
+            if isinstance(result, Exception):
+                errors.append((spec, result))
+            elif result == "finished":
+                finished.add(spec.id)
+                report(spec, 1.0)
     if errors:
         spec, error = errors[0]
         kind = "" if isinstance(error, SelectivityError) else f"{type(error).__name__}: "

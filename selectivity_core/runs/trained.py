@@ -20,12 +20,11 @@ from ..models import UnitNetwork, network_of
 from ..recording import record
 from ..seeds import generator
 from ..spec import RunSpec, spec_of
-from .archive import ledger, ledger_folder
+from .archive import kept_weights, ledger, ledger_folder
 from .manifests import is_current
 from .profiles import profile_of
 from .store import RunStore, default_store
 from .sweeping import OnMissing, run_label, sweep
-from .weights import kept_weights
 
 Images = Literal["train", "validation", "test"]
 MOST_IMAGES = 1000  # on which perturbed networks are tested

@@ -17,13 +17,12 @@ from ..machine import choose_device, provenance
 from ..seeds import generator
 from ..spec import SCHEMA, RunSpec, field_names, spec_of
 from ..tables import COLUMNS, RUN_NUMBERS, Tables
-from .archive import DIGITS, PER_UNIT, in_digits, profiles_in, read_profile, strays
+from .archive import DIGITS, PER_UNIT, in_digits, kept_problems, profiles_in, read_profile, strays
 from .manifests import check_run, read_folder, read_run
 from .profiles import profile_of
 from .store import RunStore
 from .sweeping import sweep
 from .validation import TABLES, copies_of, copies_problems, equal_values, joint_problems, printable
-from .weights import kept_problems
 
 if TYPE_CHECKING:
     import pandas as pd

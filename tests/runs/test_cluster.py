@@ -340,7 +340,7 @@ def test_workers_of_another_version_or_without_the_package_are_named_and_get_no_
     worker(other)
     worker(broken)
     with scheduled(address) as executor:
-        executor.client.wait_for_workers(2, timeout=300)
+        executor._client.wait_for_workers(2, timeout=300)
         with pytest.raises(SelectivityError, match=r"worker tcp://\S+ has .*, here is package .*: install the same"):
             sweep(SPECS[:1], tmp_path / "s", executor=executor, progress=False)
         said = capsys.readouterr().err
@@ -348,7 +348,7 @@ def test_workers_of_another_version_or_without_the_package_are_named_and_get_no_
             said.count("gets no run: it has package") == said.count("gets no run: it has no package that can be") == 1
         )
         worker()
-        executor.client.wait_for_workers(3, timeout=300)
+        executor._client.wait_for_workers(3, timeout=300)
         found = sweep(SPECS, tmp_path / "s", executor=executor, progress=False)
     same(found, sweep(SPECS, tmp_path / "serial", jobs=1, progress=False))
 

@@ -12,7 +12,6 @@ from selectivity_core import RunStore, profile, run, sweep, train
 from selectivity_core.errors import MissingRunsError, ParameterError, SelectivityError, StoreError
 from selectivity_core.runs import sweeping
 from selectivity_core.runs.archive import export, ledger
-from selectivity_core.runs.executing import Outcome
 from selectivity_core.tables import COLUMNS, NAMES
 
 
@@ -125,7 +124,7 @@ def test_the_time_left_does_not_count_the_start_of_workers(tmp_path, tiny, monke
                 clock[0] += 1
                 report(spec, share / 10)
                 seen.append(bars[0].format_dict)
-            yield Outcome(spec)
+            yield spec, "finished"
 
     def kept(*args, **options):
         bars.append(tqdm.std.tqdm(total=options.get("total", args[1]), file=io.StringIO(), smoothing=0))
