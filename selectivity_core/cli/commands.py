@@ -247,7 +247,7 @@ def _retrained(options: argparse.Namespace, folder: Path | None) -> list[str]:
     from ..runs.archive import ledger
     from ..runs.profiles import find_profile
     from ..runs.sweeping import run_label
-    from ..runs.verification import LIMIT, agreement_table, retrain, sample
+    from ..runs.verification import LIMIT, retrain, sample
 
     find_profile(options.profile)
     if folder is None:
@@ -258,10 +258,14 @@ def _retrained(options: argparse.Namespace, folder: Path | None) -> list[str]:
     specs = sample(kept, options.retrain, draw)
     print(f"training {len(specs)} of {len(kept.runs)} runs of {options.profile} anew (--draw {draw})")
     found = retrain(specs, kept, data=options.data)
-    print(agreement_table(found).to_string(index=False, float_format="{:.2f}".format, na_rep="no spread"))
-    print(f"{sum(a.same for a in found)} of {len(found)} agree bit for bit, {sum(a.agrees for a in found)} agree")
+    print(found.to_string(index=False, float_format="{:.2f}".format, na_rep="no spread"))
+    print(f"{found['bit for bit'].sum()} of {len(found)} agree bit for bit, {found['agrees'].sum()} agree")
     wanted = {True: "every bit is expected to agree", False: f"at most {LIMIT:g} standard deviations are allowed"}
-    return [f"{run_label(a.spec)}: {a.measure} differs; {wanted[a.expected]}" for a in found if not a.agrees]
+    return [
+        f"{run_label(spec)}: {row['differs most']} differs; {wanted[row['same machine']]}"
+        for spec, row in zip(specs, found.to_dict("records"), strict=True)
+        if not row["agrees"]
+    ]
 
 
 def _export(options: argparse.Namespace) -> None:

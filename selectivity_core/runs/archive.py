@@ -28,7 +28,7 @@ from ..errors import StoreError
 from ..files import BEFORE, flush_folder, make_folder, read_in, replace_folder, sha256, standing, write
 from ..spec import RunSpec, field_names
 from ..tables import COLUMNS, Tables, concat, empty
-from .locks import lock, remove_leftovers, staged
+from .locks import cleared, lock, staged
 from .manifests import Layout, network_layout, weight_problems
 from .profiles import PROFILES, Profile, find_profile, profile_of
 from .reads import note_read
@@ -204,7 +204,7 @@ def export(store: RunStore, folder: Path | None = None, *, replace: bool = False
         return {}
     make_folder(target)
     with lock(target / LOCK):
-        remove_leftovers(target / STAGE)
+        cleared(target / STAGE)
         for name in profiles_in(target):
             made_from += copies_of(read_table(target / name, "runs"))
             if name in runs and (found := strays(target / name)):  # the folder is replaced

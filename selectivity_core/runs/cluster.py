@@ -24,7 +24,7 @@ from ..spec import SCHEMA, RunSpec, field_names
 from ..tables import COLUMNS
 from ..training import RESULT_VERSION
 from .checkpoints import Checkpoints, Stopped
-from .executing import GRACE, POLL, Attempt, Crew, Ended, Resumable
+from .executing import GRACE, POLL, Attempt, Crew, Ended
 from .store import RunStore
 
 TIMEOUT = 30  # seconds to wait for the scheduler
@@ -64,11 +64,11 @@ def train_by_value(
     if stop():
         return None
     with tempfile.TemporaryDirectory(prefix="selectivity-") as folder:
-        checkpoints = Checkpoints(Path(folder), math.inf)
+        checkpoints = Checkpoints(Path(folder), math.inf, stop=stop)
         if begun is not None:
             checkpoints.put(*begun)
         try:
-            return train(spec, data=data, progress=False, checkpoints=Resumable(checkpoints, stop))
+            return train(spec, data=data, progress=False, checkpoints=checkpoints)
         except Stopped:
             return checkpoints.latest()
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Literal
 
 from ..errors import SelectivityError
 from ..spec import RunSpec
-from .checkpoints import Checkpoints, Stopped
+from .checkpoints import Stopped
 from .store import RunStore
 
 if TYPE_CHECKING:
-    from ..training import Trainer
+    pass
 
 Attempt = Literal["finished", "stopped", "busy"]  # stored; stopped with a checkpoint; another process trains it
 Report = Callable[[RunSpec, float], object]  # called with the share of a run that is done
@@ -33,31 +33,6 @@ POLL = 0.2  # seconds between looks at whether to stop
 
 class WorkerDied(Exception):
     """The process that trained a run is gone; the message says how it ended."""
-
-
-class Resumable:
-    """What `train` calls between steps: keeps checkpoints, reports the share that is done, stops where told to."""
-
-    def __init__(
-        self, checkpoints: Checkpoints, stop: Callable[[], bool], report: Callable[[float], object] = lambda _: None
-    ) -> None:
-        self.checkpoints, self.stop, self.report = checkpoints, stop, report
-
-    def restore(self, trainer: Trainer) -> bool:
-        """Takes up the run's latest checkpoint, if there is one."""
-        return self.checkpoints.restore(trainer)
-
-    def after_step(self, trainer: Trainer) -> None:
-        """Called after every step.
-
-        Raises:
-            Stopped: the run is to stop, and its state is saved.
-        """
-        if self.stop():
-            self.checkpoints.save(trainer)
-            raise Stopped
-        self.checkpoints.after_step(trainer)
-        self.report((trainer.epoch + trainer.step / trainer.steps_per_epoch) / trainer.spec.epochs)
 
 
 def train_and_store(
@@ -77,11 +52,12 @@ def train_and_store(
         if not mine:
             return "busy"
         if not store.holds(spec, dataset.digest):
-            resumable = Resumable(store.checkpoints(spec), stop, report)
+            checkpoints = store.checkpoints(spec)
+            checkpoints.stop, checkpoints.report = stop, report
             try:
                 result = train(
                     spec, data=dataset, progress=False, device=torch.device(device) if device else None,
-                    checkpoints=resumable,
+                    checkpoints=checkpoints,
                 )  # fmt: skip
             except Stopped:
                 return "stopped"

@@ -28,29 +28,15 @@ Found = tuple[str, dict[str, bytes] | ValueError]  # a run and its files, or wha
 
 @dataclass
 class Moved:
-    """What became of the runs that were to be imported, by id.
-
-    Attributes:
-        added: they are in the store now.
-        kept: the store had them already.
-        refused: a line each on why they were not taken.
-    """
+    """What became of the runs that were to be imported, by id."""
 
     added: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # the store had them already
+    refused: list[str] = field(default_factory=list)  # a line each on why they were not taken
 
 
 def export_runs(store: RunStore, target: Path, tick: Callable[[], object] = lambda: None) -> int:
-    """Copies a store's finished runs to another folder, or into a tar file where the name ends in `.tar`.
-
-    Args:
-        store: where they lie.
-        target: a folder (new, or with runs in it), or the tar file, which is replaced.
-        tick: called after every run.
-
-    Returns:
-        how many runs there were.
+    """Copies a store's finished runs to a folder, or into a tar file, which is replaced; returns how many there are.
 
     Raises:
         StoreError: a run that does not verify, or a target that cannot be written or is of another kind.
@@ -67,12 +53,7 @@ def export_runs(store: RunStore, target: Path, tick: Callable[[], object] = lamb
 
 
 def import_runs(store: RunStore, source: Path, tick: Callable[[], object] = lambda: None) -> Moved:
-    """Adds the runs of a folder or tar file to a store. What does not verify is refused, the rest is taken.
-
-    Args:
-        store: where they go.
-        source: what `export_runs` wrote, or any store.
-        tick: called after every run.
+    """Adds the runs of what `export_runs` wrote, or of any store. What does not verify is refused, the rest is taken.
 
     Raises:
         StoreError: no such folder or file, not a tar file, or a store that cannot be written.

@@ -52,21 +52,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run of a setting costs.
+    """What one run of a setting costs."""
 
-    Attributes:
-        seconds: by one worker.
-        bytes: on disk.
-        measured: whether a run of this very setting was measured; otherwise it is extrapolated.
-        sample: the run that was measured.
-        arithmetic: how many times that run's multiply-adds it takes.
-    """
-
-    seconds: float
-    bytes: float
-    measured: bool
-    sample: Sample
-    arithmetic: float
+    seconds: float  # by one worker
+    bytes: float  # on disk
+    measured: bool  # whether a run of this very setting was measured; otherwise it is extrapolated
+    sample: Sample  # the run that was measured
+    arithmetic: float  # how many times that run's multiply-adds it takes
 
 
 # By these where neither store nor ledger has a run: small images are nearly all overhead, larger ones arithmetic.
@@ -118,9 +110,6 @@ def plan(
 ) -> Plan:
     """What a sweep over these specs will take; nothing is trained or written.
 
-    Costs are those of finished runs in the store and the ledger that ran on this machine's kind of device (CPU or
-    GPU), or on any where there are none.
-
     Args:
         specs: the runs wanted.
         store: the store that the sweep will use.
@@ -129,10 +118,6 @@ def plan(
         workers: processes that train side by side, here or elsewhere.
         data: the folder of data sets.
         tick: called after every run of the store that is looked at.
-
-    Raises:
-        ParameterError: fewer than one worker.
-        StoreError: a run that does not verify.
     """
     import pandas as pd
 

@@ -15,6 +15,7 @@ from ..progress import bar, duration
 from ..spec import RunSpec
 from ..tables import Tables, empty
 from .executing import default_jobs, gpu_count, train_all
+from .manifests import is_current
 from .store import RunStore
 from .validation import copies_problems
 
@@ -108,12 +109,17 @@ def at_hand(
 ) -> tuple[set[str], set[str], dict[str, str]]:  # fmt: skip
     """Ids of the wanted runs that the store has, of those that the ledger has beside, and the digests of the data."""
     digests = data_digests(wanted, data)
-    held = {s.id for s in wanted if store.holds(s, digests.get(s.dataset))}
-    unknown = [s for s in wanted if s.id in held and s.dataset not in digests]  # whose data are not at hand
-    if problems := copies_problems((s.dataset, store.digest(s), s.id) for s in unknown):
+    manifests = {s: store.manifest(s) for s in wanted}
+    made_from = {s: m["digest"] for s, m in manifests.items() if m is not None and is_current(m)}
+    made_from = {s: digest for s, digest in made_from.items() if digests.get(s.dataset, digest) == digest}
+    unknown = [s for s in made_from if s.dataset not in digests]  # whose data are not at hand
+    if problems := copies_problems((s.dataset, made_from[s], s.id) for s in unknown):
         raise StoreError(f"{store.path}: {problems[0]}; with the data at hand, those made from them are taken")
-    known = set() if ledger is None else _ledger_runs(ledger, wanted, held, store, digests, on_missing)
-    return held, known, digests
+    held = {s.id for s in made_from}
+    if ledger is None:
+        return held, set(), digests
+    here = {s.dataset: digest for s, digest in made_from.items()} | digests
+    return held, _ledger_runs(ledger, wanted, held, here, on_missing), digests
 
 
 def _cost(missing: Sequence[RunSpec], store: RunStore, ledger: Tables | None, workers: int) -> tuple[float, float]:
@@ -149,9 +155,8 @@ def _table(
 
 
 def _ledger_runs(
-    ledger: Tables, wanted: Sequence[RunSpec], held: set[str], store: RunStore, digests: dict[str, str],
-    on_missing: OnMissing,
-) -> set[str]:  # fmt: skip
+    ledger: Tables, wanted: Sequence[RunSpec], held: set[str], digests: dict[str, str], on_missing: OnMissing
+) -> set[str]:
     """The ledger's runs that may stand in for wanted ones that the store lacks: current, and of the same data.
 
     Rows made from other data than those here are shown where every run of the data set comes from the ledger, and
@@ -165,14 +170,9 @@ def _ledger_runs(
     known: set[str] = set()
     for name in {s.dataset for s in wanted}:
         ids = [s.id for s in wanted if s.dataset == name]
-        ours = [run for run in ids if run in held]
-        here = digests.get(name)
-        if here is None and ours:
-            manifest = store.manifest(ours[0])
-            here = manifest["digest"] if manifest else None
         others = {run for run in ids if run in made_from}
-        mixed = bool(ours) or (on_missing == "train" and len(others) < len(ids))
-        known |= {run for run in others if not mixed or here in (None, made_from[run])}
+        mixed = not held.isdisjoint(ids) or (on_missing == "train" and len(others) < len(ids))
+        known |= {run for run in others if not mixed or digests.get(name) in (None, made_from[run])}
     return known
 
 

@@ -31,11 +31,7 @@ MOST_IMAGES = 1000  # on which perturbed networks are tested
 
 
 def network(spec: RunSpec, store: RunStore, epoch: str = "best") -> UnitNetwork:
-    """The network of a finished run, in evaluation mode, on the CPU.
-
-    Raises:
-        StoreError: the store has no such run, no weights of it, or weights that do not fit the spec's network.
-    """
+    """The network of a finished run, in evaluation mode, on the CPU."""
     return _with_weights(spec, store.weights(spec, epoch))
 
 
@@ -93,10 +89,7 @@ def _spec_in(folder: Path, run: str) -> RunSpec:
 
 
 def part(spec: RunSpec, data: Dataset, which: Images) -> tuple[Tensor, Tensor]:
-    """Images (samples, H, W, channels) uint8 and labels of one part of a run's data.
-
-    Training labels are those it was trained with, corrupted where its spec says so.
-    """
+    """Images (samples, H, W, channels) uint8 and labels of one part of a run's data, as it was trained with them."""
     if which == "test":
         return data.test_images, data.test_labels
     parts = split(data, spec.seed, spec.train_size, spec.label_corruption)
@@ -106,12 +99,7 @@ def part(spec: RunSpec, data: Dataset, which: Images) -> tuple[Tensor, Tensor]:
 
 
 def fixed(labels: Tensor, most: int = MOST_IMAGES) -> Tensor:
-    """Indices of the same few images each time: the first ones, or evenly spread ones where they lie class by class.
-
-    Args:
-        labels: (samples,) of the images to choose among.
-        most: how many at most.
-    """
+    """Indices of the same few images each time: the first ones, or evenly spread ones where they lie class by class."""
     samples, wanted = len(labels), min(most, len(labels))
     by_class = bool((labels.diff() >= 0).all())  # the first 1,000 of a folder of classes are of one class
     return torch.arange(wanted) * samples // wanted if by_class else torch.arange(wanted)
@@ -139,10 +127,7 @@ def unit_activity(
 class TrainedRuns:
     """Activity of finished runs, worked out once for each as long as it is among the latest asked for.
 
-    Args:
-        store: where the runs' weights lie.
-        data: the folder of data sets; see `data.data_root`.
-        keep: how many runs' activity is held in memory.
+    `keep` says of how many runs activity is held in memory.
     """
 
     def __init__(self, store: RunStore, data: str | Path | None = None, keep: int = 8) -> None:
@@ -168,13 +153,7 @@ class TrainedRuns:
 
 @dataclass(frozen=True, eq=False)
 class LoadedNetwork:
-    """A finished run's network at its best epoch, and its data, on one device.
-
-    Attributes:
-        spec: the run's.
-        model: in evaluation mode.
-        dataset: the run's data set.
-    """
+    """A finished run's network at its best epoch, in evaluation mode, and its data, on one device."""
 
     spec: RunSpec
     model: UnitNetwork
@@ -198,11 +177,7 @@ class LoadedNetwork:
         return unit_activity(self.model, data, data.test_images, precision, layers=[layer], maps=True)[layer]
 
     def part(self, samples: int, seed: int) -> LoadedNetwork:
-        """The same network with at most `samples` test images, drawn at random.
-
-        Raises:
-            ParameterError: no samples asked for.
-        """
+        """The same network with at most `samples` test images, drawn at random."""
         if samples < 1:
             raise ParameterError(f"samples: {samples} given; 1 or more is needed")
         data = self.dataset

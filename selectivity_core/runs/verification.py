@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -35,19 +35,13 @@ COMPARED = ("test_accuracy", "test_loss", "si_units")
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run's status.
-
-    Attributes:
-        epoch, step: where it was interrupted or diverged, both counted from 1 (step 0: the epoch has not begun).
-        in_training: whether a process works on it.
-        problem: which file is corrupt, or what made the finished run stale.
-    """
+    """A run's status."""
 
     kind: Kind
-    epoch: int = 0
-    step: int = 0
-    in_training: bool = False
-    problem: str = ""
+    epoch: int = 0  # where it was interrupted or diverged, counted from 1
+    step: int = 0  # as well; 0 where the epoch has not begun
+    in_training: bool = False  # whether a process works on it
+    problem: str = ""  # which file is corrupt, or what made the finished run stale
 
 
 def run_status(store: RunStore, run: RunSpec | str, digest: str | None = None) -> RunStatus:
@@ -148,45 +142,6 @@ def _misfiled(profile: str, specs: dict[str, RunSpec]) -> list[str]:
     ]
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """A kept run against the same run trained anew.
-
-    Attributes:
-        same: whether every number of its row agrees to the last bit, and all its other tables in the digits kept.
-        expected: whether it must: processor, instruction sets, torch, device and threads are those of the kept run.
-        furthest: of accuracy, cross-entropy and index the largest difference, in standard deviations over the seeds
-            that the ledger has of this setting, or of the network's others; NaN where none has a spread.
-        measure: which of them; a table, where they agree and it does not.
-    """
-
-    spec: RunSpec
-    same: bool
-    expected: bool
-    furthest: float
-    measure: str
-
-    @property
-    def agrees(self) -> bool:
-        """Bit for bit where that is expected, else not beyond `LIMIT` standard deviations."""
-        return self.same or (not self.expected and not self.furthest > LIMIT)
-
-
-def agreement_table(found: Iterable[Agreement]) -> pd.DataFrame:
-    """A row a run: whether it agrees, whether to the last bit and whether it had to, and what differs most."""
-    import pandas as pd
-
-    rows = [
-        {
-            "run": a.spec.id, "model": a.spec.model, "dataset": a.spec.dataset, "alpha": a.spec.alpha,
-            "seed": a.spec.seed, "agrees": a.agrees, "bit for bit": a.same, "same machine": a.expected,
-            "differs most": "" if a.same else a.measure, "standard deviations": 0.0 if a.same else a.furthest,
-        }
-        for a in found
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
 def sample(kept: Tables, count: int, seed: int) -> list[RunSpec]:
     """Runs of a ledger drawn at random, each once; all where it has fewer."""
     if count < 1:
@@ -198,26 +153,46 @@ def sample(kept: Tables, count: int, seed: int) -> list[RunSpec]:
     return [spec_of(rows[k]) for k in chosen.tolist()]
 
 
-def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None = None) -> list[Agreement]:
-    """Trains runs anew, in a store that is thrown away, and holds each against its row in the ledger."""
+def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None = None) -> pd.DataFrame:
+    """Trains runs anew, in a store that is thrown away, and holds each against its row in the ledger.
+
+    Returns:
+        a row a run: whether it agrees; whether "bit for bit", in all of its row and in the digits kept of its other
+        tables; whether it must, on the "same machine" (processor, instruction sets, torch and device); and what of
+        accuracy, cross-entropy and index "differs most", in "standard deviations" over the seeds that the ledger has of
+        this setting, or of the network's others (NaN where none has a spread), or which table does where they agree.
+    """
+    import pandas as pd
+
     with tempfile.TemporaryDirectory(prefix="selectivity-retrain-") as folder:
         fresh = sweep(specs, RunStore(folder), data=data)
-        return [_compared(spec, fresh, kept) for spec in specs]
+        return pd.DataFrame([_compared(spec, fresh, kept) for spec in specs])
 
 
-def _compared(spec: RunSpec, fresh: Tables, kept: Tables) -> Agreement:
+def agrees(same: bool, expected: bool, furthest: float) -> bool:
+    """Bit for bit where that is expected, else not beyond `LIMIT` standard deviations."""
+    return same or (not expected and not furthest > LIMIT)
+
+
+def _compared(spec: RunSpec, fresh: Tables, kept: Tables) -> dict[str, object]:
     new, old = (tables.runs[tables.runs["run"] == spec.id].iloc[0] for tables in (fresh, kept))
-    numbers = [*RUN_NUMBERS, "status", "diverged_step"]
-    odd = [name for name in TABLES[1:] if not _same_rows(name, spec.id, fresh, kept)]
-    equal = not odd and all(equal_values(new[c], old[c]) for c in numbers)
     here = provenance(choose_device().type)
     expected = all(old[f"provenance_{name}"] == here[name] for name in ("torch", "device", "processor", "instructions"))
+    odd = [name for name in TABLES[1:] if not _same_rows(name, spec.id, fresh, kept)]
+    same = not odd and all(equal_values(new[c], old[c]) for c in (*RUN_NUMBERS, "status", "diverged_step"))
     distances = {c: _in_spreads(float(new[c]), float(old[c]), _spread(kept.runs, old, c)) for c in COMPARED}
-    if new["status"] != old["status"]:
-        return Agreement(spec, False, expected, np.inf, "status")
     # What differs and cannot be judged comes before what is within the limit, and after what is beyond it.
     measure = max(distances, key=lambda c: LIMIT if np.isnan(distances[c]) else distances[c])
-    return Agreement(spec, equal, expected, distances[measure], odd[0] if odd and not distances[measure] else measure)
+    furthest = distances[measure]
+    if odd and not furthest:
+        measure = odd[0]
+    if new["status"] != old["status"]:
+        measure, furthest = "status", np.inf
+    return {
+        "run": spec.id, "model": spec.model, "dataset": spec.dataset, "alpha": spec.alpha, "seed": spec.seed,
+        "agrees": agrees(same, expected, furthest), "bit for bit": same, "same machine": expected,
+        "differs most": "" if same else measure, "standard deviations": 0.0 if same else furthest,
+    }  # fmt: skip
 
 
 def _same_rows(table: str, run: str, fresh: Tables, kept: Tables) -> bool:

@@ -57,7 +57,7 @@ def test_a_stopped_run_travels_as_its_checkpoint(monkeypatch):
     assert name.startswith("000003-00000001-")  # two steps an epoch: after the seventh
     resumed = train_by_value(spec, VERSION, None, math.inf, (name, content), "another")
     same(resumed, train(spec, progress=False))
-    assert len(steps) == len(set(steps)) == 19  # the seventh only saved
+    assert len(steps) == len(set(steps)) == 19
 
 
 def test_a_time_budget_brings_back_checkpoints_and_the_next_sweep_goes_on(tmp_path, monkeypatch):
