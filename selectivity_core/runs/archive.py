@@ -27,7 +27,7 @@ import numpy as np
 from ..errors import StoreError
 from ..files import BEFORE, flush_folder, make_folder, read_in, replace_folder, sha256, standing, write
 from ..spec import RunSpec, field_names
-from ..tables import COLUMNS, Tables, concat, empty
+from ..tables import COLUMNS, Tables, concat, empty, joined
 from .locks import cleared, lock, staged
 from .manifests import Layout, network_layout, weight_problems
 from .profiles import PROFILES, Profile, find_profile, profile_of
@@ -37,14 +37,13 @@ from .validation import (
     DERIVED,
     RUN_ID,
     TABLES,
+    all_problems,
     copies_of,
     copies_problems,
     equal_values,
     from_gzip,
     is_litter,
-    joint_problems,
     printable,
-    table_problems,
     to_csv,
 )
 
@@ -234,9 +233,8 @@ def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exp
     for table in DERIVED:
         fresh = list(kept_rows(store, table, taken))
         frames[table] = [_without(old[table], fresh, replaced), *fresh]
-    tables = _of_ledger({table: _joined(found, table) for table, found in frames.items()}, folder.name)
-    problems = [problem for name, frame in tables.items() for problem in table_problems(name, frame)]
-    if problems := problems or joint_problems(tables):  # nothing is written that `verify` would refuse
+    tables = _of_ledger({table: joined(table, found) for table, found in frames.items()}, folder.name)
+    if problems := all_problems(tables):  # nothing is written that `verify` would refuse
         raise StoreError(f"{folder}: nothing was exported: {problems[0]}")
     files = {f"{t}.csv.gz": gzip.compress(to_csv(f), compresslevel=9, mtime=0) for t, f in tables.items() if len(f)}
     files |= _weights(store, tables["runs"], taken, replaced, folder)
@@ -270,14 +268,6 @@ def _without(old: pd.DataFrame, fresh: list[pd.DataFrame], replaced: set[str]) -
         return old
     again = pd.MultiIndex.from_frame(pd.concat([f[keys] for f in fresh]).drop_duplicates())
     return old[~pd.MultiIndex.from_frame(old[keys]).isin(again)]
-
-
-def _joined(frames: list[pd.DataFrame], table: str) -> pd.DataFrame:
-    import pandas as pd
-
-    # An empty table has no types of its own: it would turn the others' numbers to objects.
-    frames = [frame for frame in frames if len(frame)]
-    return pd.concat(frames, ignore_index=True) if frames else empty(table)
 
 
 def _of_ledger(tables: dict[str, pd.DataFrame], profile: str) -> dict[str, pd.DataFrame]:

@@ -15,7 +15,7 @@ from ..errors import StoreError
 from ..files import make_folder, replace, sha256
 from ..progress import bar
 from ..spec import RunSpec
-from ..tables import COLUMNS, Tables, empty
+from ..tables import COLUMNS, Tables, joined
 from .reads import note_read
 from .store import RunStore
 from .sweeping import OnMissing, sweep
@@ -83,8 +83,7 @@ def derive(
     found = {task: rows for task, rows in kept.items() if rows is not None}
     missing = [task for task in wanted if task not in found]
     found |= dict(_worked_out(missing, store, on_missing, data, progress))
-    frames = [found[task] for task in wanted if task in found and len(found[task])]
-    return pd.concat(frames, ignore_index=True) if frames else empty(table)
+    return joined(table, [found[task] for task in wanted if task in found])
 
 
 def _worked_out(

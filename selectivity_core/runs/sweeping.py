@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import DataError, MissingRunsError, ParameterError, SelectivityError, SpecError, StoreError
 from ..progress import bar, duration
 from ..spec import RunSpec
-from ..tables import Tables, empty
+from ..tables import Tables, joined
 from .executing import default_jobs, gpu_count, train_all
 from .manifests import is_current
 from .store import RunStore
@@ -140,18 +140,12 @@ def _table(
     name: str, wanted: list[str], store: RunStore, held: set[str], known: set[str], ledger: Tables | None
 ) -> pd.DataFrame:
     """One table of the runs that the store or else the ledger has, rows in the order of the runs wanted."""
-    import pandas as pd
-
     frames = [store.table(run, name) for run in wanted if run in held]
     if ledger is not None:
         rest = getattr(ledger, name)
         frames.append(rest[rest["run"].isin(set(wanted) & known - held)])
-    frames = [frame for frame in frames if len(frame)]
-    if not frames:
-        return empty(name)
-    joined = pd.concat(frames, ignore_index=True)
-    order = {run: k for k, run in enumerate(wanted)}
-    return joined.iloc[joined["run"].map(order).argsort(kind="stable")].reset_index(drop=True)
+    found, order = joined(name, frames), {run: k for k, run in enumerate(wanted)}
+    return found.iloc[found["run"].map(order).argsort(kind="stable")].reset_index(drop=True) if len(found) else found
 
 
 def _ledger_runs(

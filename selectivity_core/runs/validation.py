@@ -228,6 +228,11 @@ def copies_of(runs: pd.DataFrame) -> list[tuple[str, str, str]]:
     return list(runs[["dataset", "provenance_digest", "run"]].itertuples(index=False, name=None))
 
 
+def all_problems(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What is wrong with several runs' tables, each by itself, or else together."""
+    return [found for name, frame in tables.items() for found in table_problems(name, frame)] or joint_problems(tables)
+
+
 def joint_problems(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What does not fit together of several runs' tables, each of which is sound: specs, epochs, numbers, units."""
     runs = tables["runs"]
