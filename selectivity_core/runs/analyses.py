@@ -6,9 +6,9 @@ Ablation, noise, importance, off-axis bounds, probes, and accuracy on corrupted 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -32,12 +32,8 @@ from ..spec import RunSpec
 from ..training import Trainer, isolated
 from ..units import unit_layers
 from .derived import Analysis, Task
+from .profiles import Bound
 from .trained import MOST_IMAGES, Images, TrainedRuns, fixed, part, unit_activity
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from .profiles import Bound
 
 # The rows of `off_axis_scores` that are kept: of a bound the start that was best on validation activity.
 BOUND_KINDS = ("axis", "axis_shifted", "random", "bound", "bound_shuffled")
@@ -63,8 +59,6 @@ def bound_rows(runs: TrainedRuns, spec: RunSpec, layers: int = 0) -> pd.DataFram
 
     `layers` says how many, evenly spread over the depth; 0 for all.
     """
-    import pandas as pd
-
     validation, test = (runs.activity(spec, which) for which in ("validation", "test"))
     labels = [runs.labels(spec, which) for which in ("validation", "test")]
     names = list(test)
@@ -181,8 +175,6 @@ def training_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train") ->
     theirs. At most 40 epochs are looked at, closer together where a network learns fast: evenly spread on a log axis,
     and 0, the initialisation.
     """
-    import pandas as pd
-
     inputs, labels = evaluation(runs, spec, images)
     wanted = {0, *np.geomspace(1, spec.epochs, MOST_EPOCHS).round().astype(int).tolist()}
     found = []
@@ -205,8 +197,6 @@ def unit_epoch_rows(runs: TrainedRuns, spec: RunSpec, value: str = "zero", sampl
 
     The index is that of the whole test set, the loss that of its first `samples` images (at most 1,000).
     """
-    import pandas as pd
-
     dataset = runs.dataset(spec)
     inputs, labels = (found[:samples] for found in evaluation(runs, spec, "test"))
     found = []
@@ -245,8 +235,6 @@ def importance_rows(
 
 def class_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     """Accuracy on the test images of each class, with the best epoch's weights: `accuracy` of `samples` images."""
-    import pandas as pd
-
     dataset, model = runs.dataset(spec), runs.network(spec)
     labels, chosen = dataset.test_labels, []
     with evaluating(model, spec.precision):
@@ -264,7 +252,6 @@ def probe_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     (unaugmented, with the labels trained on), `train_accuracy` is on these; its penalty is chosen among them by
     leave-one-out.
     """
-    import pandas as pd
     from sklearn.linear_model import RidgeClassifierCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -321,8 +308,6 @@ def robustness_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
 
     Severities of corruptions are 1 to 5, those of attacks eps in units of 1/255.
     """
-    import pandas as pd
-
     data, model = runs.dataset(spec), runs.network(spec)
 
     def accuracy(inputs: Tensor) -> tuple[float, int]:
@@ -345,8 +330,6 @@ def dimension_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     Corruptions are at severity 5, attacks at the third eps. Beside them "none", at severity 0, has the dimensionality
     of the activity itself.
     """
-    import pandas as pd
-
     data, model = runs.dataset(spec), runs.network(spec)
 
     def activity(inputs: Tensor) -> dict[str, Tensor]:

@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ..errors import StoreError
 from ..files import BEFORE, flush_folder, make_folder, read_in, replace_folder, sha256, standing, write
 from ..spec import RunSpec, field_names
 from ..tables import COLUMNS, Tables, concat, empty, joined
 from .locks import cleared, lock, staged
-from .manifests import Layout, network_layout, weight_problems
+from .manifests import Layout, network_layout, result_version, weight_problems
 from .profiles import PROFILES, Profile, find_profile, profile_of
 from .reads import note_read
 from .store import RunStore
@@ -48,7 +49,6 @@ from .validation import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import Tensor
 
 KEPT = (*TABLES, *DERIVED)
@@ -217,8 +217,6 @@ def export(store: RunStore, folder: Path | None = None, *, replace: bool = False
 
 
 def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exported:
-    import pandas as pd
-
     from .derived import kept_rows
 
     old = read_profile(folder)
@@ -244,23 +242,19 @@ def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exp
 
 def _told_apart(there: pd.DataFrame, ours: pd.DataFrame, replace: bool) -> tuple[set[str], set[str]]:
     """Of the store's runs that the ledger has from another training: ids of those that stay, and of those that go."""
-    from ..training import RESULT_VERSION
-
     known = {row["run"]: row for row in there.to_dict("records")}
     kept, replaced = set[str](), set[str]()
     for row in ours.to_dict("records"):
         other = known.get(row["run"])
         if other is None or all(equal_values(row[c], other[c]) for c in COLUMNS["runs"]):
             continue
-        stale = other["provenance_result_version"] != str(RESULT_VERSION)
+        stale = other["provenance_result_version"] != str(result_version())
         (replaced if replace or stale else kept).add(row["run"])
     return kept, replaced
 
 
 def _without(old: pd.DataFrame, fresh: list[pd.DataFrame], replaced: set[str]) -> pd.DataFrame:
     """Results that stay: of the trainings that stay, and of which the store has none of its own."""
-    import pandas as pd
-
     keys = [c for c in ("analysis", "run", "other") if c in old]
     for column in keys[1:]:
         old = old[~old[column].isin(replaced)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import make_folder, replace, sha256
+from .manifests import result_version
 from .validation import is_litter, printable
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ class Stopped(Exception):
 
 def _origin(trainer: Trainer) -> dict[str, str]:
     """What a checkpoint must share with the run that takes it up; a change of data or code starts anew."""
-    from ..training import RESULT_VERSION
-
-    return {"spec": trainer.spec.id, "data": trainer.dataset.digest, "result version": str(RESULT_VERSION)}
+    return {"spec": trainer.spec.id, "data": trainer.dataset.digest, "result version": str(result_version())}
 
 
 def _position(name: str) -> tuple[int, int]:

@@ -8,7 +8,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..arithmetic import standard
 from ..errors import StoreError
@@ -21,9 +23,6 @@ from .store import RunStore
 from .sweeping import OnMissing, sweep
 from .trained import TrainedRuns
 from .validation import from_csv, printable, to_csv
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FOLDER = ".derived"
 
@@ -71,8 +70,6 @@ def derive(
     The ledger is read where the store has no result. Where a result and the weights it needs are both missing, runs are
     trained, tasks left out, or MissingRunsError raised, as `on_missing` says.
     """
-    import pandas as pd
-
     wanted = list(dict.fromkeys(tasks))
     if not wanted:
         return pd.DataFrame()

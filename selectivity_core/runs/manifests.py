@@ -55,12 +55,17 @@ def _manifests() -> TypeAdapter[Manifest]:
     return TypeAdapter(Manifest)
 
 
-def make_manifest(spec: dict[str, Any], run: str, status: str, digest: str, files: Mapping[str, bytes]) -> Manifest:
-    """The manifest of a run that this code made, of its files' names and contents."""
+def result_version() -> int:
+    """That of this code, which is not loaded with torch before it is needed."""
     from ..training import RESULT_VERSION
 
+    return RESULT_VERSION
+
+
+def make_manifest(spec: dict[str, Any], run: str, status: str, digest: str, files: Mapping[str, bytes]) -> Manifest:
+    """The manifest of a run that this code made, of its files' names and contents."""
     found = {
-        "id": run, "schema": SCHEMA, "result_version": RESULT_VERSION, "spec": spec, "status": status,
+        "id": run, "schema": SCHEMA, "result_version": result_version(), "spec": spec, "status": status,
         "digest": digest,
         "files": {name: {"sha256": sha256(content), "bytes": len(content)} for name, content in files.items()},
     }  # fmt: skip
@@ -69,9 +74,7 @@ def make_manifest(spec: dict[str, Any], run: str, status: str, digest: str, file
 
 def is_current(manifest: Manifest) -> bool:
     """Whether a run was made by this version: its schema and its result version."""
-    from ..training import RESULT_VERSION
-
-    return manifest["schema"] == SCHEMA and manifest["result_version"] == RESULT_VERSION
+    return manifest["schema"] == SCHEMA and manifest["result_version"] == result_version()
 
 
 def manifest_text(manifest: Manifest) -> bytes:

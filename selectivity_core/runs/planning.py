@@ -13,21 +13,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..data import DATASETS
 from ..errors import ParameterError
 from ..models import network_of
 from ..progress import three_digits
 from ..spec import RunSpec, field_names, spec_of
+from ..tables import Tables
 from .profiles import PROFILES, expand
+from .store import RunStore
 from .sweeping import at_hand
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ..tables import Tables
-    from .store import RunStore
 
 SHOWN = ("model", "dataset", "width", "train_size", "epochs", "batch_size")  # fields that every plan lists
 # Fields that hardly change what a run costs. Whether anything is regularised does, and stands beside the others.
@@ -119,8 +117,6 @@ def plan(
         data: the folder of data sets.
         tick: called after every run of the store that is looked at.
     """
-    import pandas as pd
-
     if workers < 1:
         raise ParameterError(f"workers: {workers} given; at least 1 is needed")
     wanted = list(dict.fromkeys(specs))

@@ -15,7 +15,7 @@ from ..progress import bar, duration
 from ..spec import RunSpec
 from ..tables import Tables, joined
 from .executing import default_jobs, gpu_count, train_all
-from .manifests import is_current
+from .manifests import is_current, result_version
 from .store import RunStore
 from .validation import copies_problems
 
@@ -156,10 +156,8 @@ def _ledger_runs(
     Rows made from other data than those here are shown where every run of the data set comes from the ledger, and
     are stale where some come from the store or are about to be trained: one table never mixes two copies of the data.
     """
-    from ..training import RESULT_VERSION
-
     runs = ledger.runs
-    runs = runs[(runs["provenance_result_version"] == str(RESULT_VERSION)) & ~runs["run"].isin(held)]
+    runs = runs[(runs["provenance_result_version"] == str(result_version())) & ~runs["run"].isin(held)]
     made_from = dict(zip(runs["run"], runs["provenance_digest"], strict=True))
     known: set[str] = set()
     for name in {s.dataset for s in wanted}:

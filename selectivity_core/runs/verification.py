@@ -6,9 +6,10 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ..errors import MissingRunsError, ParameterError, StoreError
@@ -18,14 +19,11 @@ from ..seeds import generator
 from ..spec import SCHEMA, RunSpec, field_names, spec_of
 from ..tables import COLUMNS, RUN_NUMBERS, Tables
 from .archive import DIGITS, PER_UNIT, in_digits, kept_problems, profiles_in, read_profile, strays
-from .manifests import check_run, read_folder, read_run
+from .manifests import check_run, read_folder, read_run, result_version
 from .profiles import profile_of
 from .store import RunStore
 from .sweeping import sweep
 from .validation import TABLES, copies_of, copies_problems, equal_values, joint_problems, printable
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Kind = Literal["complete", "diverged", "stale", "corrupt", "interrupted", "absent"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -63,8 +61,6 @@ def run_status(store: RunStore, run: RunSpec | str, digest: str | None = None) -
 
 
 def _finished(store: RunStore, run: str, digest: str | None) -> RunStatus | None:
-    from ..training import RESULT_VERSION
-
     try:
         manifest = store.manifest(run)
         if manifest is None:
@@ -78,8 +74,8 @@ def _finished(store: RunStore, run: str, digest: str | None) -> RunStatus | None
     reasons = []
     if manifest["schema"] != SCHEMA:
         reasons.append(f"schema {manifest['schema']}, now {SCHEMA}")
-    if manifest["result_version"] != RESULT_VERSION:
-        reasons.append(f"result version {manifest['result_version']}, now {RESULT_VERSION}")
+    if manifest["result_version"] != result_version():
+        reasons.append(f"result version {manifest['result_version']}, now {result_version()}")
     if digest is not None and manifest["digest"] != digest:
         reasons.append(f"data {manifest['digest'][:16]}, here {digest[:16]}")
     if reasons:
@@ -162,8 +158,6 @@ def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None =
         accuracy, cross-entropy and index "differs most", in "standard deviations" over the seeds that the ledger has of
         this setting, or of the network's others (NaN where none has a spread), or which table does where they agree.
     """
-    import pandas as pd
-
     with tempfile.TemporaryDirectory(prefix="selectivity-retrain-") as folder:
         fresh = sweep(specs, RunStore(folder), data=data)
         return pd.DataFrame([_compared(spec, fresh, kept) for spec in specs])
