@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sweep_workers import same
+from sweep_workers import same, waits_for
 from tiny_specs import TINY
 
 import selectivity_core
@@ -288,13 +288,6 @@ def dask(tmp_path):
         with contextlib.suppress(psutil.NoSuchProcess):
             child.kill()
         child.wait()
-
-
-def waits_for(happened, seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.fault("a worker and the client of a cluster killed", "same")

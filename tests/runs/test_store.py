@@ -10,19 +10,12 @@ import pytest
 import torch
 from sweep_workers import PATHS
 
-from selectivity_core import RunStore, train
+from selectivity_core import RunStore
 from selectivity_core.errors import StoreError
 from selectivity_core.runs.manifests import FILES
 from selectivity_core.runs.validation import TABLES, from_csv, to_csv
 
 NAMES = ("runs.csv", "history.csv", "layers.csv", "units.csv", "responses.csv", "weights.safetensors", "manifest.json")
-
-
-@pytest.fixture(scope="module")
-def results():
-    from tiny_specs import DIVERGING, TINY
-
-    return train(TINY, progress=False), train(DIVERGING, progress=False)
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
-from sweep_workers import same
+from sweep_workers import same, waits_for
 from tiny_specs import TINY
 
 from selectivity_core import RunStore, sweep
@@ -46,13 +45,6 @@ def children(process: int) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
             found += [child] * any("executing.serve" in word for word in child.cmdline())
     return found
-
-
-def waits_for(happened, seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def sabotage(monkeypatch, code: str) -> None:
