@@ -102,7 +102,7 @@ def write(tables: Mapping[str, pd.DataFrame | list[dict[str, Any]]], folder: Pat
 
 
 def number(value: float, digits: int = 2, *, signed: bool = False, unit: str = "") -> str:
-    """A number with so many decimals and its unit: a true minus sign, none before a zero, and a dash where there is none."""
+    """A number with so many decimals and its unit: a true minus, none before a zero; a dash where there is none."""
     if math.isnan(value):
         return "–"
     rounded = round(value, digits) + 0.0

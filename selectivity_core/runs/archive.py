@@ -266,7 +266,10 @@ def _without(old: pd.DataFrame, fresh: list[pd.DataFrame], replaced: set[str]) -
 
 def _of_ledger(tables: dict[str, pd.DataFrame], profile: str) -> dict[str, pd.DataFrame]:
     """Tables as a ledger has them: sorted, of the settings whose units are shown, in the digits that are kept."""
-    runs = _settings(tables["runs"])
+    fields = [f for f in field_names() if f != "seed"]
+    runs = tables["runs"].sort_values([*fields, "seed"], kind="stable")
+    # The rank of a run's seed among the runs that differ in nothing else.
+    runs = runs.assign(seed_rank=runs.groupby(fields, sort=False).cumcount())
     order, scale = {run: k for k, run in enumerate(runs["run"])}, find_profile(profile)
     found = {"runs": runs[list(COLUMNS["runs"])].reset_index(drop=True)}
     for table, frame in tables.items():
@@ -291,13 +294,6 @@ def _shown_by_unit(runs: pd.DataFrame, scale: Profile) -> pd.Series:
     own = {base.model: (base.schedule, base.epochs) for base in scale.base}
     keys = zip(runs["model"], runs["schedule"], runs["epochs"], strict=True)
     return plain & np.array([own.get(model) == tuple(rest) for model, *rest in keys], dtype=bool)
-
-
-def _settings(runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs in a fixed order, each with the rank of its seed among the runs that differ in nothing else."""
-    fields = [f for f in field_names() if f != "seed"]
-    ordered = runs.sort_values([*fields, "seed"], kind="stable")
-    return ordered.assign(seed_rank=ordered.groupby(fields, sort=False).cumcount())
 
 
 def in_digits(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
