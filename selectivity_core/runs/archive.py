@@ -268,14 +268,13 @@ def _of_ledger(tables: dict[str, pd.DataFrame], profile: str) -> dict[str, pd.Da
     """Tables as a ledger has them: sorted, of the settings whose units are shown, in the digits that are kept."""
     fields = [f for f in field_names() if f != "seed"]
     runs = tables["runs"].sort_values([*fields, "seed"], kind="stable")
-    # The rank of a run's seed among the runs that differ in nothing else.
-    runs = runs.assign(seed_rank=runs.groupby(fields, sort=False).cumcount())
+    rank = runs.groupby(fields, sort=False).cumcount()  # of a run's seed among the runs that differ in nothing else
     order, scale = {run: k for k, run in enumerate(runs["run"])}, find_profile(profile)
     found = {"runs": runs[list(COLUMNS["runs"])].reset_index(drop=True)}
     for table, frame in tables.items():
         if table in PER_UNIT:
             most = min(PER_UNIT[table], scale.counts.get("by_unit", PER_UNIT[table]))
-            shown = (runs["seed_rank"] < most) & _shown_by_unit(runs, scale)
+            shown = (rank < most) & _shown_by_unit(runs, scale)
             if table == "responses":
                 shown &= runs["model"].isin(scale.by_class or scale.models[:1])
             frame = frame[frame["run"].isin(runs.loc[shown, "run"])]

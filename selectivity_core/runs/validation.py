@@ -37,7 +37,6 @@ RUN_TEXT = (
 )  # fmt: skip
 # Columns of `runs` that came later, each with what runs without it have.
 ABSENT = {k: "" if v is None else v for k, v in LATER.items()} | {"provenance_instructions": "unknown"}
-EXTRAS = {"seed_rank"}  # what older ledgers have beside the columns of a table
 MARKUP = frozenset('<>&[]{}`\\$|"')  # of HTML, Markdown and formulas: pages show plain text as it stands
 KEYS: dict[str, tuple[str, ...]] = {
     "runs": ("run",), "history": ("run", "epoch"), "layers": ("run", "layer"), "units": ("run", "layer", "unit"),
@@ -116,9 +115,9 @@ def from_csv(content: bytes, name: str) -> pd.DataFrame:
     late = {measure for m in LATE_MEASURES for measure in (m, f"{m}_shuffled")}
     later = ABSENT if name == "runs" else {column: np.nan for column in COLUMNS[name] if column in late}
     found = found.assign(**{column: value for column, value in later.items() if column not in found})
-    if odd := set(COLUMNS[name]) ^ (set(found.columns) - EXTRAS):
+    if odd := set(COLUMNS[name]) ^ set(found.columns):
         raise ValueError(printable(f"{name}: columns missing or unknown: {', '.join(sorted(odd))}"))
-    return found[[c for c in (*COLUMNS[name], *EXTRAS) if c in found]]
+    return found[list(COLUMNS[name])]
 
 
 def from_gzip(content: bytes, name: str) -> pd.DataFrame:
