@@ -62,7 +62,6 @@ def derive(
     *,
     ledger: Tables | None = None,
     on_missing: OnMissing = "train",
-    data: str | Path | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """The rows of many tasks of one table, in the order of the tasks: kept ones are read, the rest worked out and kept.
@@ -79,20 +78,20 @@ def derive(
     kept = {task: known.get(task.name) if rows is None else rows for task, rows in kept.items()}
     found = {task: rows for task, rows in kept.items() if rows is not None}
     missing = [task for task in wanted if task not in found]
-    found |= dict(_worked_out(missing, store, on_missing, data, progress))
+    found |= dict(_worked_out(missing, store, on_missing, progress))
     return joined(table, [found[task] for task in wanted if task in found])
 
 
 def _worked_out(
-    tasks: list[Task], store: RunStore, on_missing: OnMissing, data: str | Path | None, progress: bool
+    tasks: list[Task], store: RunStore, on_missing: OnMissing, progress: bool
 ) -> Iterator[tuple[Task, pd.DataFrame]]:
     specs = list(dict.fromkeys(spec for task in tasks for spec in task.runs))
     if not specs:
         return
-    trained = sweep(specs, store, on_missing=on_missing, data=data, progress=progress).runs
+    trained = sweep(specs, store, on_missing=on_missing, progress=progress).runs
     there = set(trained.loc[trained["status"] == "complete", "run"])
     ready = [task for task in tasks if all(spec.id in there for spec in task.runs)]
-    runs = TrainedRuns(store, data)
+    runs = TrainedRuns(store)
     with bar(f"{tasks[0].analysis.kind}", len(ready), "result", disable=not progress) as shown:
         for task in ready:
             # Before the weights are read: where they change meanwhile, the result is stale and not taken for theirs.

@@ -127,7 +127,10 @@ def _cost(missing: Sequence[RunSpec], store: RunStore, ledger: Tables | None, wo
     from .archive import ledger as read_ledger
     from .planning import cost_of, makespan, measured_costs, setting_of
 
-    samples = measured_costs(store, read_ledger() if ledger is None else ledger)
+    if ledger is None:
+        with suppress(StoreError):  # beside an installed package there is none
+            ledger = read_ledger()
+    samples = measured_costs(store, ledger)
     known: dict[Any, float] = {}
     for setting, spec in {setting_of(spec): spec for spec in missing}.items():
         with suppress(SpecError):  # a network that cannot be: its runs fail by name

@@ -66,12 +66,11 @@ def trained_network(
         StoreError: the run diverged, or does not verify.
     """
     store = default_store() if store is None else store if isinstance(store, RunStore) else RunStore(store)
-    folder = folder or ledger_folder()
     found = None
     if (manifest := store.manifest(run)) is not None and is_current(manifest):
         spec = store.spec(manifest["id"])
         found = store.weights(spec)
-    elif folder is not None:
+    elif (folder := folder or ledger_folder()) is not None:
         spec = run if isinstance(run, RunSpec) else _spec_in(folder, run)
         found = kept_weights(folder / profile_of(spec), spec)
     if found is None:
@@ -130,13 +129,13 @@ class TrainedRuns:
     `keep` says of how many runs activity is held in memory.
     """
 
-    def __init__(self, store: RunStore, data: str | Path | None = None, keep: int = 8) -> None:
-        self.store, self.data = store, data
+    def __init__(self, store: RunStore, keep: int = 8) -> None:
+        self.store = store
         self.activity = lru_cache(maxsize=keep)(self._activity)
 
     def dataset(self, spec: RunSpec) -> Dataset:
         """The run's data set."""
-        return load(spec.dataset, self.data)
+        return load(spec.dataset)
 
     def network(self, spec: RunSpec, epoch: str = "best") -> UnitNetwork:
         """The run's network at its "best" or "last" epoch."""
@@ -190,37 +189,28 @@ class LoadedNetwork:
         return replace(self, dataset=fewer)
 
 
-def load_network(
-    spec: RunSpec,
-    store: RunStore,
-    *,
-    on_missing: OnMissing = "train",
-    data: str | Path | None = None,
-    device: torch.device | None = None,
-) -> LoadedNetwork | None:
+def load_network(spec: RunSpec, store: RunStore, *, on_missing: OnMissing = "train") -> LoadedNetwork | None:
     """The network of a run with its data, trained now where the store lacks it; `trained_network` reads archived ones.
 
     Args:
         spec: the run.
         store: where finished runs are kept.
         on_missing: what to do where the store lacks it: "train", "skip" or "raise".
-        data: the folder of data sets; see `data.data_root`.
-        device: where the network and data are put; a GPU by default where there is one.
 
     Returns:
-        the network, or None where it is skipped.
+        the network and its data, on a GPU where there is one; None where it is skipped.
 
     Raises:
         MissingRunsError: the store lacks the run and `on_missing` is "raise".
         StoreError: the run diverged, or does not verify.
         DataError: the data are not there.
     """
-    dataset = load(spec.dataset, data)
+    dataset = load(spec.dataset)
     if on_missing == "train":
-        sweep([spec], store, jobs=1, data=data)
+        sweep([spec], store, jobs=1)
     elif not store.holds(spec, dataset.digest):
         if on_missing == "skip":
             return None
         raise MissingRunsError(f'{run_label(spec)}: its weights are not in {store.path}; on_missing="train" trains it')
-    device = device or choose_device()
+    device = choose_device()
     return LoadedNetwork(spec, network(spec, store).with_channels_last(device), dataset.to(device))

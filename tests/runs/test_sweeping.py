@@ -8,7 +8,7 @@ import pytest
 import tqdm.std
 from sweep_workers import count_trainings, same
 
-from selectivity_core import RunStore, profile, run, sweep, train
+from selectivity_core import RunStore, profile, run, sweep, train, trained_network
 from selectivity_core.errors import MissingRunsError, ParameterError, SelectivityError, StoreError
 from selectivity_core.runs import sweeping
 from selectivity_core.runs.archive import export, ledger
@@ -102,6 +102,15 @@ def test_the_ledger_is_read_where_the_store_lacks_a_run(tmp_path, tiny, tiny_dig
     assert tables.runs["run"].tolist() == [specs[3].id, new.id, specs[1].id]
     assert trained() == [new.id]
     assert tables.units.groupby("run", sort=False).size().tolist() == [16, 16, 16]
+
+
+def test_a_sweep_needs_no_ledger(tmp_path, tiny, monkeypatch):
+    """As beside an installed package, where there is no checkout with results."""
+    monkeypatch.delenv("SELECTIVITY_LEDGER")
+    monkeypatch.setattr("selectivity_core.runs.archive.TRACKED", tmp_path / "results")
+    store = RunStore(tmp_path / "s")
+    assert sweep([tiny], store, jobs=1, progress=False).runs["run"].tolist() == [tiny.id]
+    assert not trained_network(tiny, store=store).training
 
 
 @pytest.mark.fault("a damaged run in the way of a sweep", "named")
