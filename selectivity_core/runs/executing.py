@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import queue
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from functools import partial
 from multiprocessing import Pipe, connection
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Literal
 
 from ..errors import SelectivityError
@@ -210,7 +210,7 @@ class Workers(Crew):
 def serve(descriptor: int) -> None:
     """The worker's side: trains what it is told to, and ends with its parent, however that ends."""
     parent = Connection(descriptor)
-    orders: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    orders: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
     stop = threading.Event()
 
     def end(*_: object) -> None:
@@ -229,7 +229,7 @@ def serve(descriptor: int) -> None:
     os._exit(0)  # the listening thread may hold the interpreter's end up
 
 
-def _listen(parent: Connection, orders: queue.SimpleQueue[dict[str, Any] | None], end: Any) -> None:
+def _listen(parent: Connection, orders: SimpleQueue[dict[str, Any] | None], end: Any) -> None:
     """Passes on what the parent sends; once it is gone, lets the run in progress save its state, and then ends."""
     number = os.getppid()
     with suppress(EOFError, OSError):
