@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from ..files import MOST_BYTES, flush_folder, make_folder
-from .manifests import Manifest, check_run, is_current, read_folder
+from .manifests import check_run, is_current, read_folder
 from .store import RunStore
 from .validation import RUN_ID, is_litter, printable
 
@@ -68,9 +68,14 @@ def import_runs(store: RunStore, source: Path, tick: Callable[[], object] = lamb
             if isinstance(files, ValueError):
                 raise files
             manifest = check_run(run, files)
-            _of_known_copy(manifest, copies)
+            dataset, digest = manifest["spec"]["dataset"], manifest["digest"]
+            if digest not in (known := copies.setdefault(dataset, {digest})):
+                raise ValueError(
+                    f"made from another copy of {dataset} ({digest[:16]}) than the store's runs ({min(known)[:16]}); "
+                    "import it into a store of its own"
+                )
             added = store.put(manifest, {name: files[name] for name in manifest["files"]})
-            if not added and (mine := store.manifest(run)) is not None and mine["digest"] != manifest["digest"]:
+            if not added and (mine := store.manifest(run)) is not None and mine["digest"] != digest:
                 raise ValueError("the store has it made from another copy of the data")
         except ValueError as error:
             moved.refused.append(printable(f"{f'run {run}' if RUN_ID.fullmatch(run) else repr(run)}: {error}"))
@@ -78,17 +83,6 @@ def import_runs(store: RunStore, source: Path, tick: Callable[[], object] = lamb
             (moved.added if added else moved.kept).append(run)
         tick()
     return moved
-
-
-def _of_known_copy(manifest: Manifest, copies: dict[str, set[str]]) -> None:
-    """Notes the copy of the data that a run was made from, unless the store has runs of other copies only."""
-    dataset, digest = manifest["spec"]["dataset"], manifest["digest"]
-    known = copies.setdefault(dataset, {digest})
-    if digest not in known:
-        raise ValueError(
-            f"made from another copy of {dataset} ({digest[:16]}) than the store's runs ({min(known)[:16]}); "
-            "import it into a store of its own"
-        )
 
 
 def _write_tar(store: RunStore, target: Path, tick: Callable[[], object]) -> None:
