@@ -226,6 +226,7 @@ def test_a_store_of_two_copies_is_named_where_no_data_say_which_counts(tmp_path,
     sweep(specs, store, jobs=1, progress=False)
     monkeypatch.setattr("selectivity_core.runs.sweeping.data_digests", lambda *_: {})
     assert len(sweep(specs, store, on_missing="raise").runs) == 2
-    monkeypatch.setattr(RunStore, "digest", lambda self, spec: spec.id)
+    real = RunStore.manifest
+    monkeypatch.setattr(RunStore, "manifest", lambda self, spec: real(self, spec) | {"digest": spec.id * 4})
     with pytest.raises(StoreError, match="digits: runs were made from 2 copies of the data"):
         sweep(specs, store, on_missing="raise")
