@@ -22,10 +22,10 @@ from selectivity_core.runs.profiles import expand
 from selectivity_core.watching import record
 
 from .memory import measured
+from .record import number
 from .regulariser_step import step
 from .sweeps import in_empty_folder
 from .timing import in_turn, timed
-from .words import number
 
 ROUNDS = 3
 STEP = {"width": 8, "classes": 10, "batch": 128}

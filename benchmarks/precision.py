@@ -10,7 +10,7 @@ from selectivity_core.book.contrasts import label
 from selectivity_core.book.inference import mean_of
 from selectivity_core.runs.profiles import expand
 
-from .words import number
+from .record import number
 
 ALPHAS, SEEDS = (-1.0, 0.0, 1.0), 5
 MEASURES = {"test_accuracy": "test accuracy", "si_units": "selectivity index"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Mapping
@@ -98,3 +99,11 @@ def write(tables: Mapping[str, pd.DataFrame | list[dict[str, Any]]], folder: Pat
     make_folder(folder)
     for name, table in tables.items():
         replace(folder / f"{name}.csv", pd.DataFrame(table).to_csv(index=False).encode())
+
+
+def number(value: float, digits: int = 2, *, signed: bool = False, unit: str = "") -> str:
+    """A number with so many decimals and its unit: a true minus, none before a zero; a dash where there is none."""
+    if math.isnan(value):
+        return "–"
+    rounded = round(value, digits) + 0.0
+    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}{unit}".replace("-", "−")

@@ -32,10 +32,7 @@ def one_after_another(wanted: Sequence[RunSpec], folder: Path, threads: int = TH
 
 
 def swept(wanted: Sequence[RunSpec], folder: Path, jobs: int = JOBS) -> RunStore:
-    """The library's sweep into an empty store, its processes started anew."""
-    from joblib.externals.loky import get_reusable_executor
-
-    get_reusable_executor(max_workers=jobs).shutdown(wait=True)
+    """The library's sweep into an empty store."""
     store = RunStore(folder)
     _ = sweep(wanted, store, jobs=jobs, progress=False).runs
     return store

@@ -63,6 +63,14 @@ def empty(name: str) -> pd.DataFrame:
     return pd.DataFrame(columns=list(COLUMNS[name]))
 
 
+def joined(name: str, frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Table `name` of these, one below the other. An empty one has no types: it would turn numbers to objects."""
+    import pandas as pd
+
+    frames = [frame for frame in frames if len(frame)]
+    return pd.concat(frames, ignore_index=True) if frames else empty(name)
+
+
 class Tables:
     """Tidy tables, a DataFrame each; `run` is the spec's id.
 
@@ -111,10 +119,4 @@ def concat(parts: Iterable[Tables]) -> Tables:
     """Tables one below the other, in the order given; each is read when it is first used."""
     parts = list(parts)
 
-    def read(name: str) -> pd.DataFrame:
-        import pandas as pd
-
-        frames = [frame for part in parts if len(frame := getattr(part, name))]
-        return pd.concat(frames, ignore_index=True) if frames else empty(name)
-
-    return Tables(read)
+    return Tables(lambda name: joined(name, (getattr(part, name) for part in parts)))

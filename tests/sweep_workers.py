@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,13 @@ def watch(folder: str, die_at: int) -> list[int]:
     os.fsync = fsync
     sys.addaudithook(hook)
     return seen
+
+
+def waits_for(happened: Callable[[], object], seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def steady(tables: Any, name: str) -> Any:

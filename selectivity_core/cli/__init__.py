@@ -7,8 +7,8 @@ import os
 import sys
 
 from ..errors import SelectivityError
-from . import judging, keeping, making, training
 from .arguments import Parser
+from .commands import add_commands
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +46,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(prog="selectivity", description="Class selectivity and single directions, re-run.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (training, keeping, making, judging):
-        group.add_commands(commands)
+    add_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
     return parser

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import ParameterError
 from ..spec import RunSpec
+
+LONGEST_COUNT = 18  # digits
+LONGEST, DEEPEST = 10_000, 10  # characters of YAML that are read, and lists inside lists
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,15 +20,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends the program with exit code 2."""
         self.exit(2, f"selectivity: {message} (see {self.prog} --help)\n")
-
-
-def command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], int | None], text: str
-) -> argparse.ArgumentParser:
-    """Adds a command."""
-    found = commands.add_parser(name, help=text, description=text)
-    found.set_defaults(run=run)
-    return found
 
 
 def add_profile(parser: argparse.ArgumentParser, default: str | None = "digits") -> None:
@@ -56,9 +49,6 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 def add_store(parser: argparse.ArgumentParser) -> None:
     """Where runs lie."""
     parser.add_argument("--store", type=Path, help="folder of runs (default: SELECTIVITY_RUNS, else runs/)")
-
-
-LONGEST_COUNT = 18  # digits
 
 
 def count(text: str) -> int:
@@ -101,18 +91,11 @@ def _shard(text: str) -> tuple[int, int]:
     return int(part), int(parts)
 
 
-LONGEST = 10_000  # characters of YAML that are read
-DEEPEST = 10  # lists inside lists
-
-
 def read_yaml(name: str, text: str) -> Any:
     """YAML as plain scalars, lists and mappings.
 
-    Numbers are decimal, as in YAML 1.2: 010 is 10, 1e-4 is a number, and 1:30, 0x10 and 2001-01-01 are text.
-
-    Args:
-        name: of what is read, for messages.
-        text: the YAML.
+    Numbers are decimal, as in YAML 1.2: 010 is 10, 1e-4 is a number, and 1:30, 0x10 and 2001-01-01 are text. Errors
+    begin with `name`.
 
     Raises:
         ParameterError: text that is no YAML, too long or too deep, or that has tags, anchors or aliases.
@@ -196,18 +179,3 @@ def grid_of(options: argparse.Namespace) -> list[RunSpec]:
             specs = list(dict.fromkeys([*specs, *scale.more_seeds(base, alphas)]))
     part, parts = options.shard or (1, 1)
     return specs[part - 1 :: parts]
-
-
-def add_yes(parser: argparse.ArgumentParser) -> None:
-    """Whether long work may begin."""
-    from ..runs.sweeping import MAX_HOURS
-
-    text = f"begin also what takes more than {MAX_HOURS:g} hours of work, all processes together"
-    parser.add_argument("--yes", action="store_true", help=text)
-
-
-def store_of(options: argparse.Namespace) -> Any:
-    """The store that `--store` names, or the default one."""
-    from ..runs.store import RunStore, default_store
-
-    return RunStore(options.store) if options.store else default_store()

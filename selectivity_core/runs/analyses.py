@@ -1,50 +1,62 @@
-"""Measurements of trained networks that figures need: ablation, noise, importance, distances and off-axis bounds."""
+"""Measurements of trained networks that figures need.
+
+Ablation, noise, importance, off-axis bounds, probes, and accuracy on corrupted and attacked images.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ..ablation import cumulative_ablation, noise_curve, unit_importance
 from ..arithmetic import evaluating
-from ..data import normalise
+from ..corruptions import SEVERITIES, corrupt, corruptions_for
+from ..data import Dataset, normalise
 from ..errors import StoreError
 from ..evaluation import EVALUATION_BATCH, test_set_pass
 from ..models import UnitNetwork
 from ..perturbation import unit_deviations, unit_means
 from ..progress import bar
+from ..robustness import BATCH, dimensionality, fgsm, pgd
 from ..rotation import off_axis_scores
+from ..seeds import generator
 from ..spec import RunSpec
 from ..training import Trainer, isolated
 from ..units import unit_layers
+from ..watching import record
 from .derived import Analysis, Task
-from .robustness import dimension_rows, robustness_rows
-from .trained import Images, TrainedRuns, fixed, part, unit_activity
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from .profiles import Bound
+from .profiles import Bound
+from .trained import MOST_IMAGES, Images, TrainedRuns, fixed, part, unit_activity
 
 # The rows of `off_axis_scores` that are kept: of a bound the start that was best on validation activity.
 BOUND_KINDS = ("axis", "axis_shifted", "random", "bound", "bound_shuffled")
+ORDERINGS = 10
+KEPT_STEPS = 64  # of a curve: more than a picture shows, few enough for the ledger
+FEW_STEPS = 33  # of each of the many curves through a training
+MOST_EPOCHS = 40  # at which a training is looked at
+SCALES = tuple(float(s) for s in np.logspace(-1.5, 1, 11))  # of the noise, in units' own standard deviations
+# The layers whose units are ablated: all of the perceptron, the last three of networks of feature maps.
+ABLATED = {"mlp": "all"}
+ENDS, BETWEEN = 3, 2  # epochs at either end of a training whose units are ablated one by one, and between
+PENALTIES = tuple(float(p) for p in np.logspace(-2, 4, 7))  # of the probe
+MOST_FITTED = 10_000  # training images that it is fitted to
+MOST_ATTACKED = 500  # images: a gradient costs as much as two or three passes, and PGD takes ten
+STEPS = 10  # of PGD
+# eps in units of 1/255, by the channels of images: from nearly harmless to nearly always fatal.
+EPS = {1: (8.0, 16.0, 32.0, 64.0), 3: (0.5, 1.0, 2.0, 4.0)}
+MEASURED = 2  # the place of the eps at which dimensionality is measured
 
 
 def bound_rows(runs: TrainedRuns, spec: RunSpec, layers: int = 0) -> pd.DataFrame:
     """Mean selectivity of some layers' units on the test set: as they are, shifted, rotated at random and at best.
 
-    Args:
-        runs: gives the activity.
-        spec: whose.
-        layers: how many, evenly spread over the depth; 0 for all.
+    `layers` says how many, evenly spread over the depth; 0 for all.
     """
-    import pandas as pd
-
     validation, test = (runs.activity(spec, which) for which in ("validation", "test"))
     labels = [runs.labels(spec, which) for which in ("validation", "test")]
     names = list(test)
@@ -70,12 +82,7 @@ def analysis(layers: int) -> Analysis:
 
 
 def bound_tasks(specs: Sequence[RunSpec], limit: Bound | None) -> Iterator[Task]:
-    """The fits that a figure needs of one network, within the profile's limit.
-
-    Args:
-        specs: the figure's runs.
-        limit: of the profile.
-    """
+    """The fits that a figure needs of one network's runs, within the profile's limit."""
     if limit is None:
         yield from (Task(analysis(0), (spec,)) for spec in specs)
         return
@@ -83,15 +90,6 @@ def bound_tasks(specs: Sequence[RunSpec], limit: Bound | None) -> Iterator[Task]
     for spec in specs:
         if spec.seed in seeds and spec.alpha <= 0 and spec.alpha in limit.alphas:
             yield Task(analysis(limit.layers), (spec,))
-
-
-ORDERINGS = 10
-KEPT_STEPS = 64  # of a curve: more than a picture shows, few enough for the ledger
-FEW_STEPS = 33  # of each of the many curves through a training
-MOST_EPOCHS = 40  # at which a training is looked at
-SCALES = tuple(float(s) for s in np.logspace(-1.5, 1, 11))  # of the noise, in units' own standard deviations
-# The layers whose units are ablated: all of the perceptron, the last three of networks of feature maps.
-ABLATED = {"mlp": "all"}
 
 
 def evaluation(runs: TrainedRuns, spec: RunSpec, images: Images) -> tuple[Tensor, Tensor]:
@@ -122,21 +120,21 @@ def ablation_rows(
 ) -> pd.DataFrame:
     """Accuracy as units are ablated one after the other, in ten random orderings.
 
-    Args:
-        runs: gives the network.
-        spec: whose.
-        value: "zero", or "mean": each unit's own mean over the training images.
-        images: the part on which accuracy is taken.
-        epoch: "last" (a network that memorises does so after its best epoch) or "best".
+    The epoch is "last" where training images are shown: a network that memorises does so after its best epoch.
     """
     model = runs.network(spec, epoch)
     names = ablated_layers(model, spec)
     inputs, labels = evaluation(runs, spec, images)
-    constant: str | dict[str, Tensor] = "zero"
-    if value == "mean":
-        constant = unit_means(model, evaluation(runs, spec, "train")[0], names)
+    constant = _constant(runs, spec, model, names, value)
     curve = cumulative_ablation(model, inputs, labels, layers=names, orderings=ORDERINGS, value=constant)
     return thinned(curve).assign(kind=value)
+
+
+def _constant(
+    runs: TrainedRuns, spec: RunSpec, model: UnitNetwork, names: Sequence[str], value: str
+) -> str | dict[str, Tensor]:
+    """What `ablate` puts in a unit's place: "zero", or for "mean" each unit's own mean over the training images."""
+    return unit_means(model, evaluation(runs, spec, "train")[0], names) if value == "mean" else value
 
 
 def networks_at(runs: TrainedRuns, spec: RunSpec, epochs: Collection[int]) -> Iterator[tuple[int, UnitNetwork]]:
@@ -171,15 +169,10 @@ def networks_at(runs: TrainedRuns, spec: RunSpec, epochs: Collection[int]) -> It
 def training_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train") -> pd.DataFrame:
     """Ablation curves at the epochs of a training; see `networks_at`.
 
-    The history table has the losses that belong to them. Each curve is the mean over ten orderings: all start from
-    one accuracy, so that the area under it is the mean of theirs. At most 40 epochs are looked at, closer together
-    where a network learns fast: evenly spread on a log axis, and 0, the initialisation.
-
-    Returns:
-        columns of `curves`, kind "epoch N" and a single ordering.
+    Each curve is the mean over ten orderings: all start from one accuracy, so that the area under it is the mean of
+    theirs. At most 40 epochs are looked at, closer together where a network learns fast: evenly spread on a log axis,
+    and 0, the initialisation.
     """
-    import pandas as pd
-
     inputs, labels = evaluation(runs, spec, images)
     wanted = {0, *np.geomspace(1, spec.epochs, MOST_EPOCHS).round().astype(int).tolist()}
     found = []
@@ -188,9 +181,6 @@ def training_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train") ->
         mean = thinned(curve, FEW_STEPS).groupby(["step", "fraction"], as_index=False)["accuracy"].mean()
         found.append(mean.assign(kind=f"epoch {epoch}", ordering=0))
     return pd.concat(found, ignore_index=True)
-
-
-ENDS, BETWEEN = 3, 2  # epochs at either end of a training whose units are ablated one by one, and between
 
 
 def looked_at(epochs: int) -> list[int]:
@@ -205,8 +195,6 @@ def unit_epoch_rows(runs: TrainedRuns, spec: RunSpec, value: str = "zero", sampl
 
     The index is that of the whole test set, the loss that of its first `samples` images (at most 1,000).
     """
-    import pandas as pd
-
     dataset = runs.dataset(spec)
     inputs, labels = (found[:samples] for found in evaluation(runs, spec, "test"))
     found = []
@@ -240,16 +228,11 @@ def importance_rows(
     model = runs.network(spec, epoch)
     inputs, labels = evaluation(runs, spec, images)
     names = list(unit_layers(model, "all"))
-    constant: str | dict[str, Tensor] = "zero"
-    if value == "mean":
-        constant = unit_means(model, evaluation(runs, spec, "train")[0], names)
-    return unit_importance(model, inputs, labels, layers=names, value=constant)
+    return unit_importance(model, inputs, labels, layers=names, value=_constant(runs, spec, model, names, value))
 
 
 def class_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     """Accuracy on the test images of each class, with the best epoch's weights: `accuracy` of `samples` images."""
-    import pandas as pd
-
     dataset, model = runs.dataset(spec), runs.network(spec)
     labels, chosen = dataset.test_labels, []
     with evaluating(model, spec.precision):
@@ -260,20 +243,13 @@ def class_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["class", "accuracy", "samples"])
 
 
-PENALTIES = tuple(float(p) for p in np.logspace(-2, 4, 7))  # of the probe
-MOST_FITTED = 10_000  # training images that it is fitted to
-
-
 def probe_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     """How well the class can be read off each layer of the best epoch's network by a linear probe.
 
     A ridge classifier on the units' standardised spatial means. It is fitted to the first 10,000 training images
-    (unaugmented, with the labels trained on); its penalty is chosen among them by leave-one-out.
-
-    Returns:
-        layer, depth, accuracy on the test images, train_accuracy on those that it was fitted to.
+    (unaugmented, with the labels trained on), `train_accuracy` is on these; its penalty is chosen among them by
+    leave-one-out.
     """
-    import pandas as pd
     from sklearn.linear_model import RidgeClassifierCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -288,6 +264,94 @@ def probe_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
         scores = [float(probe.score(x, y.numpy())) for x, y in ((new, dataset.test_labels), (known, labels))]
         rows.append((layer, depth, *scores))
     return pd.DataFrame(rows, columns=["layer", "depth", "accuracy", "train_accuracy"])
+
+
+def unchanged(data: Dataset, most: int) -> tuple[Tensor, Tensor]:
+    """At most so many `fixed` test images, uint8, and their labels."""
+    chosen = fixed(data.test_labels, most)
+    return data.test_images[chosen], data.test_labels[chosen]
+
+
+def corrupted(data: Dataset, most: int, severities: Sequence[int] = SEVERITIES) -> Iterator[tuple[str, float, Tensor]]:
+    """Every corruption that makes sense on a data set's images: its name, a severity, test images for the network.
+
+    Every network of a data set is shown the same ones.
+    """
+    images, _ = unchanged(data, most)
+    for name in corruptions_for(data.image_size):
+        for severity in severities:
+            yield name, float(severity), normalise(corrupt(images, name, severity), data)
+
+
+def attacked(
+    model: UnitNetwork, data: Dataset, most: int, sizes: Sequence[float]
+) -> Iterator[tuple[str, float, Tensor]]:
+    """FGSM and PGD: its name, eps in units of 1/255, test images for the network.
+
+    PGD starts at the same random point near an image, whatever the network.
+    """
+    images, labels = unchanged(data, most)
+    clean = images.permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(values)[:, None, None] for values in (data.mean, data.std))
+    for size in sizes:
+        changed = fgsm(model, clean, labels, size / 255, mean=data.mean, std=data.std)
+        yield "fgsm", size, (changed - mean) / std
+        draw = generator(0, "pgd")
+        changed = pgd(model, clean, labels, size / 255, steps=STEPS, generator=draw, mean=data.mean, std=data.std)
+        yield "pgd", size, (changed - mean) / std
+
+
+def robustness_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
+    """Accuracy on changed test images with the best epoch's weights; at severity 0 that on the same images, unchanged.
+
+    Severities of corruptions are 1 to 5, those of attacks eps in units of 1/255.
+    """
+    data, model = runs.dataset(spec), runs.network(spec)
+
+    def accuracy(inputs: Tensor) -> tuple[float, int]:
+        labels = unchanged(data, len(inputs))[1]
+        with evaluating(model):
+            right = torch.cat([model(some).argmax(1) for some in inputs.split(BATCH)]) == labels
+        return float(right.double().mean()), len(labels)
+
+    clean = {most: accuracy(normalise(unchanged(data, most)[0], data)) for most in (MOST_IMAGES, MOST_ATTACKED)}
+    rows = [(name, 0.0, *clean[MOST_IMAGES]) for name in corruptions_for(data.image_size)]
+    rows += [(name, 0.0, *clean[MOST_ATTACKED]) for name in ("fgsm", "pgd")]
+    for source in (corrupted(data, MOST_IMAGES), attacked(model, data, MOST_ATTACKED, EPS[data.channels])):
+        rows += [(name, severity, *accuracy(inputs)) for name, severity, inputs in source]
+    return pd.DataFrame(rows, columns=["perturbation", "severity", "accuracy", "samples"])
+
+
+def dimension_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
+    """Dimensionality of what a change of the test images changes in each layer's activity, its mean over positions.
+
+    Corruptions are at severity 5, attacks at the third eps. Beside them "none", at severity 0, has the dimensionality
+    of the activity itself.
+    """
+    data, model = runs.dataset(spec), runs.network(spec)
+
+    def activity(inputs: Tensor) -> dict[str, Tensor]:
+        found: dict[str, list[Tensor]] = {}
+        with record(model) as seen, evaluating(model):
+            for some in inputs.split(BATCH):
+                model(some)
+                for layer, values in seen.items():
+                    found.setdefault(layer, []).append(values)
+        return {layer: torch.cat(parts) for layer, parts in found.items()}
+
+    clean = activity(normalise(unchanged(data, MOST_ATTACKED)[0], data))
+    rows = [("none", 0.0, layer, k, dimensionality(values)) for k, (layer, values) in enumerate(clean.items())]
+    for source in (
+        corrupted(data, MOST_ATTACKED, SEVERITIES[-1:]),
+        attacked(model, data, MOST_ATTACKED, EPS[data.channels][MEASURED : MEASURED + 1]),
+    ):
+        for name, severity, inputs in source:
+            changed = activity(inputs)
+            rows += [
+                (name, severity, layer, depth, dimensionality(changed[layer] - values))
+                for depth, (layer, values) in enumerate(clean.items())
+            ]
+    return pd.DataFrame(rows, columns=["perturbation", "severity", "layer", "depth", "components"])
 
 
 def _analysis(table: str, kind: str, rows: Callable[..., pd.DataFrame], **settings: str | int) -> Analysis:
@@ -310,9 +374,3 @@ ANALYSES: dict[str, Analysis] = {
     "importance-by-epoch": _analysis("unit_epochs", "importance by epoch", unit_epoch_rows, value="zero", samples=500),
     "probe": _analysis("probes", "probe", probe_rows),
 }
-
-
-__all__ = [
-    "ANALYSES", "ablation_rows", "dimension_rows", "evaluation", "importance_rows", "noise_rows", "probe_rows",
-    "robustness_rows", "thinned", "training_rows", "unit_epoch_rows",
-]  # fmt: skip

@@ -23,31 +23,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ..errors import StoreError
-from ..files import BEFORE, flush_folder, make_folder, read_in, replace_folder, standing, write
+from ..files import BEFORE, flush_folder, make_folder, read_in, replace_folder, sha256, standing, write
 from ..spec import RunSpec, field_names
-from ..tables import COLUMNS, Tables, concat, empty
-from .locks import lock, remove_leftovers, staged
+from ..tables import COLUMNS, Tables, concat, empty, joined
+from .locks import cleared, lock, staged
+from .manifests import Layout, network_layout, result_version, weight_problems
 from .profiles import PROFILES, Profile, find_profile, profile_of
 from .reads import note_read
 from .store import RunStore
 from .validation import (
     DERIVED,
+    RUN_ID,
     TABLES,
+    all_problems,
     copies_of,
     copies_problems,
     equal_values,
     from_gzip,
     is_litter,
-    joint_problems,
     printable,
-    table_problems,
     to_csv,
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from torch import Tensor
 
 KEPT = (*TABLES, *DERIVED)
 # Unit tables are kept for the first so many seeds of each setting, to stay small enough for git.
@@ -55,16 +57,12 @@ PER_UNIT = {"units": 5, "responses": 3}
 # Significant digits: enough for any plot and any test, and a third to a half of the space. `runs` is exact.
 DIGITS = {"history": 7, "layers": 7, "units": 5, "responses": 4} | dict.fromkeys(DERIVED, 5)
 STAGE, LOCK = ".stage", ".lock"  # of a ledger's folder
-WEIGHTS = "weights"  # of a profile's folder
+WEIGHTS, SUMS = "weights", "SHA256SUMS"  # of a profile's folder, and beside weights, as `sha256sum -c` reads it
 TRACKED = Path(__file__).resolve().parents[2] / "results"
 
 
 def ledger_folder() -> Path | None:
-    """The ledger's folder: SELECTIVITY_LEDGER ("none" for no ledger), else `results/` of the checkout.
-
-    Raises:
-        StoreError: neither is there, as beside a package installed from a wheel.
-    """
+    """The ledger's folder: SELECTIVITY_LEDGER ("none" for no ledger), else `results/` of the checkout."""
     given = os.environ.get("SELECTIVITY_LEDGER")
     if given == "none":
         return None
@@ -126,11 +124,7 @@ class _Snapshot:
 
 
 def read_profile(profile: Path) -> dict[str, pd.DataFrame]:
-    """All tables of one profile's folder, of one export.
-
-    Raises:
-        StoreError: as for `read_table`.
-    """
+    """All tables of one profile's folder, of one export."""
     return _read_at_once(profile, KEPT)[1]
 
 
@@ -175,17 +169,11 @@ def _parse(content: bytes, table: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export made of a profile.
+    """What an export made of a profile."""
 
-    Attributes:
-        runs: how many the ledger holds now.
-        kept: ids of the store's runs that the ledger has from another training, which stayed.
-        replaced: ids of those in whose place the store's came.
-    """
-
-    runs: int
-    kept: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
+    runs: int  # that the ledger holds now
+    kept: tuple[str, ...] = ()  # ids of the store's runs that the ledger has from another training, which stayed
+    replaced: tuple[str, ...] = ()  # ids of those in whose place the store's came
 
 
 def export(store: RunStore, folder: Path | None = None, *, replace: bool = False) -> dict[str, Exported]:
@@ -201,10 +189,6 @@ def export(store: RunStore, folder: Path | None = None, *, replace: bool = False
 
     Returns:
         what became of each profile that the store has runs of.
-
-    Raises:
-        StoreError: a run or ledger that does not verify, two copies of one data set, or a ledger that cannot be
-            written.
     """
     target = folder or ledger_folder()
     if target is None:
@@ -219,7 +203,7 @@ def export(store: RunStore, folder: Path | None = None, *, replace: bool = False
         return {}
     make_folder(target)
     with lock(target / LOCK):
-        remove_leftovers(target / STAGE)
+        cleared(target / STAGE)
         for name in profiles_in(target):
             made_from += copies_of(read_table(target / name, "runs"))
             if name in runs and (found := strays(target / name)):  # the folder is replaced
@@ -233,8 +217,6 @@ def export(store: RunStore, folder: Path | None = None, *, replace: bool = False
 
 
 def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exported:
-    import pandas as pd
-
     from .derived import kept_rows
 
     old = read_profile(folder)
@@ -249,9 +231,8 @@ def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exp
     for table in DERIVED:
         fresh = list(kept_rows(store, table, taken))
         frames[table] = [_without(old[table], fresh, replaced), *fresh]
-    tables = _of_ledger({table: _joined(found, table) for table, found in frames.items()}, folder.name)
-    problems = [problem for name, frame in tables.items() for problem in table_problems(name, frame)]
-    if problems := problems or joint_problems(tables):  # nothing is written that `verify` would refuse
+    tables = _of_ledger({table: joined(table, found) for table, found in frames.items()}, folder.name)
+    if problems := all_problems(tables):  # nothing is written that `verify` would refuse
         raise StoreError(f"{folder}: nothing was exported: {problems[0]}")
     files = {f"{t}.csv.gz": gzip.compress(to_csv(f), compresslevel=9, mtime=0) for t, f in tables.items() if len(f)}
     files |= _weights(store, tables["runs"], taken, replaced, folder)
@@ -261,23 +242,19 @@ def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exp
 
 def _told_apart(there: pd.DataFrame, ours: pd.DataFrame, replace: bool) -> tuple[set[str], set[str]]:
     """Of the store's runs that the ledger has from another training: ids of those that stay, and of those that go."""
-    from ..training import RESULT_VERSION
-
     known = {row["run"]: row for row in there.to_dict("records")}
     kept, replaced = set[str](), set[str]()
     for row in ours.to_dict("records"):
         other = known.get(row["run"])
         if other is None or all(equal_values(row[c], other[c]) for c in COLUMNS["runs"]):
             continue
-        stale = other["provenance_result_version"] != str(RESULT_VERSION)
+        stale = other["provenance_result_version"] != str(result_version())
         (replaced if replace or stale else kept).add(row["run"])
     return kept, replaced
 
 
 def _without(old: pd.DataFrame, fresh: list[pd.DataFrame], replaced: set[str]) -> pd.DataFrame:
     """Results that stay: of the trainings that stay, and of which the store has none of its own."""
-    import pandas as pd
-
     keys = [c for c in ("analysis", "run", "other") if c in old]
     for column in keys[1:]:
         old = old[~old[column].isin(replaced)]
@@ -287,23 +264,17 @@ def _without(old: pd.DataFrame, fresh: list[pd.DataFrame], replaced: set[str]) -
     return old[~pd.MultiIndex.from_frame(old[keys]).isin(again)]
 
 
-def _joined(frames: list[pd.DataFrame], table: str) -> pd.DataFrame:
-    import pandas as pd
-
-    # An empty table has no types of its own: it would turn the others' numbers to objects.
-    frames = [frame for frame in frames if len(frame)]
-    return pd.concat(frames, ignore_index=True) if frames else empty(table)
-
-
 def _of_ledger(tables: dict[str, pd.DataFrame], profile: str) -> dict[str, pd.DataFrame]:
     """Tables as a ledger has them: sorted, of the settings whose units are shown, in the digits that are kept."""
-    runs = _settings(tables["runs"])
+    fields = [f for f in field_names() if f != "seed"]
+    runs = tables["runs"].sort_values([*fields, "seed"], kind="stable")
+    rank = runs.groupby(fields, sort=False).cumcount()  # of a run's seed among the runs that differ in nothing else
     order, scale = {run: k for k, run in enumerate(runs["run"])}, find_profile(profile)
     found = {"runs": runs[list(COLUMNS["runs"])].reset_index(drop=True)}
     for table, frame in tables.items():
         if table in PER_UNIT:
             most = min(PER_UNIT[table], scale.counts.get("by_unit", PER_UNIT[table]))
-            shown = (runs["seed_rank"] < most) & _shown_by_unit(runs, scale)
+            shown = (rank < most) & _shown_by_unit(runs, scale)
             if table == "responses":
                 shown &= runs["model"].isin(scale.by_class or scale.models[:1])
             frame = frame[frame["run"].isin(runs.loc[shown, "run"])]
@@ -324,13 +295,6 @@ def _shown_by_unit(runs: pd.DataFrame, scale: Profile) -> pd.Series:
     return plain & np.array([own.get(model) == tuple(rest) for model, *rest in keys], dtype=bool)
 
 
-def _settings(runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs in a fixed order, each with the rank of its seed among the runs that differ in nothing else."""
-    fields = [f for f in field_names() if f != "seed"]
-    ordered = runs.sort_values([*fields, "seed"], kind="stable")
-    return ordered.assign(seed_rank=ordered.groupby(fields, sort=False).cumcount())
-
-
 def in_digits(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
     """A table whose numbers have so many significant digits."""
     floats = frame.select_dtypes("float").columns
@@ -341,13 +305,16 @@ def _weights(
     store: RunStore, runs: pd.DataFrame, taken: set[str], replaced: set[str], folder: Path
 ) -> dict[str, bytes]:
     """The files of weights: those that the ledger has, and of profiles that ask for it those of the store."""
-    from .weights import kept_files, kept_text, to_kept
+    from safetensors.torch import save
 
-    files = {run: content for run, content in kept_files(folder).items() if run not in replaced}
+    files = {run: _kept_file(folder, run, digest) for run, digest in _sums(folder).items() if run not in replaced}
     if find_profile(folder.name).keep_weights:
         for run in runs.loc[(runs["status"] == "complete") & runs["run"].isin(taken), "run"]:
-            files[run] = to_kept(store.weights(run), store.spec(run))
-    return kept_text(files)
+            weights, wanted = store.weights(run), kept_layout(store.spec(run))
+            files[run] = save({name: weights[name].to(wanted[name][1]).contiguous() for name in sorted(wanted)})
+    sums = "".join(f"{sha256(content)}  {run}.safetensors\n" for run, content in sorted(files.items()))
+    found = {f"{WEIGHTS}/{run}.safetensors": content for run, content in files.items()}
+    return found | {f"{WEIGHTS}/{SUMS}": sums.encode()} if files else {}
 
 
 def _put(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -362,3 +329,72 @@ def _put(folder: Path, files: Mapping[str, bytes]) -> None:
         for made in {(new / name).parent for name in files}:
             flush_folder(made)
         replace_folder(folder, new, stage / "old")
+
+
+def kept_layout(spec: RunSpec) -> Layout:
+    """Shape and type of the weights that a ledger keeps of a run: those of convolutions and linear layers are in bf16.
+
+    Biases and batch norms, a hundredth of the size, stay as they are: rounded variances would cost accuracy.
+    """
+    import torch
+
+    network = network_layout(spec).items()
+    return {name: (shape, torch.bfloat16 if len(shape) > 1 else kind) for name, (shape, kind) in network}
+
+
+def kept_weights(profile: Path, spec: RunSpec) -> dict[str, Tensor] | None:
+    """Parameters and buffers of a run at its best epoch, in the types of its network; None where none are kept.
+
+    Raises:
+        StoreError: they are not what their checksum says, or not those of the run's network.
+    """
+    from safetensors.torch import load
+
+    digest = _sums(profile).get(spec.id)
+    if digest is None:
+        return None
+    content = _kept_file(profile, spec.id, digest)
+    if problems := weight_problems(content, kept_layout(spec)):
+        raise StoreError(f"{profile / WEIGHTS / spec.id}.safetensors: {problems[0]}")
+    return {name: value.to(network_layout(spec)[name][1]) for name, value in load(content).items()}
+
+
+def kept_problems(profile: Path, specs: Mapping[str, RunSpec]) -> list[str]:
+    """What is wrong with the weights that a ledger keeps of a profile, whose complete runs have these specs, by id."""
+    try:
+        found = {run: _kept_file(profile, run, digest) for run, digest in _sums(profile).items()}
+    except StoreError as error:
+        return [str(error)]
+    there = {p.name.removesuffix(".safetensors") for p in (profile / WEIGHTS).glob("*") if not is_litter(p.name)}
+    problems = [printable(f"weights: {name!r} is no file of {SUMS}") for name in sorted(there - {*found, SUMS})]
+    problems += [f"weights: run {run} is not among the complete runs" for run in sorted(set(found) - set(specs))]
+    for run in sorted(set(found) & set(specs)):
+        problems += [f"run {run}: {what}" for what in weight_problems(found[run], kept_layout(specs[run]))]
+    return problems
+
+
+def _sums(profile: Path) -> dict[str, str]:
+    """Run -> checksum of the weights that a ledger keeps of a profile."""
+    found = {}
+    for line in (_read_weights(profile, SUMS) or b"").decode("ascii", "replace").splitlines():
+        digest, _, name = line.partition("  ")
+        run = name.removesuffix(".safetensors")
+        if name == run or not RUN_ID.fullmatch(run):
+            raise StoreError(printable(f"{profile / WEIGHTS / SUMS}: {line!r} is no checksum of a run's weights"))
+        found[run] = digest
+    return found
+
+
+def _kept_file(profile: Path, run: str, digest: str) -> bytes:
+    content = _read_weights(profile, f"{run}.safetensors")
+    if content is None or sha256(content) != digest:
+        raise StoreError(f"{profile / WEIGHTS / run}.safetensors: missing, or not what {SUMS} says")
+    return content
+
+
+def _read_weights(profile: Path, name: str) -> bytes | None:
+    note_read(profile / WEIGHTS / name)
+    try:
+        return read_in(profile, f"{WEIGHTS}/{name}")
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{profile / WEIGHTS / name}: cannot be read ({error})") from error

@@ -6,10 +6,12 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import make_folder, replace, sha256
+from .manifests import result_version
 from .validation import is_litter, printable
 
 if TYPE_CHECKING:
@@ -26,14 +28,7 @@ class Stopped(Exception):
 
 def _origin(trainer: Trainer) -> dict[str, str]:
     """What a checkpoint must share with the run that takes it up; a change of data or code starts anew."""
-    from ..training import RESULT_VERSION
-
-    return {"spec": trainer.spec.id, "data": trainer.dataset.digest, "result version": str(RESULT_VERSION)}
-
-
-def _tag(trainer: Trainer) -> str:
-    """The origin in a file's name: checkpoints of another one are neither used nor removed."""
-    return sha256(json.dumps(_origin(trainer)).encode())[:8]
+    return {"spec": trainer.spec.id, "data": trainer.dataset.digest, "result version": str(result_version())}
 
 
 def _position(name: str) -> tuple[int, int]:
@@ -41,11 +36,13 @@ def _position(name: str) -> tuple[int, int]:
     return int(epoch), int(step)
 
 
-def _verifies(path: Path) -> bool:
+def _verified(path: Path) -> bytes | None:
+    """The content of a checkpoint whose checksum holds."""
     try:
-        return sha256(path.read_bytes())[:32] == path.stem.rpartition("-")[2]
+        content = path.read_bytes()
     except OSError:
-        return False
+        return None
+    return content if sha256(content)[:32] == path.stem.rpartition("-")[2] else None
 
 
 def _misfit(tensors: dict[str, Tensor], trainer: Trainer) -> str | None:
@@ -66,10 +63,15 @@ class Checkpoints:
     Args:
         folder: of this run.
         every: seconds between saves; a sixth of them before an epoch's measurement, which can take long.
+        stop: asked after every step whether the run is to stop.
+        report: called after every step with the share of the run that is done.
     """
 
-    def __init__(self, folder: Path, every: float = 60.0) -> None:
-        self.folder, self.every = folder, every
+    def __init__(
+        self, folder: Path, every: float = 60.0, *, stop: Callable[[], bool] = lambda: False,
+        report: Callable[[float], object] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self.folder, self.every, self.stop, self.report = folder, every, stop, report
         self._last = time.monotonic()
 
     def files(self) -> list[Path]:
@@ -78,8 +80,7 @@ class Checkpoints:
 
     def latest(self) -> tuple[str, bytes] | None:
         """Name and content of the latest checkpoint that verifies; None without one."""
-        path = next((p for p in self.files() if _verifies(p)), None)
-        return None if path is None else (path.name, path.read_bytes())
+        return next(((p.name, content) for p in self.files() if (content := _verified(p)) is not None), None)
 
     def position(self) -> tuple[int, int] | None:
         """Epochs finished and steps taken in the next one by the latest checkpoint that verifies; None without one."""
@@ -92,29 +93,34 @@ class Checkpoints:
         replace(self.folder / Path(name).name, content)
 
     def after_step(self, trainer: Trainer) -> None:
-        """Saves the run's state if it is time to; the earlier checkpoint stays until a later one is safe.
+        """Saves the run's state if it is time to, or if the run is to stop.
 
         Raises:
-            StoreError: it cannot be written; the earlier ones are untouched.
+            Stopped: it is to stop, and its state is saved.
         """
+        if self.stop():
+            self.save(trainer)
+            raise Stopped
         every = self.every / 6 if trainer.step == trainer.steps_per_epoch else self.every
         if time.monotonic() - self._last >= every:
             self.save(trainer)
+        self.report((trainer.epoch + trainer.step / trainer.steps_per_epoch) / trainer.spec.epochs)
 
     def save(self, trainer: Trainer) -> None:
-        """Saves the run's state now."""
+        """Saves the run's state now; the earlier checkpoint stays until a later one is safe."""
         from safetensors.torch import save
 
         tensors, rest = trainer.state()
-        metadata = {"state": json.dumps(rest), **_origin(trainer)}
+        origin = _origin(trainer)
         plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-        content = save(plain, metadata=metadata)
-        tag = _tag(trainer)
+        content = save(plain, metadata={"state": json.dumps(rest), **origin})
+        # The origin is in the file's name: checkpoints of another one are neither used nor removed.
+        tag = sha256(json.dumps(origin).encode())[:8]
         path = self.folder / f"{trainer.epoch:06d}-{trainer.step:08d}-{tag}-{sha256(content)[:32]}.safetensors"
         make_folder(self.folder)
         replace(path, content)
         self._last = time.monotonic()
-        if not _verifies(path):
+        if _verified(path) is None:
             _say(path, "does not read back as written, the checkpoint before it stays")
             path.unlink()
             return
@@ -134,7 +140,7 @@ class Checkpoints:
         for part in self.folder.glob(".*.part"):
             part.unlink(missing_ok=True)
         for path in self.files():
-            if not _verifies(path):
+            if _verified(path) is None:
                 _say(path, "damaged, the checkpoint before it is used")
                 continue
             try:

@@ -1,4 +1,4 @@
-"""Runs trained through an executor, results coming back by value; and the executor of a Dask scheduler's workers."""
+"""Runs trained through an executor or by the workers of a Dask scheduler, results coming back by value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import CancelledError, Executor, Future
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ..spec import SCHEMA, RunSpec, field_names
 from ..tables import COLUMNS
 from ..training import RESULT_VERSION
 from .checkpoints import Checkpoints, Stopped
-from .executing import GRACE, POLL, Attempt, Ended, Resumable
+from .executing import GRACE, POLL, Attempt, Crew, Ended
 from .store import RunStore
 
 TIMEOUT = 30  # seconds to wait for the scheduler
@@ -47,21 +47,15 @@ Paused = tuple[str, bytes]  # name and content of a run's last checkpoint
 def train_by_value(
     spec: RunSpec, version: str, data: str | None, seconds: float, begun: Paused | None, sweep: str
 ) -> Result | Paused | None:
-    """Trains a run where there is no store.
+    """Trains a run where there is no store, from a checkpoint if it was begun.
 
     Args:
-        spec: the run.
         version: `VERSION` of whoever asks.
-        data: the folder of data sets.
         seconds: after which it stops.
-        begun: a checkpoint to go on from.
         sweep: to which it belongs, for `stop_sweep`.
 
     Returns:
         the result; where the run was stopped, its checkpoint; None where it was stopped before it began.
-
-    Raises:
-        SelectivityError: whoever asks has another version of the code.
     """
     if version != VERSION:
         raise SelectivityError(_differs(f"its worker has {VERSION}", version))
@@ -70,11 +64,11 @@ def train_by_value(
     if stop():
         return None
     with tempfile.TemporaryDirectory(prefix="selectivity-") as folder:
-        checkpoints = Checkpoints(Path(folder), math.inf)
+        checkpoints = Checkpoints(Path(folder), math.inf, stop=stop)
         if begun is not None:
             checkpoints.put(*begun)
         try:
-            return train(spec, data=data, progress=False, checkpoints=Resumable(checkpoints, stop))
+            return train(spec, data=data, progress=False, checkpoints=checkpoints)
         except Stopped:
             return checkpoints.latest()
 
@@ -93,19 +87,13 @@ def _differs(theirs: str, ours: str) -> str:
     return f"{theirs}, here is {ours}: install the same version of this repository on all machines"
 
 
-class Elsewhere(AbstractContextManager["Elsewhere"]):
-    """An executor as a crew: as many runs at a time as it has workers, each run's lock held while it is trained there.
+class Elsewhere(Crew):
+    """An executor of `concurrent.futures` as a crew: as many runs at a time as it has workers.
 
-    Args:
-        executor: of `concurrent.futures`, or Dask's; its workers need this package and the data, no shared disk.
-        store: where results are kept.
-        data: the folder of data sets.
-        digests: data set -> digest of the data here, which a worker's must equal.
+    Each run's lock is held while it is trained there. Workers need this package and the data, no shared disk.
     """
 
     def __init__(self, executor: Executor, store: RunStore, data: str | Path | None, digests: dict[str, str]) -> None:
-        if type(executor).__module__.startswith("distributed."):
-            executor = Cluster(executor._client)  # type: ignore[attr-defined]
         self.executor, self.store, self.digests = executor, store, digests
         self.data = None if data is None else str(data)
         self.sweep = secrets.token_hex(8)
@@ -116,9 +104,7 @@ class Elsewhere(AbstractContextManager["Elsewhere"]):
         """Stops what is in progress and keeps what comes back in time."""
         if not self._futures:
             return
-        stop_sweep(self.sweep)
-        if isinstance(self.executor, Cluster):
-            self.executor.stop(self.sweep)
+        self.stop()
         deadline = time.monotonic() + GRACE
         try:
             while self._futures and time.monotonic() < deadline:
@@ -128,11 +114,21 @@ class Elsewhere(AbstractContextManager["Elsewhere"]):
                 future.cancel()
                 lock.close()
 
+    def slots(self) -> float:
+        """How many runs it can train at a time."""
+        return getattr(self.executor, "_max_workers", math.inf)
+
+    def submit(self, *order: Any) -> Future[Any]:
+        """Hands over an order for `train_by_value`."""
+        return self.executor.submit(train_by_value, *order)
+
+    def stop(self) -> None:
+        """Stops the runs of this sweep."""
+        stop_sweep(self.sweep)
+
     def free(self) -> bool:
         """Whether a worker of the executor is."""
-        if isinstance(self.executor, Cluster):
-            return self._gone or len(self._futures) < self.executor.slots()
-        return len(self._futures) < getattr(self.executor, "_max_workers", math.inf)
+        return self._gone or len(self._futures) < self.slots()
 
     def start(self, spec: RunSpec, seconds: float) -> Attempt | Exception | None:
         """Hands a run over."""
@@ -146,14 +142,14 @@ class Elsewhere(AbstractContextManager["Elsewhere"]):
                     return "finished"
                 begun = self.store.checkpoints(spec).latest()
                 order = (spec, VERSION, self.data, seconds, begun, self.sweep)
-                self._futures[self.executor.submit(train_by_value, *order)] = (spec, held.pop_all())
+                self._futures[self.submit(*order)] = (spec, held.pop_all())
                 return None
             except Exception as error:
                 return self._refused(error)
 
-    def ended(self, wait: float) -> Ended:
+    def ended(self, wait: float) -> list[Ended]:
         """Stores what came back."""
-        found: Ended = []
+        found: list[Ended] = []
         done = futures.wait(self._futures, wait, futures.FIRST_COMPLETED).done
         while done:  # a result is let go once it is stored
             spec, held = self._futures.pop(future := done.pop())
@@ -192,19 +188,16 @@ class Elsewhere(AbstractContextManager["Elsewhere"]):
         return "finished"
 
 
-class Cluster(Executor):
-    """The workers of a Dask scheduler that have this very version of the package; others are named and get no run.
+class Cluster(Elsewhere):
+    """The workers of a Dask executor that have this very version of the package; others are named and get no run."""
 
-    Args:
-        client: of the scheduler.
-    """
-
-    def __init__(self, client: Any) -> None:
-        self.client = client
+    def __init__(self, executor: Any, *how: Any) -> None:
+        super().__init__(executor, *how)
+        self.client = executor._client
         self._versions: dict[str, str] = {}  # of the workers that were asked
         self._slots, self._looked = 0, -math.inf
 
-    def slots(self) -> int:
+    def slots(self) -> float:
         """How many runs its workers can train at a time.
 
         Raises:
@@ -237,23 +230,24 @@ class Cluster(Executor):
     def _same(self) -> list[str]:
         return [worker for worker, found in self._versions.items() if found == VERSION]
 
-    def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, *order: Any) -> Future[Any]:
         """As of any executor, to the workers of this version."""
         # pure=False: a task's key is its own, so that the results of an earlier client's tasks are never mixed in.
-        future: Future[Any] = self.client.get_executor(pure=False, workers=self._same()).submit(call, *args, **kwargs)
+        executor = self.client.get_executor(pure=False, workers=self._same())
+        future: Future[Any] = executor.submit(train_by_value, *order)
         return future
 
-    def stop(self, sweep: str) -> None:
-        """Stops the runs of a sweep on all workers."""
-        self.client.run(stop_sweep, sweep, workers=self._same(), on_error="ignore")
+    def stop(self) -> None:
+        """Stops the runs of this sweep on all workers."""
+        self.client.run(stop_sweep, self.sweep, workers=self._same(), on_error="ignore")
 
 
 @contextmanager
 def scheduled(address: str) -> Iterator[Executor]:
-    """An executor whose runs the workers of a scheduler train; they need this package and the data, no shared disk.
+    """A scheduler's executor, for `sweep`; its workers need this package and the data, no shared disk.
 
     Args:
-        address: the scheduler's, such as "tcp://10.0.0.1:8786".
+        address: such as "tcp://10.0.0.1:8786".
 
     Raises:
         ParameterError: not an address.
@@ -274,4 +268,4 @@ def scheduled(address: str) -> Iterator[Executor]:
         message = " ".join(str(error).split())
         raise SelectivityError(f"scheduler: nothing answers at {address} ({message})") from error
     with client:
-        yield Cluster(client)
+        yield client.get_executor()

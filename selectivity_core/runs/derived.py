@@ -3,49 +3,39 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..arithmetic import standard
 from ..errors import StoreError
-from ..files import make_folder, replace
+from ..files import make_folder, replace, sha256
 from ..progress import bar
 from ..spec import RunSpec
-from ..tables import COLUMNS, Tables, empty
+from ..tables import COLUMNS, Tables, joined
 from .reads import note_read
 from .store import RunStore
 from .sweeping import OnMissing, sweep
 from .trained import TrainedRuns
 from .validation import from_csv, printable, to_csv
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 FOLDER = ".derived"
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """Something worked out of one or two trained networks.
+    """Something worked out of one or two trained networks."""
 
-    Attributes:
-        table: which table its rows belong to: one of `validation.DERIVED`.
-        kind: its name; one table can hold several kinds.
-        version: raised by hand when the same networks give other rows.
-        rows: from the runs to the table's columns, less run, other, version.
-        settings: what else decides the rows; part of the identity.
-    """
-
-    table: str
-    kind: str
-    version: int
-    rows: Callable[..., pd.DataFrame]
-    settings: tuple[tuple[str, Any], ...] = ()
+    table: str  # that its rows belong to: one of `validation.DERIVED`
+    kind: str  # its name; one table can hold several kinds
+    version: int  # raised by hand when the same networks give other rows
+    rows: Callable[..., pd.DataFrame]  # from the runs to the table's columns, less run, other, version
+    settings: tuple[tuple[str, Any], ...] = ()  # what else decides the rows; part of the identity
 
     @property
     def label(self) -> str:
@@ -61,11 +51,6 @@ class Task:
     runs: tuple[RunSpec, ...]
 
     @property
-    def key(self) -> str:
-        """Where its result is kept: analysis and run ids, hashed."""
-        return hashlib.sha256(json.dumps(self.name).encode()).hexdigest()[:20]
-
-    @property
     def name(self) -> tuple[str, ...]:
         """What its rows have in the columns `analysis`, `run` and, of two runs, `other`."""
         return (self.analysis.label, *(spec.id for spec in self.runs))
@@ -77,54 +62,36 @@ def derive(
     *,
     ledger: Tables | None = None,
     on_missing: OnMissing = "train",
-    data: str | Path | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """The rows of many tasks of one table, in the order of the tasks: kept ones are read, the rest worked out and kept.
 
-    Args:
-        tasks: all of one table.
-        store: where trained networks lie, and where results are kept.
-        ledger: read where the store has no result.
-        on_missing: what to do where a result and the weights it needs are both missing: "train" the runs, "skip" the
-            task, or "raise".
-        data: the folder of data sets.
-        progress: show a bar.
-
-    Raises:
-        MissingRunsError: results and their runs are missing, and `on_missing` is "raise".
-        StoreError: results that cannot be kept.
+    The ledger is read where the store has no result. Where a result and the weights it needs are both missing, runs are
+    trained, tasks left out, or MissingRunsError raised, as `on_missing` says.
     """
-    import pandas as pd
-
     wanted = list(dict.fromkeys(tasks))
     if not wanted:
         return pd.DataFrame()
     table = wanted[0].analysis.table
     known = _of_ledger(table, ledger)
-    found: dict[Task, pd.DataFrame] = {}
-    for task in wanted:
-        kept = _kept(task, store)
-        rows = kept if kept is not None else known.get(task.name)
-        if rows is not None:
-            found[task] = rows
+    kept = {task: _kept(task, store) for task in wanted}
+    kept = {task: known.get(task.name) if rows is None else rows for task, rows in kept.items()}
+    found = {task: rows for task, rows in kept.items() if rows is not None}
     missing = [task for task in wanted if task not in found]
-    for task, rows in _worked_out(missing, store, on_missing, data, progress):
-        found[task] = rows
-    frames = [found[task] for task in wanted if task in found and len(found[task])]
-    return pd.concat(frames, ignore_index=True) if frames else empty(table)
+    found |= dict(_worked_out(missing, store, on_missing, progress))
+    return joined(table, [found[task] for task in wanted if task in found])
 
 
 def _worked_out(
-    tasks: list[Task], store: RunStore, on_missing: OnMissing, data: str | Path | None, progress: bool
+    tasks: list[Task], store: RunStore, on_missing: OnMissing, progress: bool
 ) -> Iterator[tuple[Task, pd.DataFrame]]:
     specs = list(dict.fromkeys(spec for task in tasks for spec in task.runs))
     if not specs:
         return
-    trained = sweep(specs, store, on_missing=on_missing, data=data, progress=progress).runs
+    trained = sweep(specs, store, on_missing=on_missing, progress=progress).runs
     there = set(trained.loc[trained["status"] == "complete", "run"])
     ready = [task for task in tasks if all(spec.id in there for spec in task.runs)]
-    runs = TrainedRuns(store, data)
+    runs = TrainedRuns(store)
     with bar(f"{tasks[0].analysis.kind}", len(ready), "result", disable=not progress) as shown:
         for task in ready:
             # Before the weights are read: where they change meanwhile, the result is stale and not taken for theirs.
@@ -141,8 +108,9 @@ def _worked_out(
 
 
 def result_path(task: Task, store: RunStore) -> Path:
-    """Where a store keeps a result, or will keep it."""
-    return store.path / FOLDER / task.analysis.table / f"{task.key}.csv.gz"
+    """Where a store keeps a result, or will keep it: analysis and run ids, hashed."""
+    key = sha256(json.dumps(task.name).encode())[:20]
+    return store.path / FOLDER / task.analysis.table / f"{key}.csv.gz"
 
 
 def _stamp(runs: Iterable[str], store: RunStore) -> bytes:
@@ -164,11 +132,7 @@ def _kept(task: Task, store: RunStore) -> pd.DataFrame | None:
 
 
 def _read(path: Path, table: str) -> tuple[bytes, pd.DataFrame]:
-    """Stamp and rows of a kept result.
-
-    Raises:
-        OSError, ValueError: it cannot be read.
-    """
+    """Stamp and rows of a kept result; OSError or ValueError where it cannot be read."""
     try:
         stamp, _, rows = gzip.decompress(path.read_bytes()).partition(b"\n")
     except (EOFError, zlib.error) as error:
@@ -193,11 +157,7 @@ def ledger_results(table: str, ledger: Tables) -> set[tuple[str, ...]]:
 
 
 def kept_rows(store: RunStore, table: str, runs: set[str]) -> Iterator[pd.DataFrame]:
-    """Every result of a table that the store keeps of these runs, for the ledger, but for stale ones.
-
-    Raises:
-        StoreError: a result that cannot be read.
-    """
+    """Every result of a table that the store keeps of these runs, for the ledger, but for stale ones."""
     for path in sorted((store.path / FOLDER / table).glob("*.csv.gz")):
         try:
             stamp, rows = _read(path, table)

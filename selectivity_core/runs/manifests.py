@@ -1,4 +1,7 @@
-"""A run as files: the manifest that describes them, and the checks that they pass before anything uses them."""
+"""A run as files: the manifest that describes them, and the checks that they pass before anything uses them.
+
+A fault is a ValueError, or a string in a list, of one printable line.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -17,9 +20,13 @@ from ..spec import SCHEMA, RunSpec
 from ..tables import empty
 from .validation import RUN_ID, TABLES, from_csv, is_litter, joint_problems, printable, table_problems
 
+if TYPE_CHECKING:
+    import torch
+
 FILES = (*(f"{name}.csv" for name in TABLES), "weights.safetensors")  # of a complete run
 NEEDED = {"complete": set(FILES), "diverged": {"runs.csv", "history.csv"}}
 
+Layout = dict[str, "tuple[torch.Size, torch.dtype]"]  # of a network's parameters and buffers, by name
 Version = Annotated[int, Field(ge=1, le=9999)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -48,20 +55,17 @@ def _manifests() -> TypeAdapter[Manifest]:
     return TypeAdapter(Manifest)
 
 
-def make_manifest(spec: dict[str, Any], run: str, status: str, digest: str, files: Mapping[str, bytes]) -> Manifest:
-    """The manifest of a run that this code made.
-
-    Args:
-        spec: its fields.
-        run: its id.
-        status: "complete" or "diverged".
-        digest: of its data.
-        files: name -> content.
-    """
+def result_version() -> int:
+    """That of this code, which is not loaded with torch before it is needed."""
     from ..training import RESULT_VERSION
 
+    return RESULT_VERSION
+
+
+def make_manifest(spec: dict[str, Any], run: str, status: str, digest: str, files: Mapping[str, bytes]) -> Manifest:
+    """The manifest of a run that this code made, of its files' names and contents."""
     found = {
-        "id": run, "schema": SCHEMA, "result_version": RESULT_VERSION, "spec": spec, "status": status,
+        "id": run, "schema": SCHEMA, "result_version": result_version(), "spec": spec, "status": status,
         "digest": digest,
         "files": {name: {"sha256": sha256(content), "bytes": len(content)} for name, content in files.items()},
     }  # fmt: skip
@@ -70,9 +74,7 @@ def make_manifest(spec: dict[str, Any], run: str, status: str, digest: str, file
 
 def is_current(manifest: Manifest) -> bool:
     """Whether a run was made by this version: its schema and its result version."""
-    from ..training import RESULT_VERSION
-
-    return manifest["schema"] == SCHEMA and manifest["result_version"] == RESULT_VERSION
+    return manifest["schema"] == SCHEMA and manifest["result_version"] == result_version()
 
 
 def manifest_text(manifest: Manifest) -> bytes:
@@ -81,11 +83,7 @@ def manifest_text(manifest: Manifest) -> bytes:
 
 
 def parse_manifest(content: bytes, run: str) -> Manifest:
-    """A manifest from its text.
-
-    Raises:
-        ValueError: it is not the manifest of `run`; the message, one line, says why.
-    """
+    """A manifest from its text; ValueError where it is not that of `run`."""
     try:
         found = _manifests().validate_json(content, strict=True)
     except ValidationError as error:  # JSON nested without end is one too
@@ -108,11 +106,7 @@ def parse_manifest(content: bytes, run: str) -> Manifest:
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """The files of a run's folder, within bounds. What systems leave there is passed over.
-
-    Raises:
-        ValueError: something that is no file, or too large, or cannot be read.
-    """
+    """The files of a run's folder. What systems leave there is passed over; anything but plain files is a fault."""
     found: dict[str, bytes] = {}
     name = folder.name
     try:
@@ -126,11 +120,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def read_run(run: str, files: Mapping[str, bytes]) -> Manifest:
-    """The manifest of a run whose files are all there, each as the manifest says, and no others.
-
-    Raises:
-        ValueError: they are not.
-    """
+    """The manifest of a run whose files are all there, each as the manifest says, and no others; else ValueError."""
     if not RUN_ID.fullmatch(run):
         raise ValueError("its name is no run's id")
     if "manifest.json" not in files:
@@ -149,13 +139,7 @@ def read_run(run: str, files: Mapping[str, bytes]) -> Manifest:
 
 
 def check_run(run: str, files: Mapping[str, bytes]) -> Manifest:
-    """As `read_run`, with the content of every file checked: checksums only say that it is what somebody wrote.
-
-    Raises:
-        ValueError: it is of another schema, or its tables and weights cannot be those of this run.
-    """
-    from .weights import weight_problems
-
+    """As `read_run`, with the content of every file checked: checksums only say that it is what somebody wrote."""
     manifest = read_run(run, files)
     if manifest["schema"] != SCHEMA:
         raise ValueError(f"it is of schema {manifest['schema']}; this version reads schema {SCHEMA}")
@@ -181,7 +165,45 @@ def check_run(run: str, files: Mapping[str, bytes]) -> Manifest:
             problems.append(printable(f"runs.csv: {key} is {row[key]}, and {said} in the manifest"))
     problems += joint_problems(tables)
     if "weights.safetensors" in files:
-        problems += weight_problems(files["weights.safetensors"], RunSpec.from_dict(manifest["spec"]))
+        network = network_layout(RunSpec.from_dict(manifest["spec"])).items()
+        wanted = {f"{epoch}/{name}": kind for epoch in ("best", "last") for name, kind in network}
+        problems += weight_problems(files["weights.safetensors"], wanted)
     if problems:
         raise ValueError(problems[0])
     return manifest
+
+
+def network_layout(spec: RunSpec) -> Layout:
+    """Shape and type of each parameter and buffer of a spec's network."""
+    return _layout(spec.replace(alpha=0.0, seed=0))
+
+
+@lru_cache(maxsize=64)
+def _layout(spec: RunSpec) -> Layout:
+    import torch
+
+    from ..models import network_of
+
+    with torch.device("meta"):
+        return {name: (value.shape, value.dtype) for name, value in network_of(spec).state_dict().items()}
+
+
+def weight_problems(content: bytes, wanted: Layout) -> list[str]:
+    """What keeps a file of weights from holding tensors of these shapes and types, all of them finite."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        found = load(content)
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
+        return [printable(f"weights: no safetensors ({error})")]
+    if odd := sorted(set(found) ^ set(wanted)):
+        return [printable(f"weights: missing or unknown: {', '.join(odd)}")]
+    for name, (shape, kind) in wanted.items():
+        value = found[name]
+        if value.shape != shape or value.dtype != kind:
+            given = f"shape {list(value.shape)} and type {value.dtype}"
+            return [f"weights: {name} has {given}; {list(shape)} and {kind} are needed"]
+        if value.is_floating_point() and not value.isfinite().all():
+            return [f"weights: {name} is not finite"]
+    return []

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from ..files import MOST_BYTES, flush_folder, make_folder
-from .manifests import Manifest, check_run, is_current, read_folder
+from .manifests import check_run, is_current, read_folder
 from .store import RunStore
 from .validation import RUN_ID, is_litter, printable
 
@@ -28,29 +28,15 @@ Found = tuple[str, dict[str, bytes] | ValueError]  # a run and its files, or wha
 
 @dataclass
 class Moved:
-    """What became of the runs that were to be imported, by id.
-
-    Attributes:
-        added: they are in the store now.
-        kept: the store had them already.
-        refused: a line each on why they were not taken.
-    """
+    """What became of the runs that were to be imported, by id."""
 
     added: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # the store had them already
+    refused: list[str] = field(default_factory=list)  # a line each on why they were not taken
 
 
 def export_runs(store: RunStore, target: Path, tick: Callable[[], object] = lambda: None) -> int:
-    """Copies a store's finished runs to another folder, or into a tar file where the name ends in `.tar`.
-
-    Args:
-        store: where they lie.
-        target: a folder (new, or with runs in it), or the tar file, which is replaced.
-        tick: called after every run.
-
-    Returns:
-        how many runs there were.
+    """Copies a store's finished runs to a folder, or into a tar file, which is replaced; returns how many there are.
 
     Raises:
         StoreError: a run that does not verify, or a target that cannot be written or is of another kind.
@@ -67,12 +53,7 @@ def export_runs(store: RunStore, target: Path, tick: Callable[[], object] = lamb
 
 
 def import_runs(store: RunStore, source: Path, tick: Callable[[], object] = lambda: None) -> Moved:
-    """Adds the runs of a folder or tar file to a store. What does not verify is refused, the rest is taken.
-
-    Args:
-        store: where they go.
-        source: what `export_runs` wrote, or any store.
-        tick: called after every run.
+    """Adds the runs of what `export_runs` wrote, or of any store. What does not verify is refused, the rest is taken.
 
     Raises:
         StoreError: no such folder or file, not a tar file, or a store that cannot be written.
@@ -87,9 +68,14 @@ def import_runs(store: RunStore, source: Path, tick: Callable[[], object] = lamb
             if isinstance(files, ValueError):
                 raise files
             manifest = check_run(run, files)
-            _of_known_copy(manifest, copies)
+            dataset, digest = manifest["spec"]["dataset"], manifest["digest"]
+            if digest not in (known := copies.setdefault(dataset, {digest})):
+                raise ValueError(
+                    f"made from another copy of {dataset} ({digest[:16]}) than the store's runs ({min(known)[:16]}); "
+                    "import it into a store of its own"
+                )
             added = store.put(manifest, {name: files[name] for name in manifest["files"]})
-            if not added and (mine := store.manifest(run)) is not None and mine["digest"] != manifest["digest"]:
+            if not added and (mine := store.manifest(run)) is not None and mine["digest"] != digest:
                 raise ValueError("the store has it made from another copy of the data")
         except ValueError as error:
             moved.refused.append(printable(f"{f'run {run}' if RUN_ID.fullmatch(run) else repr(run)}: {error}"))
@@ -97,17 +83,6 @@ def import_runs(store: RunStore, source: Path, tick: Callable[[], object] = lamb
             (moved.added if added else moved.kept).append(run)
         tick()
     return moved
-
-
-def _of_known_copy(manifest: Manifest, copies: dict[str, set[str]]) -> None:
-    """Notes the copy of the data that a run was made from, unless the store has runs of other copies only."""
-    dataset, digest = manifest["spec"]["dataset"], manifest["digest"]
-    known = copies.setdefault(dataset, {digest})
-    if digest not in known:
-        raise ValueError(
-            f"made from another copy of {dataset} ({digest[:16]}) than the store's runs ({min(known)[:16]}); "
-            "import it into a store of its own"
-        )
 
 
 def _write_tar(store: RunStore, target: Path, tick: Callable[[], object]) -> None:

@@ -23,19 +23,12 @@ PLAIN = {"index": "si", "layers": "all", "warmup_epochs": 0.0, "estimate": "batc
 
 @dataclass(frozen=True)
 class Bound:
-    """How much of a grid the off-axis bound is worked out for: it costs a fit for every layer of every network.
-
-    Attributes:
-        alphas: α values.
-        seeds: so many.
-        layers: so many, evenly spread over the depth.
-        first: from which seed on; those before it only where a figure has none after.
-    """
+    """How much of a grid the off-axis bound is worked out for: it costs a fit for every layer of every network."""
 
     alphas: tuple[float, ...]
-    seeds: int
-    layers: int
-    first: int = 0
+    seeds: int  # so many
+    layers: int  # so many, evenly spread over the depth
+    first: int = 0  # from which seed on; those before it only where a figure has none after
 
 
 @dataclass(frozen=True)
@@ -227,11 +220,7 @@ PROFILES: dict[str, Profile] = {
 
 
 def find_profile(name: str) -> Profile:
-    """A profile by name.
-
-    Raises:
-        SpecError: no such profile.
-    """
+    """A profile by name; SpecError where there is none."""
     if not isinstance(name, str) or name not in PROFILES:
         raise SpecError(unknown("profile", name, PROFILES))
     return PROFILES[name]
@@ -286,11 +275,7 @@ MOST_SEEDS = 1000  # the paper has 20; more than this is a slip of the hand
 
 
 def seed_list(seeds: int | Sequence[int]) -> list[int]:
-    """Seeds 0 to n−1 for a count n, or the seeds listed.
-
-    Raises:
-        SpecError: a count below 1, no or doubled seeds, or more than `MOST_SEEDS`.
-    """
+    """Seeds 0 to n−1 for a count n, or the seeds listed, each once and at most `MOST_SEEDS`."""
     numbers = seeds if isinstance(seeds, Iterable) else range(check_value("seed", seeds))
     found = [check_value("seed", number) for number in islice(numbers, MOST_SEEDS + 1)]
     if not 1 <= len(found) <= MOST_SEEDS or len(set(found)) != len(found):
@@ -315,12 +300,7 @@ SET_BY_GRID = {"model": "the figure or --model", "alpha": "alphas", "seed": "see
 
 
 def check_overrides(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Overrides in one canonical form; whether they go together, the spec says.
-
-    Raises:
-        SpecError: a name that is no field of a run, a field that the grid sets itself, or a value that a field cannot
-            have.
-    """
+    """Overrides in one canonical form, of fields that the grid does not set itself."""
     allowed = [f for f in field_names() if f not in SET_BY_GRID]
     for name in overrides:
         if name in SET_BY_GRID:

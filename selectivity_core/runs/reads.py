@@ -6,13 +6,13 @@ processes that a notebook starts inherit the variable, so that one log holds wha
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import StoreError
+from ..files import sha256
 
 VARIABLE = "SELECTIVITY_READS"
 
@@ -20,8 +20,7 @@ VARIABLE = "SELECTIVITY_READS"
 def file_digest(path: Path) -> str | None:
     """Return the sha256 of a file's content in hexadecimal, or None where there is no such file."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path.read_bytes())
     except FileNotFoundError:
         return None
 

@@ -29,7 +29,7 @@ from ..files import flush_folder, make_folder, move_folder, read, sha256, write
 from ..spec import SCHEMA, RunSpec
 from ..tables import Tables, concat, empty
 from .checkpoints import Checkpoints
-from .locks import is_locked, lock, remove_leftovers, staged, try_lock
+from .locks import cleared, is_locked, lock, staged, try_lock
 from .manifests import Manifest, is_current, make_manifest, manifest_text, parse_manifest, read_folder, read_run
 from .reads import note_read
 from .validation import TABLES, from_csv, is_litter, to_csv
@@ -41,13 +41,23 @@ if TYPE_CHECKING:
     from ..run import Result
 
 
+STAGE = ".stage"
+
+
 def default_store() -> RunStore:
     """The local store: SELECTIVITY_RUNS, else `runs/` of the checkout."""
     return RunStore(os.environ.get("SELECTIVITY_RUNS") or Path(__file__).resolve().parents[2] / "runs")
 
 
+def _id(run: RunSpec | str) -> str:
+    return run if isinstance(run, str) else run.id
+
+
 class RunStore:
     """Runs under one folder, each in a folder named by its spec's id.
+
+    Whatever reads or writes raises StoreError where that is not possible, a run is not there, or a file is not what its
+    manifest says. A failed write leaves the store as it was.
 
     Args:
         path: the store's folder, made when something is first written.
@@ -64,33 +74,39 @@ class RunStore:
 
     def folder(self, spec: RunSpec | str) -> Path:
         """Where a run lies, or will lie."""
-        return self.path / (spec if isinstance(spec, str) else spec.id)
+        return self.path / _id(spec)
 
     def try_lock(self, spec: RunSpec) -> AbstractContextManager[bool]:
         """Held by the one process that trains a run; gives whether this one got it."""
-        return try_lock(self._lock_file(spec.id))
+        return try_lock(self._lock_file(spec))
 
     def in_training(self, spec: RunSpec | str) -> bool:
         """Whether a process holds the run's lock now."""
-        return is_locked(self._lock_file(spec if isinstance(spec, str) else spec.id))
+        return is_locked(self._lock_file(spec))
 
-    def _lock_file(self, run: str) -> Path:
-        return self.path / ".locks" / f"{run}.lock"
+    def _lock_file(self, spec: RunSpec | str) -> Path:
+        return self.path / ".locks" / f"{_id(spec)}.lock"
 
     def checkpoints(self, spec: RunSpec | str) -> Checkpoints:
         """The unfinished run's checkpoints."""
-        return Checkpoints(self.path / ".checkpoints" / (spec if isinstance(spec, str) else spec.id))
+        return Checkpoints(self.path / ".checkpoints" / _id(spec))
 
     def unfinished(self) -> list[str]:
         """Ids of the runs that have checkpoints."""
         return sorted({p.parent.name for p in (self.path / ".checkpoints").glob("*/*.safetensors")})
 
-    def manifest(self, spec: RunSpec | str) -> Manifest | None:
-        """What a finished run's folder promises, or None where there is no such run.
+    def folders(self) -> list[str]:
+        """Names of all folders that stand where finished runs do, whole or not."""
+        if not self.path.is_dir():
+            return []
+        return sorted(p.name for p in self.path.iterdir() if p.is_dir() and not is_litter(p.name))
 
-        Raises:
-            StoreError: there is one, and it cannot be read.
-        """
+    def ids(self) -> list[str]:
+        """Ids of the finished runs."""
+        return [run for run in self.folders() if (self.path / run / "manifest.json").exists()]
+
+    def manifest(self, spec: RunSpec | str) -> Manifest | None:
+        """What a finished run's folder promises, or None where there is no such run."""
         path = self.folder(spec) / "manifest.json"
         note_read(path)
         try:
@@ -105,41 +121,17 @@ class RunStore:
         manifest = self.manifest(spec)
         return manifest is not None and is_current(manifest) and digest in (None, manifest["digest"])
 
-    def ids(self) -> list[str]:
-        """Ids of the finished runs."""
-        if not self.path.is_dir():
-            return []
-        return sorted(p.parent.name for p in self.path.glob("*/manifest.json") if not is_litter(p.parent.name))
-
     def current(self) -> dict[str, Manifest]:
-        """The manifests of the finished runs of this version, by id.
-
-        Raises:
-            StoreError: one that cannot be read.
-        """
+        """The manifests of the finished runs of this version, by id."""
         found = {run: self.manifest(run) for run in self.ids()}
         return {run: manifest for run, manifest in found.items() if manifest is not None and is_current(manifest)}
 
-    def folders(self) -> list[str]:
-        """Names of all folders that stand where finished runs do, whole or not."""
-        if not self.path.is_dir():
-            return []
-        return sorted(p.name for p in self.path.iterdir() if p.is_dir() and not is_litter(p.name))
-
     def spec(self, run: str) -> RunSpec:
-        """The spec of a finished run.
-
-        Raises:
-            StoreError: no such run, or one of another schema.
-        """
+        """The spec of a finished run of this schema."""
         manifest = self._needed(run)
         if manifest["schema"] != SCHEMA:
             raise StoreError(f"run {run}: of schema {manifest['schema']}; this version reads schema {SCHEMA}")
         return RunSpec.from_dict(manifest["spec"])
-
-    def digest(self, spec: RunSpec | str) -> str:
-        """That of the data from which a finished run was made."""
-        return self._needed(spec if isinstance(spec, str) else spec.id)["digest"]
 
     def _needed(self, run: str) -> Manifest:
         manifest = self.manifest(run)
@@ -151,9 +143,6 @@ class RunStore:
         """Commits a run that was trained here; one that is already there, current and of the same data, is kept.
 
         Its checkpoints go.
-
-        Raises:
-            StoreError: it cannot be written; the store is as it was.
         """
         from safetensors.torch import save
 
@@ -177,36 +166,29 @@ class RunStore:
 
         Returns:
             whether the run was put there.
-
-        Raises:
-            StoreError: it cannot be written; the store is as it was.
         """
-        run = manifest["id"]
+        run, target = manifest["id"], self.folder(manifest["id"])
         try:
-            with staged(self.path / ".stage", run) as stage:
+            with self._commit(), staged(self.path / STAGE, run) as stage:
+                if target.exists() and self._stays(manifest, trained):
+                    return False
                 for name, content in {**files, "manifest.json": manifest_text(manifest)}.items():
                     write(stage / name, content)
                 flush_folder(stage)
-                with lock(self.path / ".locks" / "commit.lock", poll=0.01):
-                    return self._place(stage, manifest, trained)
+                aside = self.set_aside(run) if target.exists() else None
+                try:
+                    stage.rename(target)
+                except OSError:
+                    if aside is not None:
+                        aside.rename(target)
+                    raise
+                flush_folder(self.path)
+                return True
         except OSError as error:
             raise StoreError(f"{self.path}: the run cannot be stored ({error.strerror or error})") from error
 
-    def _place(self, stage: Path, manifest: Manifest, trained: bool) -> bool:
-        target = self.folder(manifest["id"])
-        aside: Path | None = None
-        if target.exists():
-            if self._stays(manifest, trained):
-                return False
-            aside = self.set_aside(manifest["id"])
-        try:
-            stage.rename(target)
-        except OSError:
-            if aside is not None:
-                aside.rename(target)
-            raise
-        flush_folder(self.path)
-        return True
+    def _commit(self) -> AbstractContextManager[bool]:
+        return lock(self.path / ".locks" / "commit.lock", poll=0.01)
 
     def _stays(self, other: Manifest, trained: bool) -> bool:
         """Whether the run that is there stays where another one of its id comes."""
@@ -231,18 +213,16 @@ class RunStore:
     def remove_leftovers(self, finished: Iterable[str]) -> None:
         """Removes what killed processes left: half-staged runs, and checkpoints of these finished runs."""
         with suppress(StoreError, OSError):  # in a read-only place nothing has to go
-            remove_leftovers(self.path / ".stage")
+            if (self.path / STAGE).exists():
+                with self._commit():
+                    cleared(self.path / STAGE)
             for run in set(finished) & {p.name for p in (self.path / ".checkpoints").glob("*")}:
                 with try_lock(self._lock_file(run)) as free:
                     if free:
                         self.checkpoints(run).clear()
 
     def content(self, run: str, name: str) -> bytes | None:
-        """A file of a run, checked against the manifest before anything parses it; None where the run has none.
-
-        Raises:
-            StoreError: no such run, or a file that does not verify.
-        """
+        """A file of a run, checked against the manifest before anything parses it; None where the run has none."""
         manifest = self._needed(run)
         if name not in manifest["files"]:
             return None
@@ -257,11 +237,7 @@ class RunStore:
         return content
 
     def table(self, run: str, name: str) -> pd.DataFrame:
-        """One table of one run.
-
-        Raises:
-            StoreError: no such run, or a file that does not verify.
-        """
+        """One table of one run."""
         content = self.content(run, f"{name}.csv")
         if content is None:
             return empty(name)
@@ -275,15 +251,11 @@ class RunStore:
         return concat([Tables(partial(self.table, spec.id)) for spec in specs])
 
     def weights(self, spec: RunSpec | str, epoch: str = "best") -> dict[str, Tensor]:
-        """Parameters and buffers of a finished run at its "best" or "last" epoch.
-
-        Raises:
-            StoreError: no such run, no weights (it diverged), or a file that does not verify.
-        """
+        """Parameters and buffers of a finished run at its "best" or "last" epoch; one that diverged has none."""
         from safetensors import SafetensorError
         from safetensors.torch import load
 
-        run = spec if isinstance(spec, str) else spec.id
+        run = _id(spec)
         content = self.content(run, "weights.safetensors")
         if content is None:
             raise StoreError(f"run {run}: has no weights (it diverged)")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import DataError, MissingRunsError, ParameterError, SelectivityError, SpecError, StoreError
 from ..progress import bar, duration
 from ..spec import RunSpec
-from ..tables import Tables, empty
+from ..tables import Tables, joined
 from .executing import default_jobs, gpu_count, train_all
+from .manifests import is_current, result_version
 from .store import RunStore
 from .validation import copies_problems
 
@@ -108,20 +109,28 @@ def at_hand(
 ) -> tuple[set[str], set[str], dict[str, str]]:  # fmt: skip
     """Ids of the wanted runs that the store has, of those that the ledger has beside, and the digests of the data."""
     digests = data_digests(wanted, data)
-    held = {s.id for s in wanted if store.holds(s, digests.get(s.dataset))}
-    unknown = [s for s in wanted if s.id in held and s.dataset not in digests]  # whose data are not at hand
-    if problems := copies_problems((s.dataset, store.digest(s), s.id) for s in unknown):
+    manifests = {s: store.manifest(s) for s in wanted}
+    made_from = {s: m["digest"] for s, m in manifests.items() if m is not None and is_current(m)}
+    made_from = {s: digest for s, digest in made_from.items() if digests.get(s.dataset, digest) == digest}
+    unknown = [s for s in made_from if s.dataset not in digests]  # whose data are not at hand
+    if problems := copies_problems((s.dataset, made_from[s], s.id) for s in unknown):
         raise StoreError(f"{store.path}: {problems[0]}; with the data at hand, those made from them are taken")
-    known = set() if ledger is None else _ledger_runs(ledger, wanted, held, store, digests, on_missing)
-    return held, known, digests
+    held = {s.id for s in made_from}
+    if ledger is None:
+        return held, set(), digests
+    here = {s.dataset: digest for s, digest in made_from.items()} | digests
+    return held, _ledger_runs(ledger, wanted, held, here, on_missing), digests
 
 
 def _cost(missing: Sequence[RunSpec], store: RunStore, ledger: Tables | None, workers: int) -> tuple[float, float]:
     """Seconds of work that runs take, and seconds until so many workers are done."""
     from .archive import ledger as read_ledger
-    from .costs import cost_of, makespan, measured_costs, setting_of
+    from .planning import cost_of, makespan, measured_costs, setting_of
 
-    samples = measured_costs(store, read_ledger() if ledger is None else ledger)
+    if ledger is None:
+        with suppress(StoreError):  # beside an installed package there is none
+            ledger = read_ledger()
+    samples = measured_costs(store, ledger)
     known: dict[Any, float] = {}
     for setting, spec in {setting_of(spec): spec for spec in missing}.items():
         with suppress(SpecError):  # a network that cannot be: its runs fail by name
@@ -134,45 +143,31 @@ def _table(
     name: str, wanted: list[str], store: RunStore, held: set[str], known: set[str], ledger: Tables | None
 ) -> pd.DataFrame:
     """One table of the runs that the store or else the ledger has, rows in the order of the runs wanted."""
-    import pandas as pd
-
     frames = [store.table(run, name) for run in wanted if run in held]
     if ledger is not None:
         rest = getattr(ledger, name)
         frames.append(rest[rest["run"].isin(set(wanted) & known - held)])
-    frames = [frame for frame in frames if len(frame)]
-    if not frames:
-        return empty(name)
-    joined = pd.concat(frames, ignore_index=True)
-    order = {run: k for k, run in enumerate(wanted)}
-    return joined.iloc[joined["run"].map(order).argsort(kind="stable")].reset_index(drop=True)
+    found, order = joined(name, frames), {run: k for k, run in enumerate(wanted)}
+    return found.iloc[found["run"].map(order).argsort(kind="stable")].reset_index(drop=True) if len(found) else found
 
 
 def _ledger_runs(
-    ledger: Tables, wanted: Sequence[RunSpec], held: set[str], store: RunStore, digests: dict[str, str],
-    on_missing: OnMissing,
-) -> set[str]:  # fmt: skip
+    ledger: Tables, wanted: Sequence[RunSpec], held: set[str], digests: dict[str, str], on_missing: OnMissing
+) -> set[str]:
     """The ledger's runs that may stand in for wanted ones that the store lacks: current, and of the same data.
 
     Rows made from other data than those here are shown where every run of the data set comes from the ledger, and
     are stale where some come from the store or are about to be trained: one table never mixes two copies of the data.
     """
-    from ..training import RESULT_VERSION
-
     runs = ledger.runs
-    runs = runs[(runs["provenance_result_version"] == str(RESULT_VERSION)) & ~runs["run"].isin(held)]
+    runs = runs[(runs["provenance_result_version"] == str(result_version())) & ~runs["run"].isin(held)]
     made_from = dict(zip(runs["run"], runs["provenance_digest"], strict=True))
     known: set[str] = set()
     for name in {s.dataset for s in wanted}:
         ids = [s.id for s in wanted if s.dataset == name]
-        ours = [run for run in ids if run in held]
-        here = digests.get(name)
-        if here is None and ours:
-            manifest = store.manifest(ours[0])
-            here = manifest["digest"] if manifest else None
         others = {run for run in ids if run in made_from}
-        mixed = bool(ours) or (on_missing == "train" and len(others) < len(ids))
-        known |= {run for run in others if not mixed or here in (None, made_from[run])}
+        mixed = not held.isdisjoint(ids) or (on_missing == "train" and len(others) < len(ids))
+        known |= {run for run in others if not mixed or digests.get(name) in (None, made_from[run])}
     return known
 
 
@@ -206,12 +201,12 @@ def _train_missing(specs: list[RunSpec], store: RunStore, title: str | None, **h
         shares[spec.id] = share
 
     with shown, closing(train_all(specs, store, report=report, **how)) as outcomes:
-        for outcome in outcomes:
-            if outcome.error is not None:
-                errors.append((outcome.spec, outcome.error))
-            elif not outcome.stopped:
-                finished.add(outcome.spec.id)
-                report(outcome.spec, 1.0)
+        for spec, result in outcomes:
+            if isinstance(result, Exception):
+                errors.append((spec, result))
+            elif result == "finished":
+                finished.add(spec.id)
+                report(spec, 1.0)
     if errors:
         spec, error = errors[0]
         kind = "" if isinstance(error, SelectivityError) else f"{type(error).__name__}: "

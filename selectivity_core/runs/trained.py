@@ -20,23 +20,18 @@ from ..models import UnitNetwork, network_of
 from ..seeds import generator
 from ..spec import RunSpec, spec_of
 from ..watching import record
-from .archive import ledger, ledger_folder
+from .archive import kept_weights, ledger, ledger_folder
 from .manifests import is_current
 from .profiles import profile_of
 from .store import RunStore, default_store
 from .sweeping import OnMissing, run_label, sweep
-from .weights import kept_weights
 
 Images = Literal["train", "validation", "test"]
 MOST_IMAGES = 1000  # on which perturbed networks are tested
 
 
 def network(spec: RunSpec, store: RunStore, epoch: str = "best") -> UnitNetwork:
-    """The network of a finished run, in evaluation mode, on the CPU.
-
-    Raises:
-        StoreError: the store has no such run, no weights of it, or weights that do not fit the spec's network.
-    """
+    """The network of a finished run, in evaluation mode, on the CPU."""
     return _with_weights(spec, store.weights(spec, epoch))
 
 
@@ -71,12 +66,11 @@ def trained_network(
         StoreError: the run diverged, or does not verify.
     """
     store = default_store() if store is None else store if isinstance(store, RunStore) else RunStore(store)
-    folder = folder or ledger_folder()
     found = None
     if (manifest := store.manifest(run)) is not None and is_current(manifest):
         spec = store.spec(manifest["id"])
         found = store.weights(spec)
-    elif folder is not None:
+    elif (folder := folder or ledger_folder()) is not None:
         spec = run if isinstance(run, RunSpec) else _spec_in(folder, run)
         found = kept_weights(folder / profile_of(spec), spec)
     if found is None:
@@ -94,10 +88,7 @@ def _spec_in(folder: Path, run: str) -> RunSpec:
 
 
 def part(spec: RunSpec, data: Dataset, which: Images) -> tuple[Tensor, Tensor]:
-    """Images (samples, H, W, channels) uint8 and labels of one part of a run's data.
-
-    Training labels are those it was trained with, corrupted where its spec says so.
-    """
+    """Images (samples, H, W, channels) uint8 and labels of one part of a run's data, as it was trained with them."""
     if which == "test":
         return data.test_images, data.test_labels
     parts = split(data, spec.seed, spec.train_size, spec.label_corruption)
@@ -107,12 +98,7 @@ def part(spec: RunSpec, data: Dataset, which: Images) -> tuple[Tensor, Tensor]:
 
 
 def fixed(labels: Tensor, most: int = MOST_IMAGES) -> Tensor:
-    """Indices of the same few images each time: the first ones, or evenly spread ones where they lie class by class.
-
-    Args:
-        labels: (samples,) of the images to choose among.
-        most: how many at most.
-    """
+    """Indices of the same few images each time: the first ones, or evenly spread ones where they lie class by class."""
     samples, wanted = len(labels), min(most, len(labels))
     by_class = bool((labels.diff() >= 0).all())  # the first 1,000 of a folder of classes are of one class
     return torch.arange(wanted) * samples // wanted if by_class else torch.arange(wanted)
@@ -140,19 +126,16 @@ def unit_activity(
 class TrainedRuns:
     """Activity of finished runs, worked out once for each as long as it is among the latest asked for.
 
-    Args:
-        store: where the runs' weights lie.
-        data: the folder of data sets; see `data.data_root`.
-        keep: how many runs' activity is held in memory.
+    `keep` says of how many runs activity is held in memory.
     """
 
-    def __init__(self, store: RunStore, data: str | Path | None = None, keep: int = 8) -> None:
-        self.store, self.data = store, data
+    def __init__(self, store: RunStore, keep: int = 8) -> None:
+        self.store = store
         self.activity = lru_cache(maxsize=keep)(self._activity)
 
     def dataset(self, spec: RunSpec) -> Dataset:
         """The run's data set."""
-        return load(spec.dataset, self.data)
+        return load(spec.dataset)
 
     def network(self, spec: RunSpec, epoch: str = "best") -> UnitNetwork:
         """The run's network at its "best" or "last" epoch."""
@@ -169,13 +152,7 @@ class TrainedRuns:
 
 @dataclass(frozen=True, eq=False)
 class LoadedNetwork:
-    """A finished run's network at its best epoch, and its data, on one device.
-
-    Attributes:
-        spec: the run's.
-        model: in evaluation mode.
-        dataset: the run's data set.
-    """
+    """A finished run's network at its best epoch, in evaluation mode, and its data, on one device."""
 
     spec: RunSpec
     model: UnitNetwork
@@ -199,11 +176,7 @@ class LoadedNetwork:
         return unit_activity(self.model, data, data.test_images, precision, layers=[layer], maps=True)[layer]
 
     def part(self, samples: int, seed: int) -> LoadedNetwork:
-        """The same network with at most `samples` test images, drawn at random.
-
-        Raises:
-            ParameterError: no samples asked for.
-        """
+        """The same network with at most `samples` test images, drawn at random."""
         if samples < 1:
             raise ParameterError(f"samples: {samples} given; 1 or more is needed")
         data = self.dataset
@@ -216,37 +189,28 @@ class LoadedNetwork:
         return replace(self, dataset=fewer)
 
 
-def load_network(
-    spec: RunSpec,
-    store: RunStore,
-    *,
-    on_missing: OnMissing = "train",
-    data: str | Path | None = None,
-    device: torch.device | None = None,
-) -> LoadedNetwork | None:
+def load_network(spec: RunSpec, store: RunStore, *, on_missing: OnMissing = "train") -> LoadedNetwork | None:
     """The network of a run with its data, trained now where the store lacks it; `trained_network` reads archived ones.
 
     Args:
         spec: the run.
         store: where finished runs are kept.
         on_missing: what to do where the store lacks it: "train", "skip" or "raise".
-        data: the folder of data sets; see `data.data_root`.
-        device: where the network and data are put; a GPU by default where there is one.
 
     Returns:
-        the network, or None where it is skipped.
+        the network and its data, on a GPU where there is one; None where it is skipped.
 
     Raises:
         MissingRunsError: the store lacks the run and `on_missing` is "raise".
         StoreError: the run diverged, or does not verify.
         DataError: the data are not there.
     """
-    dataset = load(spec.dataset, data)
+    dataset = load(spec.dataset)
     if on_missing == "train":
-        sweep([spec], store, jobs=1, data=data)
+        sweep([spec], store, jobs=1)
     elif not store.holds(spec, dataset.digest):
         if on_missing == "skip":
             return None
         raise MissingRunsError(f'{run_label(spec)}: its weights are not in {store.path}; on_missing="train" trains it')
-    device = device or choose_device()
+    device = choose_device()
     return LoadedNetwork(spec, network(spec, store).with_channels_last(device), dataset.to(device))

@@ -24,18 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = ("runs", "history", "layers", "units", "responses")  # what a run leaves
-# What is worked out of finished runs.
-DERIVED = (
-    "pairs",
-    "bounds",
-    "curves",
-    "importances",
-    "classes",
-    "unit_epochs",
-    "probes",
-    "robustness",
-    "dimensions",
-)  # what is worked out of finished runs
+DERIVED = (  # what is worked out of finished runs
+    "pairs", "bounds", "curves", "importances", "classes", "unit_epochs", "probes", "robustness", "dimensions",
+)  # fmt: skip
 RUN_ID = re.compile("[0-9a-f]{16}")
 LITTER = {"@eaDir", "__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}  # what systems leave in folders unasked
 
@@ -46,7 +37,6 @@ RUN_TEXT = (
 )  # fmt: skip
 # Columns of `runs` that came later, each with what runs without it have.
 ABSENT = {k: "" if v is None else v for k, v in LATER.items()} | {"provenance_instructions": "unknown"}
-EXTRAS = {"seed_rank"}  # what older ledgers have beside the columns of a table
 MARKUP = frozenset('<>&[]{}`\\$|"')  # of HTML, Markdown and formulas: pages show plain text as it stands
 KEYS: dict[str, tuple[str, ...]] = {
     "runs": ("run",), "history": ("run", "epoch"), "layers": ("run", "layer"), "units": ("run", "layer", "unit"),
@@ -114,11 +104,7 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 
 
 def from_csv(content: bytes, name: str) -> pd.DataFrame:
-    """The table `name` that `to_csv` wrote, with the columns that came after it was written.
-
-    Raises:
-        ValueError: it is no such table.
-    """
+    """The table `name` that `to_csv` wrote, with the columns that came after it was written."""
     import pandas as pd
 
     text = dict.fromkeys(RUN_TEXT if name == "runs" else TEXT, str)
@@ -126,27 +112,16 @@ def from_csv(content: bytes, name: str) -> pd.DataFrame:
         found = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=["nan"])
     except Exception as error:  # whatever pandas makes of garbage
         raise ValueError(printable(error)) from error
-    if later := _later(name):
-        found = found.assign(**{column: value for column, value in later.items() if column not in found})
-    if odd := set(COLUMNS[name]) ^ (set(found.columns) - EXTRAS):
-        raise ValueError(printable(f"{name}: columns missing or unknown: {', '.join(sorted(odd))}"))
-    return found[[c for c in (*COLUMNS[name], *EXTRAS) if c in found]]
-
-
-def _later(name: str) -> dict[str, object]:
-    """Columns of a table that came after runs were archived, each with what they have there."""
-    if name == "runs":
-        return ABSENT
     late = {measure for m in LATE_MEASURES for measure in (m, f"{m}_shuffled")}
-    return {column: np.nan for column in COLUMNS[name] if column in late}
+    later = ABSENT if name == "runs" else {column: np.nan for column in COLUMNS[name] if column in late}
+    found = found.assign(**{column: value for column, value in later.items() if column not in found})
+    if odd := set(COLUMNS[name]) ^ set(found.columns):
+        raise ValueError(printable(f"{name}: columns missing or unknown: {', '.join(sorted(odd))}"))
+    return found[list(COLUMNS[name])]
 
 
 def from_gzip(content: bytes, name: str) -> pd.DataFrame:
-    """`from_csv` of what was compressed, with every value checked: ledgers have no checksums.
-
-    Raises:
-        ValueError: it is no such table, or has values that none has.
-    """
+    """`from_csv` of what was compressed, with every value checked: ledgers have no checksums."""
     try:
         found = from_csv(gzip.decompress(content), name)
     except (OSError, EOFError, zlib.error) as error:
@@ -235,11 +210,7 @@ def row_problems(row: Mapping[str, Any]) -> list[str]:
 
 
 def copies_problems(runs: Iterable[tuple[str, str, str]]) -> list[str]:
-    """A line for each data set that runs were made from several copies of.
-
-    Args:
-        runs: data set, digest and id of each.
-    """
+    """A line for each data set that runs, given as data set, digest and id, were made from several copies of."""
     found: dict[str, dict[str, list[str]]] = {}
     for dataset, digest, run in runs:
         found.setdefault(dataset, {}).setdefault(digest, []).append(run)
@@ -254,6 +225,11 @@ def copies_problems(runs: Iterable[tuple[str, str, str]]) -> list[str]:
 def copies_of(runs: pd.DataFrame) -> list[tuple[str, str, str]]:
     """The rows of table `runs` as `copies_problems` takes them."""
     return list(runs[["dataset", "provenance_digest", "run"]].itertuples(index=False, name=None))
+
+
+def all_problems(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What is wrong with several runs' tables, each by itself, or else together."""
+    return [found for name, frame in tables.items() for found in table_problems(name, frame)] or joint_problems(tables)
 
 
 def joint_problems(tables: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -1,14 +1,15 @@
-"""Checks of stores and ledgers, and of whether their runs come out the same when they are trained anew."""
+"""The status of runs, checks of stores and ledgers, and whether runs come out the same when they are trained anew."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal, get_args
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ..errors import MissingRunsError, ParameterError, StoreError
@@ -17,142 +18,78 @@ from ..machine import choose_device, provenance
 from ..seeds import generator
 from ..spec import SCHEMA, RunSpec, field_names, spec_of
 from ..tables import COLUMNS, RUN_NUMBERS, Tables
-from .archive import DIGITS, PER_UNIT, in_digits, profiles_in, read_profile, strays
-from .manifests import check_run, read_folder, read_run
+from .archive import DIGITS, PER_UNIT, in_digits, kept_problems, profiles_in, read_profile, strays
+from .manifests import check_run, read_folder, read_run, result_version
 from .profiles import profile_of
 from .store import RunStore
 from .sweeping import sweep
 from .validation import TABLES, copies_of, copies_problems, equal_values, joint_problems, printable
-from .weights import kept_problems
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+Kind = Literal["complete", "diverged", "stale", "corrupt", "interrupted", "absent"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 LIMIT = 3.0  # standard deviations over seeds, where the machine is another one
 COMPARED = ("test_accuracy", "test_loss", "si_units")
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """A kept run against the same run trained anew.
+class RunStatus:
+    """A run's status."""
 
-    Attributes:
-        spec: the run.
-        same: whether every number of its row agrees to the last bit, and all its other tables in the digits kept.
-        expected: whether it must: processor, instruction sets, torch, device and threads are those of the kept run.
-        furthest: of accuracy, cross-entropy and index the largest difference, in standard deviations over the seeds
-            that the ledger has of this setting, or of the network's others; NaN where none has a spread.
-        measure: which of them; a table, where they agree and it does not.
+    kind: Kind
+    epoch: int = 0  # where it was interrupted or diverged, counted from 1
+    step: int = 0  # as well; 0 where the epoch has not begun
+    in_training: bool = False  # whether a process works on it
+    problem: str = ""  # which file is corrupt, or what made the finished run stale
+
+
+def run_status(store: RunStore, run: RunSpec | str, digest: str | None = None) -> RunStatus:
+    """The status of a run in a store, worked out from its files each time; all of a finished one's are checked.
+
+    Where the digest of the data here is not known, data cannot make a run stale.
     """
-
-    spec: RunSpec
-    same: bool
-    expected: bool
-    furthest: float
-    measure: str
-
-    @property
-    def agrees(self) -> bool:
-        """Bit for bit where that is expected, else not beyond `LIMIT` standard deviations."""
-        return self.same or (not self.expected and not self.furthest > LIMIT)
-
-
-def agreement_table(found: Iterable[Agreement]) -> pd.DataFrame:
-    """A row a run: whether it agrees, whether to the last bit and whether it had to, and what differs most."""
-    import pandas as pd
-
-    rows = [
-        {
-            "run": a.spec.id, "model": a.spec.model, "dataset": a.spec.dataset, "alpha": a.spec.alpha,
-            "seed": a.spec.seed, "agrees": a.agrees, "bit for bit": a.same, "same machine": a.expected,
-            "differs most": "" if a.same else a.measure, "standard deviations": 0.0 if a.same else a.furthest,
-        }
-        for a in found
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
+    found = _finished(store, run if isinstance(run, str) else run.id, digest)
+    if found is not None and found.kind != "stale":
+        return found
+    checkpoints = store.checkpoints(run)
+    position = checkpoints.position()
+    if position is None and checkpoints.files() and found is None:
+        return RunStatus("corrupt", problem=f"no checkpoint verifies, the latest is {checkpoints.files()[0]}")
+    if position is None:
+        return found or RunStatus("absent", in_training=store.in_training(run))
+    epoch, step = position
+    return RunStatus("interrupted", epoch + 1, step, store.in_training(run), found.problem if found else "")
 
 
-def sample(kept: Tables, count: int, seed: int) -> list[RunSpec]:
-    """Runs of a ledger drawn at random, each once; all where it has fewer.
-
-    Args:
-        kept: the ledger.
-        count: how many.
-        seed: of the draw.
-
-    Raises:
-        ParameterError: a count below 1.
-        MissingRunsError: the ledger has no run.
-    """
-    if count < 1:
-        raise ParameterError(f"retrain: {count} given; at least 1 run is needed")
-    if not len(kept.runs):
-        raise MissingRunsError("the ledger has no run to train again")
-    rows = kept.runs.sort_values("run").to_dict("records")
-    chosen = torch.randperm(len(rows), generator=generator(seed, "retraining"))[:count]
-    return [spec_of(rows[k]) for k in chosen.tolist()]
-
-
-def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None = None) -> list[Agreement]:
-    """Trains runs anew, in a store that is thrown away, and holds each against its row in the ledger.
-
-    Args:
-        specs: of `sample`.
-        kept: the ledger.
-        data: the folder of data sets.
-    """
-    with tempfile.TemporaryDirectory(prefix="selectivity-retrain-") as folder:
-        fresh = sweep(specs, RunStore(folder), data=data)
-        return [_compared(spec, fresh, kept) for spec in specs]
-
-
-def _compared(spec: RunSpec, fresh: Tables, kept: Tables) -> Agreement:
-    new, old = (tables.runs[tables.runs["run"] == spec.id].iloc[0] for tables in (fresh, kept))
-    numbers = [*RUN_NUMBERS, "status", "diverged_step"]
-    odd = [name for name in TABLES[1:] if not _same_rows(name, spec.id, fresh, kept)]
-    equal = not odd and all(equal_values(new[c], old[c]) for c in numbers)
-    here = provenance(choose_device().type)
-    expected = all(old[f"provenance_{name}"] == here[name] for name in ("torch", "device", "processor", "instructions"))
-    distances = {c: _in_spreads(float(new[c]), float(old[c]), _spread(kept.runs, old, c)) for c in COMPARED}
-    if new["status"] != old["status"]:
-        return Agreement(spec, False, expected, np.inf, "status")
-    # What differs and cannot be judged comes before what is within the limit, and after what is beyond it.
-    measure = max(distances, key=lambda c: LIMIT if np.isnan(distances[c]) else distances[c])
-    return Agreement(spec, equal, expected, distances[measure], odd[0] if odd and not distances[measure] else measure)
-
-
-def _same_rows(table: str, run: str, fresh: Tables, kept: Tables) -> bool:
-    """Whether a run's rows in a table agree in the digits that a ledger keeps; it keeps units of some runs only."""
-    new, old = (
-        in_digits(frame[frame["run"] == run][list(COLUMNS[table])].reset_index(drop=True), DIGITS[table])
-        for frame in (getattr(fresh, table), getattr(kept, table))
-    )
-    return (table in PER_UNIT and old.empty) or bool(((new == old) | (new.isna() & old.isna())).all(axis=None))
-
-
-def _spread(kept: pd.DataFrame, old: pd.Series, column: str) -> float:
-    """Standard deviation over the seeds of a run's setting; where it has none, the median of its network's settings."""
-    fields = [f for f in field_names() if f != "seed"]
-    alike = kept[kept["model"] == old["model"]]
-    spreads = alike.groupby(fields, sort=False)[column].transform("std")
-    own = float(spreads[alike["run"] == old["run"]].iloc[0])
-    return own if own > 0 else float(spreads[spreads > 0].median())
-
-
-def _in_spreads(new: float, old: float, spread: float) -> float:
-    if new == old:
-        return 0.0
-    return abs(new - old) / spread if spread > 0 else float("nan")
+def _finished(store: RunStore, run: str, digest: str | None) -> RunStatus | None:
+    try:
+        manifest = store.manifest(run)
+        if manifest is None:
+            if store.folder(run).exists():
+                return RunStatus("corrupt", problem=f"{store.folder(run)} has no manifest")
+            return None
+        for name in sorted(manifest["files"]):
+            store.content(run, name)
+    except StoreError as error:
+        return RunStatus("corrupt", problem=str(error))
+    reasons = []
+    if manifest["schema"] != SCHEMA:
+        reasons.append(f"schema {manifest['schema']}, now {SCHEMA}")
+    if manifest["result_version"] != result_version():
+        reasons.append(f"result version {manifest['result_version']}, now {result_version()}")
+    if digest is not None and manifest["digest"] != digest:
+        reasons.append(f"data {manifest['digest'][:16]}, here {digest[:16]}")
+    if reasons:
+        return RunStatus("stale", problem="; ".join(reasons))
+    if manifest["status"] == "diverged":
+        row = store.table(run, "runs").iloc[0]
+        return RunStatus("diverged", int(row["diverged_epoch"]), int(row["diverged_step"]))
+    return RunStatus("complete")
 
 
 def store_problems(store: RunStore, tick: Callable[[], object] = lambda: None) -> list[str]:
     """What is wrong with a store's finished runs, a line each: files, tables and weights are checked.
 
     Stale runs are whole: they are none. Of runs of another schema only the files are checked.
-
-    Args:
-        store: the store.
-        tick: called after every run.
     """
     problems = []
     for run in store.folders():
@@ -167,11 +104,7 @@ def store_problems(store: RunStore, tick: Callable[[], object] = lambda: None) -
 
 
 def ledger_problems(folder: Path) -> list[str]:
-    """What is wrong with a ledger, a line each: values, rows, files, and profiles and copies of data that are mixed.
-
-    Args:
-        folder: the ledger's; each folder in it is a profile.
-    """
+    """What is wrong with a ledger, a line each: values, rows, files, and profiles and copies of data that are mixed."""
     problems = [f"{path}: was left half-written" for path in sorted(folder.rglob(".*.part"))]
     made_from = []
     for name in profiles_in(folder):
@@ -203,3 +136,78 @@ def _misfiled(profile: str, specs: dict[str, RunSpec]) -> list[str]:
         for other, runs in belong.items()
         if other != profile
     ]
+
+
+def sample(kept: Tables, count: int, seed: int) -> list[RunSpec]:
+    """Runs of a ledger drawn at random, each once; all where it has fewer."""
+    if count < 1:
+        raise ParameterError(f"retrain: {count} given; at least 1 run is needed")
+    if not len(kept.runs):
+        raise MissingRunsError("the ledger has no run to train again")
+    rows = kept.runs.sort_values("run").to_dict("records")
+    chosen = torch.randperm(len(rows), generator=generator(seed, "retraining"))[:count]
+    return [spec_of(rows[k]) for k in chosen.tolist()]
+
+
+def retrain(specs: Sequence[RunSpec], kept: Tables, *, data: str | Path | None = None) -> pd.DataFrame:
+    """Trains runs anew, in a store that is thrown away, and holds each against its row in the ledger.
+
+    Returns:
+        a row a run: whether it agrees; whether "bit for bit", in all of its row and in the digits kept of its other
+        tables; whether it must, on the "same machine" (processor, instruction sets, torch and device); and what of
+        accuracy, cross-entropy and index "differs most", in "standard deviations" over the seeds that the ledger has of
+        this setting, or of the network's others (NaN where none has a spread), or which table does where they agree.
+    """
+    with tempfile.TemporaryDirectory(prefix="selectivity-retrain-") as folder:
+        fresh = sweep(specs, RunStore(folder), data=data)
+        return pd.DataFrame([_compared(spec, fresh, kept) for spec in specs])
+
+
+def agrees(same: bool, expected: bool, furthest: float) -> bool:
+    """Bit for bit where that is expected, else not beyond `LIMIT` standard deviations."""
+    return same or (not expected and not furthest > LIMIT)
+
+
+def _compared(spec: RunSpec, fresh: Tables, kept: Tables) -> dict[str, object]:
+    new, old = (tables.runs[tables.runs["run"] == spec.id].iloc[0] for tables in (fresh, kept))
+    here = provenance(choose_device().type)
+    expected = all(old[f"provenance_{name}"] == here[name] for name in ("torch", "device", "processor", "instructions"))
+    odd = [name for name in TABLES[1:] if not _same_rows(name, spec.id, fresh, kept)]
+    same = not odd and all(equal_values(new[c], old[c]) for c in (*RUN_NUMBERS, "status", "diverged_step"))
+    distances = {c: _in_spreads(float(new[c]), float(old[c]), _spread(kept.runs, old, c)) for c in COMPARED}
+    # What differs and cannot be judged comes before what is within the limit, and after what is beyond it.
+    measure = max(distances, key=lambda c: LIMIT if np.isnan(distances[c]) else distances[c])
+    furthest = distances[measure]
+    if odd and not furthest:
+        measure = odd[0]
+    if new["status"] != old["status"]:
+        measure, furthest = "status", np.inf
+    return {
+        "run": spec.id, "model": spec.model, "dataset": spec.dataset, "alpha": spec.alpha, "seed": spec.seed,
+        "agrees": agrees(same, expected, furthest), "bit for bit": same, "same machine": expected,
+        "differs most": "" if same else measure, "standard deviations": 0.0 if same else furthest,
+    }  # fmt: skip
+
+
+def _same_rows(table: str, run: str, fresh: Tables, kept: Tables) -> bool:
+    """Whether a run's rows in a table agree in the digits that a ledger keeps; it keeps units of some runs only."""
+    new, old = (
+        in_digits(frame[frame["run"] == run][list(COLUMNS[table])].reset_index(drop=True), DIGITS[table])
+        for frame in (getattr(fresh, table), getattr(kept, table))
+    )
+    return (table in PER_UNIT and old.empty) or bool(((new == old) | (new.isna() & old.isna())).all(axis=None))
+
+
+def _spread(kept: pd.DataFrame, old: pd.Series, column: str) -> float:
+    """Standard deviation over the seeds of a run's setting; where it has none, the median of its network's settings."""
+    fields = [f for f in field_names() if f != "seed"]
+    alike = kept[kept["model"] == old["model"]]
+    spreads = alike.groupby(fields, sort=False)[column].transform("std")
+    own = float(spreads[alike["run"] == old["run"]].iloc[0])
+    return own if own > 0 else float(spreads[spreads > 0].median())
+
+
+def _in_spreads(new: float, old: float, spread: float) -> float:
+    if new == old:
+        return 0.0
+    return abs(new - old) / spread if spread > 0 else float("nan")

@@ -16,7 +16,7 @@ from selectivity_core.runs.trained import LoadedNetwork, load_network
 def trained(finished):
     store, specs = finished
     spec = next(s for s in specs if s.alpha == 0 and s.seed == 0)
-    return load_network(spec, store, on_missing="raise", device=torch.device("cpu"))
+    return load_network(spec, store, on_missing="raise")
 
 
 @pytest.fixture(scope="module")

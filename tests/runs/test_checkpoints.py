@@ -11,7 +11,6 @@ import torch
 from selectivity_core import RunSpec, RunStore, train
 from selectivity_core.data import load
 from selectivity_core.runs.checkpoints import Checkpoints, Stopped
-from selectivity_core.runs.executing import Resumable
 from selectivity_core.training import Trainer, isolated
 
 TABLES = ("history", "layers", "units", "responses")
@@ -83,10 +82,10 @@ def test_a_run_that_is_stopped_inside_an_epoch_goes_on_bit_equal(tmp_path):
     places = []
     for _ in range(3):
         with pytest.raises(Stopped):
-            train(spec, progress=False, checkpoints=Resumable(Checkpoints(tmp_path), stop))
+            train(spec, progress=False, checkpoints=Checkpoints(tmp_path, stop=stop))
         places.append(Checkpoints(tmp_path).position())
     assert places == [(0, 2), (0, 4), (4, 3)]  # four steps an epoch: inside the first, at its end, inside the fifth
-    resumed = train(spec, progress=False, checkpoints=Resumable(Checkpoints(tmp_path), stop))
+    resumed = train(spec, progress=False, checkpoints=Checkpoints(tmp_path, stop=stop))
     same(resumed, train(spec, progress=False))
     assert len(asked) == 40
 

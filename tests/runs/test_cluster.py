@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sweep_workers import same
+from sweep_workers import same, waits_for
 from tiny_specs import TINY
 
 import selectivity_core
@@ -57,7 +57,7 @@ def test_a_stopped_run_travels_as_its_checkpoint(monkeypatch):
     assert name.startswith("000003-00000001-")  # two steps an epoch: after the seventh
     resumed = train_by_value(spec, VERSION, None, math.inf, (name, content), "another")
     same(resumed, train(spec, progress=False))
-    assert len(steps) == len(set(steps)) == 19  # the seventh only saved
+    assert len(steps) == len(set(steps)) == 19
 
 
 def test_a_time_budget_brings_back_checkpoints_and_the_next_sweep_goes_on(tmp_path, monkeypatch):
@@ -290,13 +290,6 @@ def dask(tmp_path):
         child.wait()
 
 
-def waits_for(happened, seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @pytest.mark.fault("a worker and the client of a cluster killed", "same")
 @pytest.mark.slow
 def test_a_cluster_that_loses_a_worker_and_its_client_gives_the_tables_of_a_serial_sweep(tmp_path, dask):
@@ -340,7 +333,7 @@ def test_workers_of_another_version_or_without_the_package_are_named_and_get_no_
     worker(other)
     worker(broken)
     with scheduled(address) as executor:
-        executor.client.wait_for_workers(2, timeout=300)
+        executor._client.wait_for_workers(2, timeout=300)
         with pytest.raises(SelectivityError, match=r"worker tcp://\S+ has .*, here is package .*: install the same"):
             sweep(SPECS[:1], tmp_path / "s", executor=executor, progress=False)
         said = capsys.readouterr().err
@@ -348,7 +341,7 @@ def test_workers_of_another_version_or_without_the_package_are_named_and_get_no_
             said.count("gets no run: it has package") == said.count("gets no run: it has no package that can be") == 1
         )
         worker()
-        executor.client.wait_for_workers(3, timeout=300)
+        executor._client.wait_for_workers(3, timeout=300)
         found = sweep(SPECS, tmp_path / "s", executor=executor, progress=False)
     same(found, sweep(SPECS, tmp_path / "serial", jobs=1, progress=False))
 

@@ -3,7 +3,7 @@ from tiny_specs import TINY
 
 from selectivity_core import RunSpec, ledger
 from selectivity_core.runs.archive import TRACKED, export
-from selectivity_core.runs.costs import (
+from selectivity_core.runs.planning import (
     REFERENCE,
     Sample,
     cost_of,

@@ -18,19 +18,6 @@ from selectivity_core.runs.verification import store_problems
 SPECS = [TINY, TINY.replace(seed=1, alpha=1.0), DIVERGING]
 
 
-@pytest.fixture(scope="module")
-def results():
-    return [train(s, progress=False) for s in SPECS]
-
-
-@pytest.fixture
-def store(tmp_path, results):
-    found = RunStore(tmp_path / "store")
-    for result in results:
-        found.add(result)
-    return found
-
-
 @pytest.mark.parametrize("name", ["moved", "moved.tar"])
 def test_runs_arrive_whole(store, tmp_path, name):
     ticks = []

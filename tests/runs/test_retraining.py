@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from selectivity_core.errors import MissingRunsError, ParameterError
-from selectivity_core.runs.verification import Agreement, agreement_table, retrain, sample
+from selectivity_core.runs.verification import agrees, retrain, sample
 from selectivity_core.tables import Tables, empty
 
 
@@ -25,12 +25,14 @@ def with_table(kept, **frames):
     return Tables(lambda name: getattr(kept, name), **frames)
 
 
+def rows(specs, kept):
+    """A dictionary a run."""
+    return retrain(specs, kept).to_dict("records")
+
+
 def test_a_run_trained_again_is_the_same_to_the_last_bit(finished, kept):
     _, specs = finished
-    found = retrain([specs[1], specs[-1]], kept)  # the last one diverges
-    assert [a.spec for a in found] == [specs[1], specs[-1]]
-    assert all(a.same and a.expected and a.agrees for a in found)
-    table = agreement_table(found)
+    table = retrain([specs[1], specs[-1]], kept)  # the last one diverges
     assert table["run"].tolist() == [specs[1].id, specs[-1].id]
     assert table[["agrees", "bit for bit", "same machine"]].all(axis=None)
     assert table["differs most"].tolist() == ["", ""]
@@ -40,10 +42,9 @@ def test_a_run_trained_again_is_the_same_to_the_last_bit(finished, kept):
 def test_one_bit_is_a_disagreement_on_the_same_machine(finished, kept):
     _, specs = finished
     loss = float(kept.runs.set_index("run").loc[specs[1].id, "test_loss"])
-    (found,) = retrain(specs[1:2], changed(kept, specs[1], test_loss=math.nextafter(loss, 9)))
-    assert not found.same and not found.agrees
-    assert found.measure == "test_loss"
-    assert agreement_table([found])["differs most"].tolist() == ["test_loss"]
+    (found,) = rows(specs[1:2], changed(kept, specs[1], test_loss=math.nextafter(loss, 9)))
+    assert not found["bit for bit"] and not found["agrees"]
+    assert found["differs most"] == "test_loss"
 
 
 @pytest.mark.fault("a figure of each other table changed, and the run trained anew", "same")
@@ -54,14 +55,14 @@ def test_a_figure_that_is_in_no_row_of_the_runs_is_held_against_the_new_one_too(
     _, specs = finished
     frame = getattr(kept, table).copy()
     frame.loc[frame.index[frame["run"] == specs[1].id][1], column] = 0.123
-    (found,) = retrain(specs[1:2], with_table(kept, **{table: frame}))
-    assert not found.agrees and found.measure == table
+    (found,) = rows(specs[1:2], with_table(kept, **{table: frame}))
+    assert not found["agrees"] and found["differs most"] == table
 
 
 def test_a_ledger_may_keep_no_units_of_a_run(finished, kept):
     _, specs = finished
-    (found,) = retrain(specs[1:2], with_table(kept, units=empty("units"), responses=empty("responses")))
-    assert found.same
+    (found,) = rows(specs[1:2], with_table(kept, units=empty("units"), responses=empty("responses")))
+    assert found["bit for bit"]
 
 
 @pytest.mark.fault("other or unknown instruction sets", "same")
@@ -70,24 +71,24 @@ def test_other_or_unknown_instruction_sets_need_not_agree_to_the_bit(finished, k
     _, specs = finished
     loss = float(kept.runs.set_index("run").loc[specs[1].id, "test_loss"])
     there = changed(kept, specs[1], test_loss=math.nextafter(loss, 9), provenance_instructions=instructions)
-    (found,) = retrain(specs[1:2], there)
-    assert found.agrees and not found.expected
+    (found,) = rows(specs[1:2], there)
+    assert found["agrees"] and not found["same machine"]
 
 
 def test_on_another_machine_the_spread_over_seeds_decides(finished, kept):
     _, specs = finished
     spec, other = [s for s in specs[:6] if s.alpha == 0]  # two seeds: their SD is |a - b| / sqrt(2)
-    rows = kept.runs.set_index("run")["test_loss"].astype(float)
-    there, gap = rows[spec.id], abs(rows[spec.id] - rows[other.id])
+    losses = kept.runs.set_index("run")["test_loss"].astype(float)
+    there, gap = losses[spec.id], abs(losses[spec.id] - losses[other.id])
     assert gap > 0
     elsewhere = changed(kept, spec, provenance_torch="1.0")
-    (near,) = retrain([spec], changed(elsewhere, spec, test_loss=there + gap / 100))
-    assert not near.expected and near.agrees and near.furthest < 0.1
-    (far,) = retrain([spec], changed(elsewhere, other, test_loss=there + gap / 100))
-    assert far.same  # only the other seed's row moved
-    moved = changed(elsewhere, spec, test_loss=rows[other.id], test_accuracy=7.0)
-    (far,) = retrain([spec], moved)
-    assert not far.same and far.measure in ("test_accuracy", "test_loss")
+    (near,) = rows([spec], changed(elsewhere, spec, test_loss=there + gap / 100))
+    assert not near["same machine"] and near["agrees"] and near["standard deviations"] < 0.1
+    (far,) = rows([spec], changed(elsewhere, other, test_loss=there + gap / 100))
+    assert far["bit for bit"]  # only the other seed's row moved
+    moved = changed(elsewhere, spec, test_loss=losses[other.id], test_accuracy=7.0)
+    (far,) = rows([spec], moved)
+    assert not far["bit for bit"] and far["differs most"] in ("test_accuracy", "test_loss")
 
 
 def test_a_setting_without_a_spread_is_held_against_those_of_its_network(finished, kept):
@@ -96,40 +97,37 @@ def test_a_setting_without_a_spread_is_held_against_those_of_its_network(finishe
     others = kept.runs[(kept.runs["alpha"] != 0) | (kept.runs["seed"] == 0)]
     spreads = others[others["alpha"] != 0].groupby("alpha")["test_loss"].std(ddof=1)
     row = others.set_index("run").loc[spec.id]
-    for distance, agrees in ((2.9, True), (3.1, False)):
+    for distance, agreeing in ((2.9, True), (3.1, False)):
         there = row["test_loss"] + distance * spreads.median()
-        (found,) = retrain(
-            [spec], changed(with_table(kept, runs=others), spec, test_loss=there, provenance_torch="1.0")
-        )
-        assert (found.agrees, found.measure) == (agrees, "test_loss")
-        assert found.furthest == pytest.approx(distance)
+        (found,) = rows([spec], changed(with_table(kept, runs=others), spec, test_loss=there, provenance_torch="1.0"))
+        assert (found["agrees"], found["differs most"]) == (agreeing, "test_loss")
+        assert found["standard deviations"] == pytest.approx(distance)
 
 
 def test_what_cannot_be_judged_says_so(finished, kept):
     _, specs = finished
     spec = specs[1]
     alone = with_table(kept, runs=kept.runs[kept.runs["run"] == spec.id])
-    (found,) = retrain([spec], changed(changed(alone, spec, provenance_processor="abacus"), spec, test_loss=9.0))
-    assert math.isnan(found.furthest) and found.agrees and not found.same
-    assert agreement_table([found])["standard deviations"].isna().all()
+    (found,) = rows([spec], changed(changed(alone, spec, provenance_processor="abacus"), spec, test_loss=9.0))
+    assert math.isnan(found["standard deviations"]) and found["agrees"] and not found["bit for bit"]
 
 
 def test_another_outcome_is_as_far_as_can_be(finished, kept):
     _, specs = finished
     elsewhere = changed(kept, specs[1], provenance_torch="1.0", status="diverged")
-    (found,) = retrain(specs[1:2], elsewhere)
-    assert (found.measure, found.furthest, found.agrees) == ("status", math.inf, False)
+    (found,) = rows(specs[1:2], elsewhere)
+    assert (found["differs most"], found["standard deviations"], found["agrees"]) == ("status", math.inf, False)
 
 
 @pytest.mark.parametrize(
-    ("same", "expected", "furthest", "agrees"),
+    ("same", "expected", "furthest", "agreeing"),
     [
         (True, True, 0, True), (False, True, 0.1, False), (False, False, 3.0, True),
         (False, False, 3.01, False), (False, False, math.nan, True), (False, True, math.nan, False),
     ],
 )  # fmt: skip
-def test_the_rule(tiny, same, expected, furthest, agrees):
-    assert Agreement(tiny, same, expected, furthest, "test_loss").agrees is agrees
+def test_the_rule(same, expected, furthest, agreeing):
+    assert agrees(same, expected, furthest) is agreeing
 
 
 def test_a_sample_has_no_run_twice_and_is_repeated_by_its_seed(kept):

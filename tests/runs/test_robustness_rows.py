@@ -10,11 +10,10 @@ from tiny_specs import TINY
 from selectivity_core import RunStore, corrupt, dimensionality, pgd, sweep
 from selectivity_core.corruptions import corruptions_for
 from selectivity_core.data import load, normalise
-from selectivity_core.runs import robustness
-from selectivity_core.runs.analyses import ANALYSES
+from selectivity_core.runs import analyses
+from selectivity_core.runs.analyses import ANALYSES, EPS, dimension_rows, robustness_rows, unchanged
 from selectivity_core.runs.archive import export, ledger
 from selectivity_core.runs.derived import Task, derive
-from selectivity_core.runs.robustness import EPS, dimension_rows, robustness_rows, unchanged
 from selectivity_core.runs.trained import TrainedRuns, fixed, unit_activity
 from selectivity_core.runs.validation import table_problems
 
@@ -78,7 +77,7 @@ def test_dimensions_are_those_of_the_change_of_activity(runs):
     assert found.loc[("fog", 5, "units2")].tolist() == [1, dimensionality(changed)]
     attacked = pgd(
         network, images.permute(0, 3, 1, 2) / 255, labels, 32 / 255, mean=data.mean, std=data.std,
-        generator=robustness.generator(0, "pgd"),
+        generator=analyses.generator(0, "pgd"),
     )  # fmt: skip
     # Through whole numbers and back: near enough for the number of components.
     near = activity((attacked * 255).round().to(torch.uint8).permute(0, 2, 3, 1)) - clean

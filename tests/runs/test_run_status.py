@@ -3,24 +3,11 @@ import shutil
 import pytest
 from tiny_specs import DIVERGING, TINY
 
-from selectivity_core import RunStore, train
+from selectivity_core import RunStore
 from selectivity_core.data import load
 from selectivity_core.runs.checkpoints import Checkpoints
-from selectivity_core.runs.status import RunStatus, run_status
+from selectivity_core.runs.verification import RunStatus, run_status
 from selectivity_core.training import Trainer, isolated
-
-
-@pytest.fixture(scope="module")
-def results():
-    return train(TINY, progress=False), train(DIVERGING, progress=False)
-
-
-@pytest.fixture
-def store(tmp_path, results):
-    found = RunStore(tmp_path)
-    for result in results:
-        found.add(result)
-    return found
 
 
 def test_absent_complete_diverged(store, tmp_path):

@@ -13,20 +13,14 @@ import pytest
 from sweep_workers import PATHS
 from tiny_specs import TINY
 
-from selectivity_core import RunStore, sweep, train
+from selectivity_core import RunStore, sweep
 from selectivity_core.data import load
 from selectivity_core.errors import StoreError
 from selectivity_core.run import Result
-from selectivity_core.runs.status import run_status
-from selectivity_core.runs.verification import store_problems
+from selectivity_core.runs.verification import run_status, store_problems
 from selectivity_core.training import Trainer
 
-OTHER = TINY.replace(seed=1)
-
-
-@pytest.fixture(scope="module")
-def results():
-    return train(TINY, progress=False), train(OTHER, progress=False)
+OTHER = TINY.replace(seed=1, alpha=1.0)
 
 
 @pytest.fixture
@@ -81,7 +75,7 @@ def no_root() -> None:
 
 @pytest.mark.fault("a limit on the size of files", "whole")
 def test_a_real_file_size_limit(store, results):
-    said = faulty(store, results[1], small_files)
+    said = faulty(store, results[2], small_files)
     assert len(said) == 2
     for line in said:
         assert line.startswith("StoreError: ")
@@ -102,7 +96,7 @@ def test_a_real_read_only_folder(store, results):
             folder.chmod(0o555)
         no_root()
 
-    said = faulty(store, results[1], read_only)
+    said = faulty(store, results[2], read_only)
     for folder in folders:
         folder.chmod(0o755)
     assert len(said) == 2
@@ -207,13 +201,13 @@ def test_a_stage_on_another_file_system_is_an_error(store, results, tmp_path):
         (store.path / ".stage").rmdir()
         (store.path / ".stage").symlink_to(elsewhere)
         with pytest.raises(StoreError, match=r"cannot be stored \(Invalid cross-device link\)"):
-            store.add(results[1])
+            store.add(results[2])
         assert list(elsewhere.iterdir()) == []
         unharmed(store)
     finally:
         elsewhere.rmdir()
     (store.path / ".stage").unlink()
-    store.add(results[1])
+    store.add(results[2])
     assert len(store.ids()) == 2
 
 

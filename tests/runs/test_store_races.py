@@ -10,15 +10,10 @@ import pytest
 from sweep_workers import PATHS
 from tiny_specs import TINY
 
-from selectivity_core import RunStore, train
+from selectivity_core import RunStore
 from selectivity_core.runs.verification import store_problems
 
 FILES = {"runs.csv": b"run\n", "history.csv": b"run\n"}
-
-
-@pytest.fixture(scope="module")
-def results():
-    return [train(TINY, progress=False)]
 
 
 @pytest.mark.fault("two threads store one run at the same moment", "kept")

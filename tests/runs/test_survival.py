@@ -13,8 +13,7 @@ from sweep_workers import PATHS, Children, same
 from tiny_specs import DIVERGING, TINY
 
 from selectivity_core import RunStore, sweep
-from selectivity_core.runs.status import run_status
-from selectivity_core.runs.verification import store_problems
+from selectivity_core.runs.verification import run_status, store_problems
 
 pytestmark = pytest.mark.slow
 CHECKPOINTED = TINY.replace(epochs=3, alpha=1.0)

@@ -8,11 +8,10 @@ import pytest
 import tqdm.std
 from sweep_workers import count_trainings, same
 
-from selectivity_core import RunStore, profile, run, sweep, train
+from selectivity_core import RunStore, profile, run, sweep, train, trained_network
 from selectivity_core.errors import MissingRunsError, ParameterError, SelectivityError, StoreError
 from selectivity_core.runs import sweeping
 from selectivity_core.runs.archive import export, ledger
-from selectivity_core.runs.executing import Outcome
 from selectivity_core.tables import COLUMNS, NAMES
 
 
@@ -105,6 +104,15 @@ def test_the_ledger_is_read_where_the_store_lacks_a_run(tmp_path, tiny, tiny_dig
     assert tables.units.groupby("run", sort=False).size().tolist() == [16, 16, 16]
 
 
+def test_a_sweep_needs_no_ledger(tmp_path, tiny, monkeypatch):
+    """As beside an installed package, where there is no checkout with results."""
+    monkeypatch.delenv("SELECTIVITY_LEDGER")
+    monkeypatch.setattr("selectivity_core.runs.archive.TRACKED", tmp_path / "results")
+    store = RunStore(tmp_path / "s")
+    assert sweep([tiny], store, jobs=1, progress=False).runs["run"].tolist() == [tiny.id]
+    assert not trained_network(tiny, store=store).training
+
+
 @pytest.mark.fault("a damaged run in the way of a sweep", "named")
 def test_a_damaged_run_is_reported_not_replaced(tmp_path, tiny):
     store = RunStore(tmp_path)
@@ -125,7 +133,7 @@ def test_the_time_left_does_not_count_the_start_of_workers(tmp_path, tiny, monke
                 clock[0] += 1
                 report(spec, share / 10)
                 seen.append(bars[0].format_dict)
-            yield Outcome(spec)
+            yield spec, "finished"
 
     def kept(*args, **options):
         bars.append(tqdm.std.tqdm(total=options.get("total", args[1]), file=io.StringIO(), smoothing=0))
@@ -218,6 +226,7 @@ def test_a_store_of_two_copies_is_named_where_no_data_say_which_counts(tmp_path,
     sweep(specs, store, jobs=1, progress=False)
     monkeypatch.setattr("selectivity_core.runs.sweeping.data_digests", lambda *_: {})
     assert len(sweep(specs, store, on_missing="raise").runs) == 2
-    monkeypatch.setattr(RunStore, "digest", lambda self, spec: spec.id)
+    real = RunStore.manifest
+    monkeypatch.setattr(RunStore, "manifest", lambda self, spec: real(self, spec) | {"digest": spec.id * 4})
     with pytest.raises(StoreError, match="digits: runs were made from 2 copies of the data"):
         sweep(specs, store, on_missing="raise")

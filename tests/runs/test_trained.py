@@ -164,7 +164,7 @@ def test_a_network_comes_back_in_one_line_from_the_store_or_the_ledger(
         trained_network(rest[-1])  # it diverged
     path = tmp_path / "ledger" / "digits" / "weights" / f"{spec.id}.safetensors"
     path.write_bytes(path.read_bytes()[:-2] + b"\0\0")
-    with pytest.raises(StoreError, match="not what its checksum says"):
+    with pytest.raises(StoreError, match="not what SHA256SUMS says"):
         trained_network(spec)
 
 

@@ -4,23 +4,10 @@ import shutil
 import pytest
 from tiny_specs import DIVERGING, TINY
 
-from selectivity_core import RunStore, train
+from selectivity_core import RunStore
 from selectivity_core.runs.archive import TRACKED, export
 from selectivity_core.runs.validation import from_csv, to_csv
 from selectivity_core.runs.verification import ledger_problems, store_problems
-
-
-@pytest.fixture(scope="module")
-def results():
-    return [train(s, progress=False) for s in (TINY, TINY.replace(seed=1, alpha=1.0), DIVERGING)]
-
-
-@pytest.fixture
-def store(tmp_path, results):
-    found = RunStore(tmp_path / "store")
-    for result in results:
-        found.add(result)
-    return found
 
 
 @pytest.fixture

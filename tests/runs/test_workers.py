@@ -5,19 +5,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
-from sweep_workers import same
+from sweep_workers import same, waits_for
 from tiny_specs import TINY
 
 from selectivity_core import RunStore, sweep
 from selectivity_core.errors import SelectivityError
-from selectivity_core.runs import workers
-from selectivity_core.runs.status import run_status
-from selectivity_core.runs.verification import store_problems
+from selectivity_core.runs import executing
+from selectivity_core.runs.verification import run_status, store_problems
 
 pytestmark = pytest.mark.slow
 SPECS = [TINY.replace(seed=s) for s in range(4)]
@@ -31,11 +29,11 @@ def refuse(*_, **__):
 _multiprocessing.SemLock = refuse
 from tiny_specs import TINY
 from selectivity_core import sweep
-from selectivity_core.runs import workers
+from selectivity_core.runs import executing
 from selectivity_core.runs.checkpoints import Checkpoints
 often = "from selectivity_core.runs.checkpoints import Checkpoints; Checkpoints.__init__.__defaults__ = (5.0,)"
 exec(often)
-workers.START = often + workers.START
+executing.START = often + executing.START
 sweep([TINY.replace(seed=s, epochs=100_000) for s in range(3)], sys.argv[1], jobs=int(sys.argv[2]), progress=False)
 """
 
@@ -45,20 +43,13 @@ def children(process: int) -> list[psutil.Process]:
     found = []
     for child in psutil.Process(process).children():
         with contextlib.suppress(psutil.Error):
-            found += [child] * any("workers.serve" in word for word in child.cmdline())
+            found += [child] * any("executing.serve" in word for word in child.cmdline())
     return found
-
-
-def waits_for(happened, seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def sabotage(monkeypatch, code: str) -> None:
     """Lets workers run `code` before they serve."""
-    monkeypatch.setattr(workers, "START", workers.START.replace("workers.serve", f"{code}\nworkers.serve"))
+    monkeypatch.setattr(executing, "START", executing.START.replace("executing.serve", f"{code}\nexecuting.serve"))
 
 
 def test_a_sweep_over_processes_gives_the_tables_of_a_serial_one_and_leaves_none(tmp_path):
@@ -69,12 +60,12 @@ def test_a_sweep_over_processes_gives_the_tables_of_a_serial_one_and_leaves_none
 
 DEADLY = """
 import os
-real = workers.train_and_store
+real = executing.train_and_store
 def train_and_store(spec, *given, **options):
     if spec.seed == 1:
         os.kill(os.getpid(), 9)
     return real(spec, *given, **options)
-workers.train_and_store = train_and_store
+executing.train_and_store = train_and_store
 """
 
 
@@ -94,7 +85,7 @@ def test_an_error_in_a_worker_is_named_with_its_kind_and_costs_no_other(tmp_path
         sweep([bad, *SPECS[:2]], tmp_path, jobs=2, progress=False)
     assert "Traceback" in "".join(e.value.__cause__.__notes__)
     assert RunStore(tmp_path).ids() == sorted(s.id for s in SPECS[:2])
-    sabotage(monkeypatch, "workers.RunStore = None; print('a banner', flush=True)")
+    sabotage(monkeypatch, "executing.RunStore = None; print('a banner', flush=True)")
     with pytest.raises(SelectivityError, match=r"2 of 2 runs failed, .*: TypeError: 'NoneType' object is not callable"):
         sweep(SPECS[2:], tmp_path, jobs=2, progress=False)
 
