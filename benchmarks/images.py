@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from selectivity_core.data import Dataset, class_names
-from selectivity_core.data.dataset import IMAGENET
+from selectivity_core.data.sources import IMAGENET
 from selectivity_core.seeds import generator
 
 

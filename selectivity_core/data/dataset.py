@@ -16,13 +16,9 @@ from torch import Tensor
 from ..errors import DataError, SpecError, unknown
 from ..files import make_folder
 from ..seeds import generator
-from .sources import DATASETS, READERS, torchvision, user_cache
+from .sources import DATASETS, DOWNLOADS, READERS, user_cache
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# name -> torchvision's class, which checks every file's MD5
-TORCHVISION = {"cifar10": "CIFAR10", "mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
-TINY_IMAGENET = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
-TINY_IMAGENET_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
+PADDING = 4  # black pixels around an image from which a crop is taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +89,11 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
 def _load(name: str, root: Path) -> Dataset:
     read = READERS[name](root)
     shape = DATASETS[name]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    if shape.image[2] == 3:
-        mean, std = IMAGENET
+    if shape.normalisation is None:
+        channels = (read.images.float() / 255).unbind(-1)
+        mean, std = tuple(float(c.mean()) for c in channels), tuple(float(c.std()) for c in channels)
     else:
-        pixels = read.images.float() / 255
-        mean, std = (float(pixels.mean()),), (float(pixels.std()),)
+        mean, std = shape.normalisation
     state = hashlib.sha256()
     for part in (read.images, read.labels, read.test_images, read.test_labels):
         state.update(part.contiguous().numpy().tobytes())
@@ -143,13 +137,11 @@ def download(name: str, root: Path) -> None:
     except DataError:
         if name not in DATASETS:
             raise
+    if name not in DOWNLOADS:
+        raise DataError(f"{name}: there is no download of it; those of {', '.join(DOWNLOADS)} are known")
     make_folder(root)
-    package = torchvision()
     try:
-        if name in TORCHVISION:
-            getattr(package.datasets, TORCHVISION[name])(root, download=True)
-        else:  # an archive that is there and whole is only unpacked
-            package.datasets.utils.download_and_extract_archive(TINY_IMAGENET, str(root), md5=TINY_IMAGENET_MD5)
+        DOWNLOADS[name](root)
     except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(f"{name}: cannot be downloaded into {root} ({error})") from error
 
@@ -181,11 +173,11 @@ def split(dataset: Dataset, seed: int, train_size: int, label_corruption: float 
     turn = torch.cat([torch.arange(int(n)) for n in labels.bincount() if n])
     order = by_class[turn.argsort(stable=True)]
     validation, train = order[: dataset.validation], order[dataset.validation :][:train_size]
-    return Split(train, corrupt(labels[train], len(dataset.classes), label_corruption, seed), validation)
+    return Split(train, relabelled(labels[train], len(dataset.classes), label_corruption, seed), validation)
 
 
-def corrupt(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
-    """Relabels a share of the samples uniformly over all classes, the true one included (Morcos et al. 2018, 3.1).
+def relabelled(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
+    """Labels of which a share is drawn anew, uniformly over all classes, the true one included (Morcos et al. 2018, 3.1).
 
     The samples relabelled at a smaller share are among those of a larger one. Fixed for the whole training.
     """
@@ -194,22 +186,22 @@ def corrupt(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
     draw = generator(seed, "corruption")
     chosen = torch.randperm(len(labels), generator=draw)[: round(share * len(labels))]
     drawn = torch.randint(classes, (len(labels),), generator=draw)
-    corrupted = labels.clone()
-    corrupted[chosen] = drawn[chosen]
-    return corrupted
+    found = labels.clone()
+    found[chosen] = drawn[chosen]
+    return found
 
 
-def crop_and_flip(images: Tensor, generator: torch.Generator, padding: int = 4) -> Tensor:
+def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
     """A random crop of each image padded with black, and a horizontal flip of every second one on average."""
     n, height, width, _ = images.shape
-    down = torch.randint(2 * padding + 1, (n, 1), generator=generator)
-    right = torch.randint(2 * padding + 1, (n, 1), generator=generator)
+    down = torch.randint(2 * PADDING + 1, (n, 1), generator=generator)
+    right = torch.randint(2 * PADDING + 1, (n, 1), generator=generator)
     flip = torch.rand(n, 1, generator=generator) < 0.5
     rows = down + torch.arange(height)
     columns = right + torch.arange(width)
     columns = torch.where(flip, columns.flip(1), columns)
     device = images.device
-    padded = F.pad(images, (0, 0, padding, padding, padding, padding))
+    padded = F.pad(images, (0, 0, PADDING, PADDING, PADDING, PADDING))
     sample = torch.arange(n, device=device)[:, None, None]
     return padded[sample, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
 

@@ -1,4 +1,7 @@
-"""The data sets there are, and readers of their files. Images are decoded once, into a cache that is checked."""
+"""The data sets there are: what each must look like, the reader of its files, its download, and a cache of pixels.
+
+Image files are decoded once, into a cache that is checked.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,17 @@ FASHION_CLASSES = (
 )  # fmt: skip
 
 
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+TINY_IMAGENET = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+TINY_IMAGENET_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
+
+
 @dataclass(frozen=True)
 class Shape:
-    """What a data set must look like, so that a wrong or short copy is refused."""
+    """What a data set must look like, so that a wrong or short copy is refused, and how its pixels are normalised.
+
+    `normalisation` is the mean and standard deviation of each channel; None for those of its own training images.
+    """
 
     classes: int
     image: tuple[int, int, int]
@@ -41,16 +52,19 @@ class Shape:
     validation: int
     title: str
     balanced: bool = True
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
 
 DATASETS: dict[str, Shape] = {
     "digits": Shape(10, (8, 8, 1), 1000, 797, 300, "scikit-learn's digits", balanced=False),
     "mnist": Shape(10, (28, 28, 1), 60_000, 10_000, 5_000, "MNIST", balanced=False),
     "fashion-mnist": Shape(10, (28, 28, 1), 60_000, 10_000, 5_000, "Fashion-MNIST"),
-    "cifar10": Shape(10, (32, 32, 3), 50_000, 10_000, 5_000, "CIFAR-10"),
-    "tiny-imagenet": Shape(200, (64, 64, 3), 100_000, 10_000, 10_000, "Tiny ImageNet"),
+    "cifar10": Shape(10, (32, 32, 3), 50_000, 10_000, 5_000, "CIFAR-10", normalisation=IMAGENET),
+    "tiny-imagenet": Shape(200, (64, 64, 3), 100_000, 10_000, 10_000, "Tiny ImageNet", normalisation=IMAGENET),
     # Real images where no GPU is at hand: the first 20 classes of the label order, all their images.
-    "tiny-imagenet-20": Shape(20, (64, 64, 3), 10_000, 1_000, 1_000, "Tiny ImageNet, 20 of its classes"),
+    "tiny-imagenet-20": Shape(
+        20, (64, 64, 3), 10_000, 1_000, 1_000, "Tiny ImageNet, 20 of its classes", normalisation=IMAGENET
+    ),
 }
 
 
@@ -330,4 +344,24 @@ READERS: dict[str, Callable[[Path], Read]] = {
     "cifar10": cifar10,
     "tiny-imagenet": partial(tiny_imagenet, name="tiny-imagenet"),
     "tiny-imagenet-20": partial(tiny_imagenet, name="tiny-imagenet-20"),
+}
+
+
+def _get(kind: str, root: Path) -> None:
+    """torchvision's download, which checks every file's MD5."""
+    getattr(torchvision().datasets, kind)(root, download=True)
+
+
+def _get_tiny_imagenet(root: Path) -> None:
+    """An archive that is there and whole is only unpacked."""
+    torchvision().datasets.utils.download_and_extract_archive(TINY_IMAGENET, str(root), md5=TINY_IMAGENET_MD5)
+
+
+# What puts a data set's files into a folder; scikit-learn carries the digits.
+DOWNLOADS: dict[str, Callable[[Path], None]] = {
+    "mnist": partial(_get, "MNIST"),
+    "fashion-mnist": partial(_get, "FashionMNIST"),
+    "cifar10": partial(_get, "CIFAR10"),
+    "tiny-imagenet": _get_tiny_imagenet,
+    "tiny-imagenet-20": _get_tiny_imagenet,
 }

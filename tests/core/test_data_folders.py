@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_class_folders(cifar10):
     np.testing.assert_array_equal(data.test_images[TEST * 9 + 1], pixels(32, 951))
     assert data.classes[3] == "cat"
     assert data.source == "CIFAR-10 (class folders)"
-    assert (data.mean, data.std) == dataset.IMAGENET
+    assert (data.mean, data.std) == sources.IMAGENET
     assert data.image_size == 32
     assert data.channels == 3
 
@@ -360,7 +361,7 @@ def test_getting_tiny_imagenet_again_mends_an_unpacking_that_broke_off(tiny_imag
     whole, folder = load("tiny-imagenet", tiny_imagenet).digest, tiny_imagenet / "tiny-imagenet-200"
     archive(tiny_imagenet)
     content = (tiny_imagenet / "tiny-imagenet-200.zip").read_bytes()
-    monkeypatch.setattr(dataset, "TINY_IMAGENET_MD5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(sources, "TINY_IMAGENET_MD5", hashlib.md5(content).hexdigest())
     shutil.rmtree(folder / "val")
     (folder / "train/n03/images/n03_5.png").write_bytes(b"half")
     dataset._load.cache_clear()
@@ -371,11 +372,26 @@ def test_getting_tiny_imagenet_again_mends_an_unpacking_that_broke_off(tiny_imag
 
 
 def test_getting_data_that_are_there_needs_no_connection(cifar10, monkeypatch):
-    monkeypatch.setattr(dataset, "torchvision", None)
+    monkeypatch.setattr(sources, "torchvision", None)
     download("cifar10", cifar10)
     download("digits", cifar10 / "nowhere")
     with pytest.raises(DataError, match=r"data set: 'cifar' given; .*; did you mean cifar10\?"):
         download("cifar", cifar10)
+
+
+def test_a_data_set_without_a_download_is_refused_by_name(cifar10, monkeypatch):
+    shutil.rmtree(cifar10 / "cifar10")
+    monkeypatch.delitem(sources.DOWNLOADS, "cifar10")
+    with pytest.raises(DataError, match="cifar10: there is no download of it; those of mnist, fashion-mnist, tiny"):
+        download("cifar10", cifar10)
+
+
+def test_colours_without_constants_are_normalised_by_their_own(cifar10, monkeypatch):
+    monkeypatch.setitem(sources.DATASETS, "cifar10", replace(sources.DATASETS["cifar10"], normalisation=None))
+    data = load("cifar10", cifar10)
+    own = data.images.double() / 255
+    np.testing.assert_allclose(data.mean, own.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(data.std, own.std((0, 1, 2)), rtol=1e-5)
 
 
 def test_data_that_cannot_be_downloaded_are_one_line(tmp_path, monkeypatch):
@@ -383,7 +399,7 @@ def test_data_that_cannot_be_downloaded_are_one_line(tmp_path, monkeypatch):
         def __getattr__(self, _):
             raise OSError("no route")
 
-    monkeypatch.setattr(dataset, "torchvision", Offline)
+    monkeypatch.setattr(sources, "torchvision", Offline)
     with pytest.raises(DataError, match=r"cifar10: cannot be downloaded into .* \(no route\)"):
         download("cifar10", tmp_path)
 

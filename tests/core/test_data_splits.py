@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from selectivity_core.data import DATASETS, batch, check, class_names, corrupt, crop_and_flip, load, normalise, split
+from selectivity_core.data import DATASETS, batch, class_names, dataset, load, normalise, split
+from selectivity_core.data.dataset import check, crop_and_flip, relabelled
 from selectivity_core.errors import DataError, SpecError
 
 
@@ -83,14 +84,14 @@ def test_more_than_there_is_is_refused(digits, size):
 
 def test_corruption_share_and_nesting():
     labels = torch.arange(100_000) % 10
-    half, all_ = corrupt(labels, 10, 0.5, 0), corrupt(labels, 10, 1.0, 0)
+    half, all_ = relabelled(labels, 10, 0.5, 0), relabelled(labels, 10, 1.0, 0)
     # a relabelled sample keeps its label by chance one time in ten
     assert (half != labels).double().mean().item() == pytest.approx(0.45, abs=0.01)
     assert (all_ != labels).double().mean().item() == pytest.approx(0.9, abs=0.01)
     assert torch.bincount(all_).double().div(10_000).sub(1).abs().max() < 0.05
     assert ((half == labels) | (half == all_)).all()
-    assert torch.equal(corrupt(labels, 10, 0.0, 0), labels)
-    assert not torch.equal(corrupt(labels, 10, 0.5, 1), half)
+    assert torch.equal(relabelled(labels, 10, 0.0, 0), labels)
+    assert not torch.equal(relabelled(labels, 10, 0.5, 1), half)
     assert labels[:3].tolist() == [0, 1, 2]
 
 
@@ -101,10 +102,11 @@ def test_corruption_leaves_validation_and_test_alone(digits):
     assert (plain.train_labels != corrupted.train_labels).sum() > 150
 
 
-def test_crop_and_flip_is_one_of_the_possible_views():
+def test_crop_and_flip_is_one_of_the_possible_views(monkeypatch):
+    monkeypatch.setattr(dataset, "PADDING", 2)
     draw = torch.Generator().manual_seed(0)
     images = torch.randint(1, 256, (300, 5, 6, 3), dtype=torch.uint8, generator=draw)
-    found = crop_and_flip(images, torch.Generator().manual_seed(1), padding=2).numpy()
+    found = crop_and_flip(images, torch.Generator().manual_seed(1)).numpy()
     seen = set()
     for image, view in zip(images.numpy(), found, strict=True):
         padded = np.zeros((9, 10, 3), dtype=np.uint8)
@@ -117,7 +119,7 @@ def test_crop_and_flip_is_one_of_the_possible_views():
         assert matching
         seen |= set(matching)
     assert len(seen) == 50  # every place and both directions occur
-    again = crop_and_flip(images, torch.Generator().manual_seed(1), padding=2)
+    again = crop_and_flip(images, torch.Generator().manual_seed(1))
     np.testing.assert_array_equal(found, again)
 
 

@@ -208,13 +208,18 @@ def test_printable_is_one_bounded_line():
     assert len(printable("x" * 2000)) == 1000
 
 
-def test_a_measure_that_came_later_is_missing_in_older_tables(monkeypatch):
+def test_a_measure_that_came_later_is_missing_in_older_tables(tables, monkeypatch):
     """CONTRIBUTING's recipe for an index: tables that were archived before it read as NaN in its columns."""
     new = {name: (*columns, "gap", "gap_shuffled") for name, columns in COLUMNS.items() if name in ("layers", "units")}
-    old = pd.DataFrame(columns=list(COLUMNS["units"]))
+    old = {name: to_csv(frame) for name, frame in tables.items()}
     for name, columns in new.items():
         monkeypatch.setitem(COLUMNS, name, columns)
     with pytest.raises(ValueError, match="columns missing or unknown: gap, gap_shuffled"):
-        from_csv(to_csv(old), "units")
+        from_csv(old["units"], "units")
     monkeypatch.setattr(validation, "LATE_MEASURES", ("gap",))
-    assert from_csv(to_csv(old), "units")["gap"].isna().all()
+    monkeypatch.setattr(validation, "MEASURES", (*validation.MEASURES, "gap"))
+    found = {name: from_csv(content, name) for name, content in old.items()}
+    assert found["units"]["gap"].isna().all()
+    assert joint_problems(found) == []
+    found["units"].loc[0, "gap"] = 0.5
+    assert "their gap is not that of layer" in joint_problems(found)[0]
