@@ -29,13 +29,13 @@ NORMS = {"batch_norm", "batch_norm_elemt", "instance_norm", "group_norm", "local
 LINEAR = {"linear", "bilinear", "layer_norm", "rms_norm"}
 PRODUCTS = {"matmul", "mm", "bmm", "addmm", "baddbmm"}
 RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
-ACTIVATIONS = {
+ACTIVATION_FUNCTIONS = {
     "relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish",
     "hardsigmoid", "hardtanh", "softplus", "sigmoid", "tanh", "softsign", "threshold", "logsigmoid", "log_sigmoid",
 }  # fmt: skip
 ARITHMETIC = {"add", "sub", "mul", "div", "truediv", "floordiv", "pow", "mod", "and", "or", "xor"}
 SAME = (  # functions that leave every dimension where it is, of whatever size
-    ACTIVATIONS | ARITHMETIC | {f"{side}{name}" for side in "ir" for name in ARITHMETIC}
+    ACTIVATION_FUNCTIONS | ARITHMETIC | {f"{side}{name}" for side in "ir" for name in ARITHMETIC}
 ) | {
     "abs", "addcdiv", "addcmul", "alpha_dropout", "bernoulli", "bfloat16", "ceil", "clamp", "clamp_max",
     "clamp_min", "clip", "clone", "contiguous", "copy", "cos", "cpu", "cuda", "cumsum", "data", "detach", "divide",
@@ -151,7 +151,7 @@ class Axes(TorchFunctionMode):
             except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError):
                 axes = None  # called in a way that the rule does not know
             self.note(output, axes)
-        if self.collected and name in ACTIVATIONS and len(outputs) == 1:
+        if self.collected and name in ACTIVATION_FUNCTIONS and len(outputs) == 1:
             self.calls.append(FunctionCall(name, _calling_module(), Memory.of(outputs[0])))
 
     def _follow(self, name: str, func: Any, args: Any, kwargs: Any, output: Tensor, index: int) -> str | None:

@@ -110,7 +110,11 @@ def index_of_means(means: Tensor, eps: float = EPS) -> Tensor:
     if len(means) < 2:
         return means.sum(0) * 0
     top = means.max(0).values
-    others = (means.sum(0) - top) / (len(means) - 1)
+    return index_against(top, (means.sum(0) - top) / (len(means) - 1), eps)
+
+
+def index_against(top: Tensor, others: Tensor, eps: float = EPS) -> Tensor:
+    """SI of a unit's mean for one class against a mean of the others; see `index_of_means`."""
     return (top - others) / (top + others + eps)
 
 

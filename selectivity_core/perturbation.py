@@ -58,7 +58,7 @@ def ablate(
     """
     if not isinstance(units, Mapping):
         raise UnitError(f"units: a {type(units).__name__} given; layer name -> numbers of its units is needed")
-    if value != "zero" if isinstance(value, str) else not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) and not (isinstance(value, str) and value == "zero"):
         raise UnitError(f'value: {value!r:.80} given; "zero" or layer -> values for all its units is allowed')
     constants = None if isinstance(value, str) else per_unit(model, units, value, "value")
     numbers = {}
@@ -220,11 +220,16 @@ def checked_images(model: nn.Module, images: Tensor | np.ndarray) -> Tensor:
     return pixels.to(parameter.device, dtype)
 
 
-def checked_pairs(model: nn.Module, images: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
-    """Images and labels (samples,) as int64, without the samples that are ignored, or an `ActivityError`."""
+def checked_pairs(
+    model: nn.Module, images: Tensor | np.ndarray, labels: Tensor | np.ndarray, *, ignoring: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Images and labels (samples,) as int64, without the samples that are ignored, or an `ActivityError`.
+
+    Where none may be ignored, their label is refused as any other negative one.
+    """
     pixels = checked_images(model, images)
     targets = checked_labels(labels, len(pixels), pixels.device, of="images")
-    kept = targets != IGNORED
+    kept = targets != IGNORED if ignoring else torch.ones_like(targets, dtype=torch.bool)
     if not kept.any():
         raise ActivityError(f"labels: all are {IGNORED}, which is left out")
     pixels, targets = (pixels, targets) if kept.all() else (pixels[kept], targets[kept])

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from .errors import ActivityError, SpecError
 from .indices import (
-    EPS,
     IGNORED,
     ClassStatistics,
     checked_labels,
     class_means,
     class_statistics,
     discriminability_of,
+    index_against,
     index_of_means,
 )
 from .passes import Pass, Passes
@@ -239,8 +239,7 @@ class SelectivityRegularizer:
         if len(means) < 2:
             return activity.sum(0) * 0
         top = means.gather(0, choice.detach().argmax(0)[None])[0]
-        others = (means.sum(0) - top) / (len(means) - 1)
-        return (top - others) / (top + others + EPS)
+        return index_against(top, (means.sum(0) - top) / (len(means) - 1))
 
     def remove(self) -> None:
         """Takes every hook and tap away; the model is then as it was."""

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from .arithmetic import evaluating
 from .errors import ActivityError, ParameterError
-from .indices import checked_labels
-from .perturbation import checked_images
+from .perturbation import checked_pairs
 
 BATCH = 100
 EXPLAINED = 0.95
@@ -85,12 +84,10 @@ def pgd(
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ParameterError(f"steps: {steps!r} given; a whole number of 1 or more is needed")
     with evaluating(model, gradients=True):
-        clean = checked_images(model, images).clone()  # made here, so that gradients may flow through it
+        pixels, targets = checked_pairs(model, images, labels, ignoring=False)
+        clean = pixels.clone()  # made here, so that gradients may flow through it
         if clean.min() < 0 or clean.max() > 1:
             raise ActivityError(f"images: values from {clean.min():g} to {clean.max():g} given; [0, 1] is allowed")
-        targets = checked_labels(labels, len(clean), clean.device, of="images")
-        if targets.min() < 0:
-            raise ActivityError(f"labels: {int(targets.min())} given; 0 and up is allowed")
         size, shape = 2.5 * eps / steps if step is None else step, (-1, *[1] * (clean.ndim - 2))
         centre, scale = (torch.tensor(list(v)).to(clean).view(shape) for v in (mean, std))
         low, high = (clean - eps).clamp_min(0), (clean + eps).clamp_max(1)

@@ -24,13 +24,10 @@ RANDOM_PROJECTIONS = 10
 class Fit:
     """What one start of the search came to, after so many steps.
 
-    `projection` (units, units) float64 is the best W that it passed through, `reached` its mean index, `first` that of
-    the start itself.
+    `projection` (units, units) float64 is the best W that it passed through, `reached` its mean index.
     """
 
-    start: str
     projection: Tensor
-    first: float
     reached: float
     steps: int
 
@@ -120,7 +117,7 @@ def _search(objective: ShiftedIndex, projections: Tensor, steps: int, lr: float)
     skew = torch.zeros_like(projections, requires_grad=True)
     optimizer = torch.optim.Adam([skew], lr=lr)  # not fused: that takes no heed of the strides of a gradient
     value, gradient = objective(projections)
-    first, reached, best = value, value, projections
+    reached, best = value, projections
     taken = torch.zeros(len(projections), dtype=torch.int64)
     quiet = torch.zeros_like(taken)
     with bar("off-axis bound", steps, "step", delay=2, leave=False) as shown:
@@ -143,7 +140,7 @@ def _search(objective: ShiftedIndex, projections: Tensor, steps: int, lr: float)
             quiet = torch.where((value - before).abs() < CHANGE, quiet + 1, 0)
             taken += going
             shown.update()
-    return [Fit(name, best[k], first[k].item(), reached[k].item(), int(taken[k])) for k, name in enumerate(STARTS)]
+    return [Fit(best[k], reached[k].item(), int(taken[k])) for k in range(len(STARTS))]
 
 
 def best_fit(fits: list[Fit]) -> Fit:

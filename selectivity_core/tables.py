@@ -22,15 +22,14 @@ RUN_NUMBERS = (
     "train_loss", "si_units", "si_layers", "test_accuracy_last", "test_loss_last", "train_accuracy_last",
     "train_loss_last", "si_units_last", "si_layers_last", "t95", "parameters",
 )  # fmt: skip
-# Columns of `runs` that two trainings of one spec may differ in.
+# Columns of `runs` that two trainings of one spec may differ in, and "provenance_…".
 VOLATILE = ("seconds", "started")
-VOLATILE_PREFIX = "provenance_"
 PROVENANCE = ("version", "result_version", "commit", "torch", "device", "processor", "instructions", "data", "digest")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "runs": (
         "run", *field_names(), "status", "diverged_epoch", "diverged_step", *RUN_NUMBERS, *VOLATILE,
-        *(VOLATILE_PREFIX + name for name in PROVENANCE),
+        *(f"provenance_{name}" for name in PROVENANCE),
     ),
     "history": (
         "run", "epoch", "lr", "train_loss", "train_accuracy", "batch_index", "validation_accuracy",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from selectivity_core import RunSpec, RunStore, files, run, sweep
-from selectivity_core.tables import VOLATILE, VOLATILE_PREFIX
+from selectivity_core.tables import VOLATILE
 
 # For processes of their own: these tests' modules, and the package that is tested.
 PATHS = os.pathsep.join(map(str, (Path(__file__).parent, Path(files.__file__).parents[1])))
@@ -167,7 +167,7 @@ def waits_for(happened: Callable[[], object], seconds: float = 300) -> None:
 def steady(tables: Any, name: str) -> Any:
     """A table without the columns in which two trainings of one spec may differ."""
     frame = getattr(tables, name)
-    return frame[[c for c in frame if c not in VOLATILE and not c.startswith(VOLATILE_PREFIX)]]
+    return frame[[c for c in frame if c not in VOLATILE and not c.startswith("provenance_")]]
 
 
 def same(one: Any, other: Any) -> None:

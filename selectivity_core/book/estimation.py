@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..errors import ActivityError
 from ..evaluation import SHUFFLES
-from ..indices import EPS, checked
+from ..indices import checked, index_against
 from ..seeds import generator
 
 IndexEstimate = Literal["batch", "unbiased"]
@@ -66,7 +66,7 @@ def _index(means: Tensor, choice: Tensor, present: Tensor) -> Tensor:
     best = choice.masked_fill(absent, -math.inf).argmax(1, keepdim=True)
     top = means.gather(1, best)[:, 0]
     others = (means.masked_fill(absent, 0).sum(1) - top) / (count - 1).clamp_min(1)
-    return torch.where(count < 2, 0.0, (top - others) / (top + others + EPS))
+    return torch.where(count < 2, 0.0, index_against(top, others))
 
 
 def chance_table(classes: Sequence[int], batch_sizes: Sequence[int], *, draws: int = 2000) -> pd.DataFrame:

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy import stats
 from torch import Tensor
 
 from ..errors import ActivityError, ParameterError
+from ..rotation import random_projection
 from ..runs.derived import Analysis, Task
 from ..runs.trained import TrainedRuns
 from ..seeds import generator, seed_for
@@ -228,8 +228,7 @@ def rotated(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> pd.Dat
 
 def _turned(activity: Tensor, depth: int) -> Tensor:
     units = activity.shape[1]
-    drawn = torch.empty(units, units, dtype=torch.float64)
-    return activity.double() @ torch.nn.init.orthogonal_(drawn, generator=generator(0, "rotation", depth))
+    return activity.double() @ random_projection(units, generator(0, "rotation", depth))
 
 
 def _distances(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> list[dict[str, object]]:

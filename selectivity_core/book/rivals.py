@@ -24,7 +24,15 @@ from torch import Tensor, nn
 from ..arithmetic import arithmetic, evaluating
 from ..data import batch, split
 from ..evaluation import EVALUATION_BATCH, score, test_set_pass
-from ..indices import EPS, checked, class_discriminability, class_statistics, index_of_means, selectivity_index
+from ..indices import (
+    EPS,
+    checked,
+    class_discriminability,
+    class_statistics,
+    index_against,
+    index_of_means,
+    selectivity_index,
+)
 from ..models import UnitNetwork
 from ..perturbation import ablate
 from ..progress import bar
@@ -64,7 +72,7 @@ def index_against_all_other_samples(activity: Tensor, labels: Tensor) -> Tensor:
     top = stats.means.gather(0, best)[0]
     sums = stats.means * stats.counts[:, None]
     others = (sums.sum(0) - sums.gather(0, best)[0]) / (stats.counts.sum() - stats.counts[best[0]])
-    return ((top - others) / (top + others + EPS)).cpu()
+    return index_against(top, others).cpu()
 
 
 def index_of_positions(maps: Tensor, labels: Tensor) -> Tensor:

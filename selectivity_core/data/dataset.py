@@ -177,9 +177,10 @@ def split(dataset: Dataset, seed: int, train_size: int, label_corruption: float 
 
 
 def relabelled(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
-    """Labels of which a share is drawn anew, uniformly over all classes, the true one included (Morcos et al. 2018, 3.1).
+    """Labels of which a share is drawn anew, uniformly over all classes, the true one included.
 
-    The samples relabelled at a smaller share are among those of a larger one. Fixed for the whole training.
+    Morcos et al. 2018, 3.1. The samples relabelled at a smaller share are among those of a larger one. Fixed for the
+    whole training.
     """
     if share == 0:
         return labels

@@ -5,7 +5,7 @@ Ablation, noise, importance, off-axis bounds, probes, and accuracy on corrupted 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -28,10 +28,9 @@ from ..seeds import generator
 from ..spec import RunSpec
 from ..training import Trainer, isolated
 from ..units import unit_layers
-from ..watching import record
 from .derived import Analysis, Task
 from .profiles import Bound
-from .trained import MOST_IMAGES, Images, TrainedRuns, fixed, part, unit_activity
+from .trained import MOST_IMAGES, Images, TrainedRuns, activity_on, fixed, part, unit_activity
 
 # The rows of `off_axis_scores` that are kept: of a bound the start that was best on validation activity.
 BOUND_KINDS = ("axis", "axis_shifted", "random", "bound", "bound_shuffled")
@@ -42,13 +41,13 @@ MOST_EPOCHS = 40  # at which a training is looked at
 SCALES = tuple(float(s) for s in np.logspace(-1.5, 1, 11))  # of the noise, in units' own standard deviations
 # The layers whose units are ablated: all of the perceptron, the last three of networks of feature maps.
 ABLATED = {"mlp": "all"}
-ENDS, BETWEEN = 3, 2  # epochs at either end of a training whose units are ablated one by one, and between
+AT_ENDS, BETWEEN = 3, 2  # epochs at either end of a training whose units are ablated one by one, and between
 PENALTIES = tuple(float(p) for p in np.logspace(-2, 4, 7))  # of the probe
 MOST_FITTED = 10_000  # training images that it is fitted to
 MOST_ATTACKED = 500  # images: a gradient costs as much as two or three passes, and PGD takes ten
-STEPS = 10  # of PGD
+PGD_STEPS = 10
 # eps in units of 1/255, by the channels of images: from nearly harmless to nearly always fatal.
-EPS = {1: (8.0, 16.0, 32.0, 64.0), 3: (0.5, 1.0, 2.0, 4.0)}
+ATTACK_SIZES = {1: (8.0, 16.0, 32.0, 64.0), 3: (0.5, 1.0, 2.0, 4.0)}
 MEASURED = 2  # the place of the eps at which dimensionality is measured
 
 
@@ -61,7 +60,7 @@ def bound_rows(runs: TrainedRuns, spec: RunSpec, layers: int = 0) -> pd.DataFram
     labels = [runs.labels(spec, which) for which in ("validation", "test")]
     names = list(test)
     rows = []
-    for depth in spread(len(names), layers):
+    for depth in evenly(len(names), layers):
         layer = names[depth]
         scores = off_axis_scores(validation[layer], labels[0], test[layer], labels[1], seed=spec.seed)
         for kind in BOUND_KINDS:
@@ -69,14 +68,14 @@ def bound_rows(runs: TrainedRuns, spec: RunSpec, layers: int = 0) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def spread(count: int, wanted: int) -> list[int]:
+def evenly(count: int, wanted: int) -> list[int]:
     """`wanted` places out of `count`, first and last among them and evenly spread; all for 0."""
     if not wanted or wanted >= count:
         return list(range(count))
     return sorted({int(k) for k in np.linspace(0, count - 1, wanted).round()})
 
 
-def analysis(layers: int) -> Analysis:
+def bound_analysis(layers: int) -> Analysis:
     """The off-axis bound of so many layers (0 for all)."""
     return Analysis("bounds", "off-axis", 1, bound_rows, (("layers", layers),))
 
@@ -84,15 +83,15 @@ def analysis(layers: int) -> Analysis:
 def bound_tasks(specs: Sequence[RunSpec], limit: Bound | None) -> Iterator[Task]:
     """The fits that a figure needs of one network's runs, within the profile's limit."""
     if limit is None:
-        yield from (Task(analysis(0), (spec,)) for spec in specs)
+        yield from (Task(bound_analysis(0), (spec,)) for spec in specs)
         return
     seeds = sorted({spec.seed for spec in specs}, key=lambda seed: (seed < limit.first, seed))[: limit.seeds]
     for spec in specs:
         if spec.seed in seeds and spec.alpha <= 0 and spec.alpha in limit.alphas:
-            yield Task(analysis(limit.layers), (spec,))
+            yield Task(bound_analysis(limit.layers), (spec,))
 
 
-def evaluation(runs: TrainedRuns, spec: RunSpec, images: Images) -> tuple[Tensor, Tensor]:
+def images_for(runs: TrainedRuns, spec: RunSpec, images: Images) -> tuple[Tensor, Tensor]:
     """At most 1,000 images as the network takes them (`fixed` ones of the part), and their labels.
 
     Training labels are those the network was trained with.
@@ -124,7 +123,7 @@ def ablation_rows(
     """
     model = runs.network(spec, epoch)
     names = ablated_layers(model, spec)
-    inputs, labels = evaluation(runs, spec, images)
+    inputs, labels = images_for(runs, spec, images)
     constant = _constant(runs, spec, model, names, value)
     curve = cumulative_ablation(model, inputs, labels, layers=names, orderings=ORDERINGS, value=constant)
     return thinned(curve).assign(kind=value)
@@ -134,7 +133,7 @@ def _constant(
     runs: TrainedRuns, spec: RunSpec, model: UnitNetwork, names: Sequence[str], value: str
 ) -> str | dict[str, Tensor]:
     """What `ablate` puts in a unit's place: "zero", or for "mean" each unit's own mean over the training images."""
-    return unit_means(model, evaluation(runs, spec, "train")[0], names) if value == "mean" else value
+    return unit_means(model, images_for(runs, spec, "train")[0], names) if value == "mean" else value
 
 
 def networks_at(runs: TrainedRuns, spec: RunSpec, epochs: Collection[int]) -> Iterator[tuple[int, UnitNetwork]]:
@@ -173,7 +172,7 @@ def training_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train") ->
     theirs. At most 40 epochs are looked at, closer together where a network learns fast: evenly spread on a log axis,
     and 0, the initialisation.
     """
-    inputs, labels = evaluation(runs, spec, images)
+    inputs, labels = images_for(runs, spec, images)
     wanted = {0, *np.geomspace(1, spec.epochs, MOST_EPOCHS).round().astype(int).tolist()}
     found = []
     for epoch, model in networks_at(runs, spec, wanted):
@@ -185,8 +184,8 @@ def training_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train") ->
 
 def looked_at(epochs: int) -> list[int]:
     """The first three epochs of a training, the last three, and two between, evenly spread on a log axis."""
-    between = np.geomspace(ENDS, max(ENDS, epochs - ENDS + 1), BETWEEN + 2).round().astype(int).tolist()
-    ends = (*range(1, ENDS + 1), *range(epochs - ENDS + 1, epochs + 1))
+    between = np.geomspace(AT_ENDS, max(AT_ENDS, epochs - AT_ENDS + 1), BETWEEN + 2).round().astype(int).tolist()
+    ends = (*range(1, AT_ENDS + 1), *range(epochs - AT_ENDS + 1, epochs + 1))
     return sorted({epoch for epoch in (*between, *ends) if 1 <= epoch <= epochs})
 
 
@@ -196,7 +195,7 @@ def unit_epoch_rows(runs: TrainedRuns, spec: RunSpec, value: str = "zero", sampl
     The index is that of the whole test set, the loss that of its first `samples` images (at most 1,000).
     """
     dataset = runs.dataset(spec)
-    inputs, labels = (found[:samples] for found in evaluation(runs, spec, "test"))
+    inputs, labels = (found[:samples] for found in images_for(runs, spec, "test"))
     found = []
     for epoch, model in networks_at(runs, spec, looked_at(spec.epochs)):
         tested = test_set_pass(model, dataset, spec.precision)
@@ -213,8 +212,8 @@ def noise_rows(runs: TrainedRuns, spec: RunSpec, images: Images = "train", epoch
     `fraction` holds the scale, `step` its place, `ordering` the draw; step 0 is without noise.
     """
     model = runs.network(spec, epoch)
-    inputs, labels = evaluation(runs, spec, images)
-    std = unit_deviations(model, evaluation(runs, spec, "train")[0])
+    inputs, labels = images_for(runs, spec, images)
+    std = unit_deviations(model, images_for(runs, spec, "train")[0])
     curve = noise_curve(model, inputs, labels, scales=(0.0, *SCALES), std=std, draws=ORDERINGS, seed=spec.seed)
     place = {scale: k for k, scale in enumerate((0.0, *SCALES))}
     renamed = curve.rename(columns={"draw": "ordering", "scale": "fraction"})
@@ -226,19 +225,23 @@ def importance_rows(
 ) -> pd.DataFrame:
     """The change of accuracy and loss when each unit of the network is ablated alone."""
     model = runs.network(spec, epoch)
-    inputs, labels = evaluation(runs, spec, images)
+    inputs, labels = images_for(runs, spec, images)
     names = list(unit_layers(model, "all"))
     return unit_importance(model, inputs, labels, layers=names, value=_constant(runs, spec, model, names, value))
 
 
+def predicted(model: UnitNetwork, batches: Iterable[Tensor], precision: str = "float32") -> Tensor:
+    """(samples,) the class with the highest logit, of batches as the network takes them."""
+    with evaluating(model, precision):
+        return torch.cat([model(some).float().argmax(1) for some in batches])
+
+
 def class_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     """Accuracy on the test images of each class, with the best epoch's weights: `accuracy` of `samples` images."""
-    dataset, model = runs.dataset(spec), runs.network(spec)
-    labels, chosen = dataset.test_labels, []
-    with evaluating(model, spec.precision):
-        for images in dataset.test_images.split(EVALUATION_BATCH):  # as `score` takes them: the same bits
-            chosen.append(model(normalise(images, dataset)).float().argmax(1))
-    right = (torch.cat(chosen) == labels).double()
+    dataset, labels = runs.dataset(spec), runs.dataset(spec).test_labels
+    # Batches as `score` takes them: the same bits.
+    batches = (normalise(images, dataset) for images in dataset.test_images.split(EVALUATION_BATCH))
+    right = (predicted(runs.network(spec), batches, spec.precision) == labels).double()
     rows = [(int(k), float(right[labels == k].mean()), int((labels == k).sum())) for k in labels.unique()]
     return pd.DataFrame(rows, columns=["class", "accuracy", "samples"])
 
@@ -297,7 +300,7 @@ def attacked(
         changed = fgsm(model, clean, labels, size / 255, mean=data.mean, std=data.std)
         yield "fgsm", size, (changed - mean) / std
         draw = generator(0, "pgd")
-        changed = pgd(model, clean, labels, size / 255, steps=STEPS, generator=draw, mean=data.mean, std=data.std)
+        changed = pgd(model, clean, labels, size / 255, steps=PGD_STEPS, generator=draw, mean=data.mean, std=data.std)
         yield "pgd", size, (changed - mean) / std
 
 
@@ -309,15 +312,13 @@ def robustness_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     data, model = runs.dataset(spec), runs.network(spec)
 
     def accuracy(inputs: Tensor) -> tuple[float, int]:
-        labels = unchanged(data, len(inputs))[1]
-        with evaluating(model):
-            right = torch.cat([model(some).argmax(1) for some in inputs.split(BATCH)]) == labels
-        return float(right.double().mean()), len(labels)
+        right = predicted(model, inputs.split(BATCH)) == unchanged(data, len(inputs))[1]
+        return float(right.double().mean()), len(right)
 
     clean = {most: accuracy(normalise(unchanged(data, most)[0], data)) for most in (MOST_IMAGES, MOST_ATTACKED)}
     rows = [(name, 0.0, *clean[MOST_IMAGES]) for name in corruptions_for(data.image_size)]
     rows += [(name, 0.0, *clean[MOST_ATTACKED]) for name in ("fgsm", "pgd")]
-    for source in (corrupted(data, MOST_IMAGES), attacked(model, data, MOST_ATTACKED, EPS[data.channels])):
+    for source in (corrupted(data, MOST_IMAGES), attacked(model, data, MOST_ATTACKED, ATTACK_SIZES[data.channels])):
         rows += [(name, severity, *accuracy(inputs)) for name, severity, inputs in source]
     return pd.DataFrame(rows, columns=["perturbation", "severity", "accuracy", "samples"])
 
@@ -330,23 +331,14 @@ def dimension_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     """
     data, model = runs.dataset(spec), runs.network(spec)
 
-    def activity(inputs: Tensor) -> dict[str, Tensor]:
-        found: dict[str, list[Tensor]] = {}
-        with record(model) as seen, evaluating(model):
-            for some in inputs.split(BATCH):
-                model(some)
-                for layer, values in seen.items():
-                    found.setdefault(layer, []).append(values)
-        return {layer: torch.cat(parts) for layer, parts in found.items()}
-
-    clean = activity(normalise(unchanged(data, MOST_ATTACKED)[0], data))
+    clean = activity_on(model, normalise(unchanged(data, MOST_ATTACKED)[0], data).split(BATCH))
     rows = [("none", 0.0, layer, k, dimensionality(values)) for k, (layer, values) in enumerate(clean.items())]
     for source in (
         corrupted(data, MOST_ATTACKED, SEVERITIES[-1:]),
-        attacked(model, data, MOST_ATTACKED, EPS[data.channels][MEASURED : MEASURED + 1]),
+        attacked(model, data, MOST_ATTACKED, ATTACK_SIZES[data.channels][MEASURED : MEASURED + 1]),
     ):
         for name, severity, inputs in source:
-            changed = activity(inputs)
+            changed = activity_on(model, inputs.split(BATCH))
             rows += [
                 (name, severity, layer, depth, dimensionality(changed[layer] - values))
                 for depth, (layer, values) in enumerate(clean.items())

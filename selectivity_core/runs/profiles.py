@@ -43,8 +43,8 @@ class Profile:
         scaled_down: whether its data, network or schedule are smaller than the paper's.
         grids: other α values for figures of a kind ("layers", "dprime", …) or for one network; with "_bound" behind a
             kind, those of which its figures want the off-axis bound.
-        counts: other numbers of seeds for figures of a kind ("many", "instances"); "by_unit" is of how many the ledger
-            keeps tables of units, where that is fewer than of others.
+        counts: other numbers of seeds for figures of a kind ("many", "instances", "settings", "schedules", "means");
+            "by_unit" is of how many the ledger keeps tables of units, where that is fewer than of others.
         seeds_at: how many seeds the first network's plain grid has at some α, where that is more than at the others.
         bound: how many α values (the most negative side, 0 among them), seeds and layers the off-axis bound is worked
             out for; None for all that a figure has.
@@ -93,10 +93,10 @@ def _digits() -> Profile:
     # Morcos et al. 2018: small enough sets, and enough epochs, that random labels are memorised.
     plain = {"milestones": (), "weight_decay": 0.0}
     others += (
-        base.replace(**plain).replace(
-            model="mlp", batch_norm=False, width=256, train_size=300, epochs=120, lr=0.05, batch_size=32
+        base.replace(
+            **plain, model="mlp", batch_norm=False, width=256, train_size=300, epochs=120, lr=0.05, batch_size=32
         ),
-        base.replace(**plain).replace(model="convnet11", width=8, train_size=200, epochs=100, lr=0.02, batch_size=32),
+        base.replace(**plain, model="convnet11", width=8, train_size=200, epochs=100, lr=0.02, batch_size=32),
     )
     few = (-5.0, -1.0, 0.0, 1.0, 5.0)
     return Profile(
@@ -125,15 +125,12 @@ def _cifar10() -> Profile:
 
 def _cifar10_short() -> Profile:
     """The paper's schedule shrunk 25-fold: drops at half and three quarters of 8 epochs."""
-    base = tuple(spec.replace(milestones=()).replace(epochs=8, milestones=(4, 6)) for spec in _cifar10().base)
+    base = tuple(spec.replace(epochs=8, milestones=(4, 6)) for spec in _cifar10().base)
     # Morcos et al. 2018: a quarter of the width and 2,000 images, so that random labels are memorised.
-    convnet11 = (
-        base[0]
-        .replace(milestones=())
-        .replace(
-            model="convnet11", epochs=30, batch_size=64, lr=0.02, weight_decay=0.0, train_size=2_000, augment=False
-        )
-    )
+    convnet11 = base[0].replace(
+        model="convnet11", epochs=30, milestones=(), batch_size=64, lr=0.02, weight_decay=0.0, train_size=2_000,
+        augment=False,
+    )  # fmt: skip
     return Profile(
         "CIFAR-10, short", (*base, convnet11), (0.0, -1.0, 1.0, -5.0, -0.4, 0.4, 5.0, -30.0, 0.1), 3, scaled_down=True,
         grids={"estimates": (0.0, -1.0, 1.0), "vgg16": (0.0, -1.0, 1.0), "schedules": (0.0, -1.0, 1.0)},
@@ -146,9 +143,10 @@ def _cifar10_short() -> Profile:
 def _cifar10_fast() -> Profile:
     """The paper's network on one cycle of the learning rate: near its accuracy at a tenth of its cost."""
     resnet20 = (
-        _cifar10().base[0].replace(milestones=())
-        .replace(schedule="onecycle", epochs=36, lr=0.2, weight_decay=5e-4, nesterov=True)
-    )  # fmt: skip
+        _cifar10()
+        .base[0]
+        .replace(schedule="onecycle", milestones=(), epochs=36, lr=0.2, weight_decay=5e-4, nesterov=True)
+    )
     decisive = (-2.0, 0.0, 0.7)
     return Profile(
         "CIFAR-10, one cycle of 36 epochs", (resnet20,), (0.0, -1.0, -2.0, 0.1, 0.7, -5.0, -10.0, 0.4, 1.0, 2.0), 3,
@@ -189,8 +187,11 @@ def _tiny_imagenet_short() -> Profile:
 
 def _tiny_imagenet_20() -> Profile:
     """Twenty classes and half the width, on one cycle that is long enough for the training to converge."""
-    resnet18 = _tiny_imagenet_short().base[0].replace(milestones=())
-    resnet18 = resnet18.replace(schedule="onecycle", epochs=30, weight_decay=5e-4, nesterov=True)
+    resnet18 = (
+        _tiny_imagenet_short()
+        .base[0]
+        .replace(schedule="onecycle", milestones=(), epochs=30, weight_decay=5e-4, nesterov=True)
+    )
     return Profile(
         "Tiny ImageNet, 20 classes, one cycle of 30 epochs", (resnet18,), (0.0, -1.0, 1.0, -2.0, -5.0, 0.4), 3,
         scaled_down=True, seeds_at=dict.fromkeys((0.0, -1.0), 6), counts={"by_unit": 1},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -113,14 +113,30 @@ def unit_activity(
     layers: str | Sequence[str] = "all",
     maps: bool = False,
 ) -> dict[str, Tensor]:
-    """Layer -> (samples, units) float32 on the CPU, feature maps averaged over their positions; or the maps whole."""
+    """`activity_on` of uint8 images."""
+    batches = (normalise(some, data) for some in images.split(EVALUATION_BATCH))
+    return activity_on(model, batches, precision, layers=layers, maps=maps)
+
+
+def activity_on(
+    model: UnitNetwork,
+    batches: Iterable[Tensor],
+    precision: str = "float32",
+    *,
+    layers: str | Sequence[str] = "all",
+    maps: bool = False,
+) -> dict[str, Tensor]:
+    """Layer -> (samples, units) float32 on the CPU, feature maps averaged over their positions; or the maps whole.
+
+    Batches are as the network takes them.
+    """
     found: dict[str, list[Tensor]] = {}
     with record(model, layers, maps=maps) as seen, evaluating(model, precision):
-        for start in range(0, len(images), EVALUATION_BATCH):
-            model(normalise(images[start : start + EVALUATION_BATCH], data))
+        for some in batches:
+            model(some)
             for name, activity in seen.items():
                 found.setdefault(name, []).append(activity.float().cpu())
-    return {name: torch.cat(batches).clone() for name, batches in found.items()}
+    return {name: torch.cat(parts).clone() for name, parts in found.items()}
 
 
 class TrainedRuns:

@@ -25,7 +25,7 @@ from .store import RunStore
 from .sweeping import sweep
 from .validation import TABLES, copies_of, copies_problems, equal_values, joint_problems, printable
 
-Kind = Literal["complete", "diverged", "stale", "corrupt", "interrupted", "absent"]
+Kind = Literal["complete", "diverged", "stale", "damaged", "interrupted", "absent"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LIMIT = 3.0  # standard deviations over seeds, where the machine is another one
 COMPARED = ("test_accuracy", "test_loss", "si_units")
@@ -39,7 +39,7 @@ class RunStatus:
     epoch: int = 0  # where it was interrupted or diverged, counted from 1
     step: int = 0  # as well; 0 where the epoch has not begun
     in_training: bool = False  # whether a process works on it
-    problem: str = ""  # which file is corrupt, or what made the finished run stale
+    problem: str = ""  # which file is damaged, or what made the finished run stale
 
 
 def run_status(store: RunStore, run: RunSpec | str, digest: str | None = None) -> RunStatus:
@@ -53,7 +53,7 @@ def run_status(store: RunStore, run: RunSpec | str, digest: str | None = None) -
     checkpoints = store.checkpoints(run)
     position = checkpoints.position()
     if position is None and checkpoints.files() and found is None:
-        return RunStatus("corrupt", problem=f"no checkpoint verifies, the latest is {checkpoints.files()[0]}")
+        return RunStatus("damaged", problem=f"no checkpoint verifies, the latest is {checkpoints.files()[0]}")
     if position is None:
         return found or RunStatus("absent", in_training=store.in_training(run))
     epoch, step = position
@@ -65,12 +65,12 @@ def _finished(store: RunStore, run: str, digest: str | None) -> RunStatus | None
         manifest = store.manifest(run)
         if manifest is None:
             if store.folder(run).exists():
-                return RunStatus("corrupt", problem=f"{store.folder(run)} has no manifest")
+                return RunStatus("damaged", problem=f"{store.folder(run)} has no manifest")
             return None
         for name in sorted(manifest["files"]):
             store.content(run, name)
     except StoreError as error:
-        return RunStatus("corrupt", problem=str(error))
+        return RunStatus("damaged", problem=str(error))
     reasons = []
     if manifest["schema"] != SCHEMA:
         reasons.append(f"schema {manifest['schema']}, now {SCHEMA}")

@@ -16,7 +16,7 @@ from selectivity_core.runs.analyses import (
     PENALTIES,
     SCALES,
     ablation_rows,
-    evaluation,
+    images_for,
     importance_rows,
     looked_at,
     networks_at,
@@ -85,7 +85,7 @@ def test_through_training(runs):
     found = training_rows(runs, SPEC)
     assert list(found["kind"].unique()) == ["epoch 0", "epoch 1", "epoch 2", "epoch 3"]
     last = found[found["kind"] == "epoch 3"]
-    inputs, labels = evaluation(runs, SPEC, "train")
+    inputs, labels = images_for(runs, SPEC, "train")
     network = runs.network(SPEC, "last")
     curve = cumulative_ablation(network, inputs, labels, layers="all", orderings=10)
     means = curve.groupby("step")["accuracy"].mean()

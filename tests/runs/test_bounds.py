@@ -10,7 +10,7 @@ from tiny_specs import TINY
 from selectivity_core import selectivity_index
 from selectivity_core.rotation import off_axis_scores
 from selectivity_core.runs import analyses as bounds
-from selectivity_core.runs.analyses import BOUND_KINDS, analysis, bound_rows, bound_tasks, spread
+from selectivity_core.runs.analyses import BOUND_KINDS, bound_analysis, bound_rows, bound_tasks, evenly
 from selectivity_core.runs.profiles import Bound
 from selectivity_core.runs.trained import TrainedRuns
 
@@ -27,8 +27,8 @@ def few_steps(monkeypatch):
         (5, 3, [0, 2, 4]), (19, 4, [0, 6, 12, 18]), (1, 4, [0]),
     ],
 )  # fmt: skip
-def test_spread_has_both_ends(count, wanted, places):
-    assert spread(count, wanted) == places
+def test_evenly_has_both_ends(count, wanted, places):
+    assert evenly(count, wanted) == places
 
 
 def test_rows_of_a_real_run(finished, few_steps):
@@ -89,9 +89,9 @@ def test_the_seed_decides_the_rows(few_steps):
 
 
 def test_the_label_names_the_number_of_layers():
-    assert analysis(4).label == "off-axis/1 layers=4"
-    assert analysis(0).label != analysis(4).label
-    assert analysis(4).table == "bounds"
+    assert bound_analysis(4).label == "off-axis/1 layers=4"
+    assert bound_analysis(0).label != bound_analysis(4).label
+    assert bound_analysis(4).table == "bounds"
 
 
 SPECS = [TINY.replace(alpha=a, seed=s) for s in (3, 1, 2) for a in (-5.0, -1.0, 0.0, 1.0)]

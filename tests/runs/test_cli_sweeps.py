@@ -111,15 +111,15 @@ def test_status_of_a_grid_has_every_kind(call, store, monkeypatch):
     units.write_text("")
     code, said, _ = call("status", *GRID, "--store", store.path)
     assert code == 0
-    assert said[0] == f"{store.path}: 6 runs, 2 complete, 1 corrupt, 1 interrupted, 2 absent"
+    assert said[0] == f"{store.path}: 6 runs, 2 complete, 1 damaged, 1 interrupted, 2 absent"
     assert said[1].startswith("mlp on digits, α = -1, seed 0 (")
     assert said[1].endswith("): complete")
-    assert f"corrupt ({units}: differs from its manifest" in said[2]
+    assert f"damaged ({units}: differs from its manifest" in said[2]
     assert said[4].endswith(": interrupted (at step 1 of epoch 1)")
     assert said[5].endswith(": absent")
     monkeypatch.setattr("selectivity_core.training.RESULT_VERSION", 2)
     code, said, _ = call("status", "--store", store.path)
-    assert said[0] == f"{store.path}: 4 runs, 2 stale, 1 corrupt, 1 interrupted"
+    assert said[0] == f"{store.path}: 4 runs, 2 stale, 1 damaged, 1 interrupted"
     assert sum(line.endswith("stale (result version 1, now 2)") for line in said) == 2
 
 

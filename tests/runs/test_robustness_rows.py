@@ -11,7 +11,7 @@ from selectivity_core import RunStore, corrupt, dimensionality, pgd, sweep
 from selectivity_core.corruptions import corruptions_for
 from selectivity_core.data import load, normalise
 from selectivity_core.runs import analyses
-from selectivity_core.runs.analyses import ANALYSES, EPS, dimension_rows, robustness_rows, unchanged
+from selectivity_core.runs.analyses import ANALYSES, ATTACK_SIZES, dimension_rows, robustness_rows, unchanged
 from selectivity_core.runs.archive import export, ledger
 from selectivity_core.runs.derived import Task, derive
 from selectivity_core.runs.trained import TrainedRuns, fixed, unit_activity
@@ -46,7 +46,7 @@ def test_images_that_lie_class_by_class_are_spread_over_the_classes():
 
 def test_every_change_is_there_once(rows):
     assert rows.index.is_unique
-    attacks = [(name, eps) for name in ("fgsm", "pgd") for eps in (0.0, *EPS[1])]
+    attacks = [(name, eps) for name in ("fgsm", "pgd") for eps in (0.0, *ATTACK_SIZES[1])]
     assert set(rows.index) == {(name, float(s)) for name in corruptions_for(8) for s in range(6)} | set(attacks)
     assert set(rows.loc["fog", "samples"]) == {797} and set(rows.loc["pgd", "samples"]) == {500}
 
@@ -100,7 +100,7 @@ def test_colour_images_class_by_class(runs, monkeypatch):
     monkeypatch.setattr(runs, "dataset", lambda _spec: data)
     monkeypatch.setattr(runs, "network", lambda *_: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 10)))
     found = robustness_rows(runs, SPEC)
-    assert sorted(found.loc[found["perturbation"] == "fgsm", "severity"]) == [0, *EPS[3]]
+    assert sorted(found.loc[found["perturbation"] == "fgsm", "severity"]) == [0, *ATTACK_SIZES[3]]
     assert unchanged(data, 500)[1].unique().tolist() == list(range(10))
 
 

@@ -30,7 +30,7 @@ def test_stale_says_whether_data_or_version_made_it_so(store, monkeypatch):
 @pytest.mark.fault("files of a run damaged, and its status asked for", "named")
 @pytest.mark.parametrize("name", ["manifest.json", "units.csv", "weights.safetensors"])
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
-def test_corrupt_names_the_file(store, name, damage):
+def test_damaged_names_the_file(store, name, damage):
     path = store.folder(TINY) / name
     content = bytearray(path.read_bytes())
     content[len(content) // 3] ^= 0x80
@@ -38,7 +38,7 @@ def test_corrupt_names_the_file(store, name, damage):
     if damage == "gone":
         path.unlink()
     found = run_status(store, TINY)
-    assert found.kind == "corrupt"
+    assert found.kind == "damaged"
     assert (str(store.folder(TINY)) if (name, damage) == ("manifest.json", "gone") else str(path)) in found.problem
     assert run_status(store, DIVERGING).kind == "diverged"
 
@@ -59,7 +59,7 @@ def test_interrupted_says_where(store, monkeypatch):
     assert not store.in_training(spec)
     (latest,) = checkpoints.files()
     latest.write_bytes(b"x")
-    assert run_status(store, spec) == RunStatus("corrupt", problem=f"no checkpoint verifies, the latest is {latest}")
+    assert run_status(store, spec) == RunStatus("damaged", problem=f"no checkpoint verifies, the latest is {latest}")
 
 
 def test_a_stale_run_that_is_being_trained_anew(store, tmp_path):
