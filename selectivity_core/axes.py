@@ -3,6 +3,10 @@
 The number of dimensions does not say it: (4, 16, 16, 128) is 16 units of a convolution or 128 of a ConvNeXt block.
 A convolution or batch norm puts its units in dimension 1, a linear layer, layer norm or embedding in the last one, and
 what follows keeps, moves, splits or drops dimensions by known rules. Whatever has no rule here leaves them unknown.
+
+Each dimension has a letter (below). Images (8, 3, 16, 16) are "supp". A convolution with 32 filters gives (8, 32, 16, 16),
+"supp"; permute(0, 2, 3, 1) gives (8, 16, 16, 32), "sppu"; a linear layer with 10 outputs, (8, 16, 16,
+10), is "sppu" with other units. The units of each are where its letters have "u".
 """
 
 from __future__ import annotations
@@ -73,7 +77,7 @@ class Memory:
 
     @classmethod
     def of(cls, tensor: Tensor) -> Memory:
-        """That of a tensor."""
+        """The memory of a tensor."""
         return cls(weakref.ref(_root(tensor)), tensor.numel(), int(tensor.storage_offset()))
 
     def is_among(self, tensors: Iterable[Tensor]) -> bool:
@@ -124,7 +128,7 @@ class Axes(TorchFunctionMode):
         return found[1] if found is not None and found[0]() is tensor and len(found[1]) == tensor.ndim else None
 
     def note(self, tensor: Tensor, axes: str | None) -> None:
-        """Takes down what a tensor's dimensions hold."""
+        """Records what a tensor's dimensions hold."""
         if axes is not None and len(axes) == tensor.ndim:
             self._known[id(tensor)] = weakref.ref(tensor), axes
             if len(self._known) > MOST_TENSORS:  # a long body without a pass of its own

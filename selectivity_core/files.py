@@ -1,4 +1,8 @@
-"""The one way files and folders are written: staged on the same file system, flushed to disk, renamed."""
+"""Results on disk: files and folders staged on the same file system, flushed to disk, renamed.
+
+Written elsewhere are a tar file of runs (`runs/moving.py`), which is too large to be held in memory, the cache of decoded
+images (`data/sources.py`), which need not survive, and a table for a caller (`claims --csv`), which may be a pipe.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,7 @@ def read(path: Path) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a new file and flushes it to disk, or raises `StoreError`. All results reach the disk through it."""
+    """Writes a new file and flushes it to disk, or raises `StoreError`. Results reach the disk through it."""
     try:
         with path.open("xb") as file:
             file.write(content)

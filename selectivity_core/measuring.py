@@ -40,7 +40,10 @@ MEMORY = 2**26  # bytes of activity that are held before they go to disk
 
 
 def measures(activity: Tensor, labels: Tensor, binned: Tensor, stats: ClassStatistics | None = None) -> Tensor:
-    """(measures, units): every entry of `MEASURES` for activity (samples, units), float64."""
+    """(measures, units): every entry of `MEASURES` for activity (samples, units), float64.
+
+    `si` of a unit that is negative on some sample is that of its activity less its minimum; `unit_table` has NaN there.
+    """
     stats = stats or class_statistics(activity, labels)
     lowest = activity.amin(0)
     rows = (
@@ -79,7 +82,8 @@ def unit_table(
         columns layer, unit, mean, sd (population), si, si_shifted, dprime, class_share (η²), precision,
         mutual_information (bits), preferred_class (-1 for a dead unit) and dead (activity 0 on every sample), with a
         row for each unit, in the layers' order. `si` is NaN for a unit whose activity is negative on some sample,
-        which the index is not defined for; `si_shifted` subtracts each unit's minimum.
+        which the index is not defined for (table `units` of a run has there that of the activity less its minimum);
+        `si_shifted` subtracts each unit's minimum.
 
     Raises:
         ActivityError: no samples, labels that do not fit, a batch that is not a pair, non-finite activity, or the

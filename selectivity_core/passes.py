@@ -32,12 +32,12 @@ class Trace:
         self.backward = False
 
     def __call__(self, *_: object) -> None:
-        """As a hook of the graph: a gradient arrived."""
+        """Called by the graph when a gradient arrives."""
         self.backward = True
 
     @classmethod
     def of(cls, outputs: Sequence[Tensor], known: weakref.ref[Trace] | None = None) -> weakref.ref[Trace] | None:
-        """One that lives with the graph of some tensors, and of those that the known one is on; None without any."""
+        """A trace that lives with the graph of some tensors, and with those of a known trace; None without any."""
         trace = (known() if known is not None else None) or cls()
         nodes = [output.grad_fn for output in outputs if output.grad_fn is not None]
         for node in nodes:
@@ -250,7 +250,7 @@ class Passes(Watch):
             self.current.entries[-1].memory = Memory.of(output)
 
     def _shown(self, layer: str, module: nn.Module, output: Any) -> bool:
-        """Whether a use of a layer is part of a pass; takes down those outside one."""
+        """Whether a use of a layer is part of a pass; those outside one are recorded."""
         if self._set_aside() or self._ignoring:
             return False
         if getattr(module, "_is_replica", False):

@@ -124,7 +124,7 @@ class Trainer:
         return self.epoch >= self.spec.epochs
 
     def learning_rate(self, epoch: int, step: int) -> float:
-        """That of a step, both counted from 0."""
+        """The learning rate of a step, epoch and step counted from 0."""
         spec = self.spec
         if spec.schedule == "steps":
             return spec.lr * 0.1 ** sum(epoch >= m for m in spec.milestones)

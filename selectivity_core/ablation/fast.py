@@ -1,4 +1,7 @@
-"""What stands between one layer of units and the next, where that is linear: the ground of fast ablation."""
+"""Fast ablation: a network read as a chain of linear links between layers of units, and masks evaluated on that chain.
+
+`read_links` says whether a network is such a chain; `ChainEvaluator` computes only what a mask changes on it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from ..units import ACTIVATIONS, unit_layers
 from .masked import MaskedLogits, Numbering, parts_around, run
 
 M = TypeVar("M", bound=nn.Module)
+STEPS = 32  # between two plain passes, from which the state starts afresh
 # Element by element and the same for every unit, so that any selection of units may be passed through.
 POINTWISE = (Units, *(kind for kind in ACTIVATIONS if kind is not nn.PReLU))
 
@@ -130,9 +134,6 @@ def _folded(linear: nn.Conv2d | nn.Linear, norm: nn.BatchNorm1d | nn.BatchNorm2d
     dtype = linear.weight.dtype
     # Contiguous whatever the network's memory format, so that selections of it are too.
     return weight.to(dtype, memory_format=torch.contiguous_format), bias.to(dtype)
-
-
-STEPS = 32  # between two plain passes, from which the state starts afresh
 
 
 @dataclass(frozen=True)

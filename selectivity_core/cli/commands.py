@@ -350,7 +350,8 @@ def _claims(options: argparse.Namespace) -> None:
     frame = table(verdicts)
     if options.csv:
         frame.to_csv(options.csv, index=False)
-    for row in frame[frame["status"] == options.verdict if options.verdict else frame.index >= 0].itertuples():
+    shown_rows = frame[frame["status"] == options.verdict] if options.verdict else frame
+    for row in shown_rows.itertuples():
         print(f"{row.claim}  {row.figure:<9}{row.network:<10}{row.status:<36}{row.statement}")
         if row.paper_says:
             print(f"      the paper: {row.paper_says}")

@@ -1,4 +1,4 @@
-"""Many runs: profiles, the store, checkpoints, sweeps, the archive of results, plans."""
+"""Many runs: profiles, the store, checkpoints, sweeps, the archive of results, plans, analyses of trained networks."""
 
 from ..errors import required
 

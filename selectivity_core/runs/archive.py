@@ -1,4 +1,4 @@
-"""The ledger: small tables of finished runs that the repository keeps, with where each row came from.
+"""The ledger: tables and weights of finished runs that the repository keeps, its reading, and exports from a store.
 
 What may displace what:
 

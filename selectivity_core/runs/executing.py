@@ -1,4 +1,4 @@
-"""Runs handed out one at a time to whoever trains them, this process or others, and stopped with their state saved."""
+"""Training of many runs: crews (this process, worker processes), the queue that feeds them, and stopping on signals."""
 
 from __future__ import annotations
 
@@ -84,7 +84,10 @@ Answer = float | Attempt | Exception  # of a worker: the share of a run that is 
 
 
 class Crew(AbstractContextManager["Crew"]):
-    """Whoever trains. At its exit, runs in progress stop with a checkpoint, and its processes end."""
+    """What trains runs: this process, or others.
+
+    At its exit, runs in progress stop with a checkpoint, and its processes end.
+    """
 
     def __exit__(self, *_: object) -> None: ...
 
