@@ -4,9 +4,9 @@ The number of dimensions does not say it: (4, 16, 16, 128) is 16 units of a conv
 A convolution or batch norm puts its units in dimension 1, a linear layer, layer norm or embedding in the last one, and
 what follows keeps, moves, splits or drops dimensions by known rules. Whatever has no rule here leaves them unknown.
 
-Each dimension has a letter (below). Images (8, 3, 16, 16) are "supp". A convolution with 32 filters gives (8, 32, 16, 16),
-"supp"; permute(0, 2, 3, 1) gives (8, 16, 16, 32), "sppu"; a linear layer with 10 outputs, (8, 16, 16,
-10), is "sppu" with other units. The units of each are where its letters have "u".
+Each dimension has a letter (below). Images (8, 3, 16, 16) are "supp". A convolution with 32 filters makes of them
+(8, 32, 16, 16), "supp"; permute(0, 2, 3, 1) makes that (8, 16, 16, 32), "sppu"; a linear layer with 10 outputs makes that
+(8, 16, 16, 10), again "sppu". The units are in the dimension that has "u".
 """
 
 from __future__ import annotations

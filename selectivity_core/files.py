@@ -1,7 +1,7 @@
 """Results on disk: files and folders staged on the same file system, flushed to disk, renamed.
 
-Written elsewhere are a tar file of runs (`runs/moving.py`), which is too large to be held in memory, the cache of decoded
-images (`data/sources.py`), which need not survive, and a table for a caller (`claims --csv`), which may be a pipe.
+Written elsewhere are a tar file of runs (`runs/moving.py`), which is too large to be held in memory, the cache of
+decoded images (`data/sources.py`), which need not survive, and a table for a caller (`claims --csv`), maybe a pipe.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ class Passes(Watch):
         return self.ensure_complete(self.latest)
 
     def spend(self, found: Pass) -> None:
-        """Its term was given."""
+        """Notes that the term of a pass was given."""
         found.spent = True
         self.waiting = [p for p in self.waiting if p is not found]
 
