@@ -5,8 +5,8 @@ A convolution or batch norm puts its units in dimension 1, a linear layer, layer
 what follows keeps, moves, splits or drops dimensions by known rules. Whatever has no rule here leaves them unknown.
 
 Each dimension has a letter (below). Images (8, 3, 16, 16) are "supp". A convolution with 32 filters makes of them
-(8, 32, 16, 16), "supp"; permute(0, 2, 3, 1) makes that (8, 16, 16, 32), "sppu"; a linear layer with 10 outputs makes that
-(8, 16, 16, 10), again "sppu". The units are in the dimension that has "u".
+(8, 32, 16, 16), "supp"; permute(0, 2, 3, 1) makes that (8, 16, 16, 32), "sppu"; a linear layer with 10 outputs
+makes that (8, 16, 16, 10), again "sppu". The units are in the dimension that has "u".
 """
 
 from __future__ import annotations
