@@ -2,7 +2,7 @@
 
 A contrast takes the runs of a network and the settings of the claim. It gives a `Finding` for each thing that the claim
 speaks of (every α of a range, say). Contrasts of accuracy take `measure`, so that the same one can be asked of training
-accuracy. Here are those of what α does; those of reliance on single units are in `reliance`.
+accuracy. Contrasts of what α does are here, those of reliance on single units in `reliance`; `CONTRASTS` lists both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..errors import MissingRunsError
 from . import reliance
 from .evidence import INF, TEST_ACCURACY, Finding, NetworkRuns, by_alpha, in_range, label, needed, over_seeds, percent
 from .inference import LEVEL, NEAR, Estimate, at_fold, differences, holm, max_t, mean_of, slopes, spearman, unpaired
-from .representations import by_layer, distances, in_form, permutation_p
+from .representations import by_layer, distances, excess, in_form, permutation_p, ratio
 
 JUDGED_FORM = "textbook, averaged"  # the form of the distance that judges
 
@@ -301,15 +301,15 @@ def early_less_late(
     return [Finding(mean_of(found), f"mean over α = {', '.join(map(label, common))}", percent(measure))]
 
 
-def same_shape(on: NetworkRuns, *, parts: tuple[tuple[str, ...], ...], whole: Mapping[str, str]) -> list[Finding]:
+def same_shape(on: NetworkRuns, *, restricted: tuple[tuple[str, ...], ...], whole: Mapping[str, str]) -> list[Finding]:
     """Spearman's correlation over α of accuracy under a layer restriction and without one, averaged over seeds."""
     free = on.other(whole[on.model]).values(TEST_ACCURACY)[["alpha", "seed", "value"]]
     found = []
-    for figures in parts:
+    for figures in restricted:
         own = pd.concat([on.other(name).values(TEST_ACCURACY) for name in figures]).drop_duplicates("run")
         both = own[["alpha", "seed", "value"]].merge(free, on=["alpha", "seed"], suffixes=("", "_whole"))
         layers = str(on.other(figures[0]).of_figure.figure.setting["layers"])
-        found.append(Finding(over_seeds(_rho(both, "value", "value_whole")), layers, family=len(parts)))
+        found.append(Finding(over_seeds(_rho(both, "value", "value_whole")), layers, family=len(restricted)))
     return found
 
 
@@ -347,15 +347,7 @@ def _pairs(on: NetworkRuns) -> pd.DataFrame:
 
 
 def _excess(table: pd.DataFrame, alpha: float) -> float:
-    """Mean over layers of 2ρ(α, 0) − ρ(α, α) − ρ(0, 0); NaN where a side has no pair."""
-    layers = by_layer(table, alpha).dropna(subset=["within", "between", "baseline"])
-    return float((2 * layers["between"] - layers["within"] - layers["baseline"]).mean())
-
-
-def _ratio(table: pd.DataFrame, alpha: float) -> float:
-    """The paper's ratio, mean over layers of ρ(α, 0)/ρ(α, α)."""
-    layers = by_layer(table, alpha).dropna(subset=["within", "between"])
-    return float((layers["between"] / layers["within"]).mean())
+    return excess(by_layer(table, alpha))
 
 
 def _jackknife(table: pd.DataFrame, measure: Callable[[pd.DataFrame], float]) -> Estimate:
@@ -402,7 +394,8 @@ def distance_equal(on: NetworkRuns, *, alpha: float) -> list[Finding]:
     table = _pairs(on)
     if alpha not in set(table["alpha"]):
         raise MissingRunsError(f"no run at α = {label(alpha)}")
-    return [Finding(_jackknife(_only(table, alpha), lambda rows: _ratio(rows, alpha) - 1), f"α = {label(alpha)}")]
+    found = _jackknife(_only(table, alpha), lambda rows: ratio(by_layer(rows, alpha)) - 1)
+    return [Finding(found, f"α = {label(alpha)}")]
 
 
 def distance_trend(on: NetworkRuns, *, low: float, high: float) -> list[Finding]:

@@ -21,7 +21,7 @@ FITTED = 0.95  # training accuracy, on the labels trained with, from which on a 
 SPARSE, BUSY = 0.5, 0.8  # shares of the images: a sparse unit is active for at most, a busy one for at least so many
 BOUNDS = {"bound": "bound", "bound_last": "bound", "axis": "axis"}  # measure -> kind of row in table `bounds`
 TEST_ACCURACY, INF = "test_accuracy", math.inf
-LAST = 2  # layers that "bound_last" averages over
+LAST_LAYERS = 2  # that "bound_last" averages over
 
 
 class Evidence:
@@ -55,7 +55,7 @@ class NetworkRuns:
     model: str
 
     def other(self, figure: str = "", model: str = "") -> NetworkRuns:
-        """Those of another figure or network."""
+        """The runs of another figure or network, under the same parameters."""
         return NetworkRuns(self.evidence, figure or self.figure, model or self.model)
 
     @property
@@ -115,7 +115,7 @@ class NetworkRuns:
         if measure in BOUNDS:
             rows = self.table("bounds")
             if measure == "bound_last":
-                rows = rows[rows["depth"] > self.table("layers")["depth"].max() - LAST]
+                rows = rows[rows["depth"] > self.table("layers")["depth"].max() - LAST_LAYERS]
             rows = rows[rows["kind"] == BOUNDS[measure]]
             return rows.groupby("run", as_index=False)["value"].mean()
         means = over_units(self.table("layers"), "mutual_information" if measure == "informed" else measure)

@@ -85,7 +85,7 @@ def explorer_data(tables: Tables, model: str) -> dict[str, Any]:
         "network": MODEL_NAMES[model], "data": DATASETS[dataset].title, "epochs": int(own["epochs"].iloc[0]),
         "seed": seed, "every": every, "alphas": alphas, "left_out": sorted(set(runs["alpha"]) - set(alphas)),
         "networks": [_networks(runs[runs["alpha"] == alpha], runs[runs["alpha"] == 0]) for alpha in alphas],
-        "classes": [class_names(dataset)[label] for label in labels], "layers": layers,
+        "classes": [class_names(dataset)[k] for k in labels], "layers": layers,
         "paper": {kind: sorted(values.items()) for kind, values in paper.items()},
     }  # fmt: skip
 
@@ -127,7 +127,7 @@ def _short(value: float, digits: int = 3) -> float:
 
 
 def _fallback(data: dict[str, Any]) -> str:
-    """Where scripts do not run: accuracy and mean index by α, as a picture and as a table."""
+    """Accuracy and mean index by α as a picture and as a table, for readers without scripts."""
     alphas, networks = [label(alpha) for alpha in data["alphas"]], data["networks"]
     table = pd.DataFrame(
         {

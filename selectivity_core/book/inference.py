@@ -1,10 +1,11 @@
-"""Inference over networks: paired differences, their intervals and tests. The trained network is the replicate.
+"""Inference over networks (estimates, tests, corrections), and interpolation and slopes over the runs of a seed.
 
-One design serves the whole book. Runs share their seeds across α, so every effect is a paired difference, one number a
-seed. From `FLIPS_FROM` networks on its p value is that of the exact sign-flip test, which holds where a few networks
-collapse and t does not, and its interval is the values that this test does not reject. Below that, where 2ⁿ flips are
-too few to reach a level, both are Student's t. A family of effects is corrected by the largest statistic (max-T), each
-seed's differences flipped together; effects with fewer seeds than that are a family of their own, corrected by Holm.
+The trained network is the replicate, and one design serves the whole book. Runs share their seeds across α, so every
+effect is a paired difference, one number a seed. From `FLIPS_FROM` networks on its p value is that of the exact
+sign-flip test, which holds where a few networks collapse and t does not, and its interval is the values that this test
+does not reject. Below that, where 2ⁿ flips are too few to reach a level, both are Student's t. A family of effects is
+corrected by the largest statistic (max-T), each seed's differences flipped together; effects with fewer seeds than that
+are a family of their own, corrected by Holm.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ ROUNDING = 1e-12  # spreads below this share of the values are rounding
 TIE = 1e-9  # statistics closer than this share of their size are equal
 NEAR = math.sqrt(2)  # how far an index may be from the nearer of two runs that it is interpolated between, as a factor
 LARGEST_RHO = 0.999  # Fisher's z of a perfect correlation is infinite
+EFFECTS = (
+    "n", "mean", "mean_low", "mean_high", "difference", "low", "high", "simultaneous_low", "simultaneous_high", "p",
+    "p_corrected", "detectable",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -274,12 +279,6 @@ def _largest_of_flips(cells: np.ndarray) -> np.ndarray:
     return (found.max(1)[:, None] >= found[:1] * (1 - TIE)).mean(0)
 
 
-EFFECTS = (
-    "n", "mean", "mean_low", "mean_high", "difference", "low", "high", "simultaneous_low", "simultaneous_high", "p",
-    "p_corrected", "detectable",
-)  # fmt: skip
-
-
 def effects(runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha", baseline: float = 0.0) -> pd.DataFrame:
     """Every level against the baseline, paired by seed; arguments as for `differences`.
 
@@ -334,6 +333,9 @@ def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
     columns = ["size", "n", "negative", "positive", "difference", "low", "high", "p", "p_corrected", "p_rank_sum"]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.assign(p_rank_sum=holm(frame["p_rank_sum"]))
+
+
+# Interpolation and slopes over the runs of each seed.
 
 
 def at_fold(runs: pd.DataFrame, factor: float) -> pd.Series:

@@ -19,7 +19,7 @@ from ..models import MODEL_NAMES
 from ..runs.analyses import ANALYSES, bound_tasks
 from ..runs.archive import ledger
 from ..runs.derived import Task, derive, ledger_results, result_path
-from ..runs.profiles import PLAIN, PROFILES, Bound, check_overrides, find_profile
+from ..runs.profiles import PLAIN, PROFILES, Bound, Profile, check_overrides, find_profile
 from ..runs.reads import note_read
 from ..runs.store import RunStore, default_store
 from ..runs.sweeping import MAX_HOURS, OnMissing, sweep
@@ -142,11 +142,11 @@ def gather(
     tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=allowed_hours())
     found = FigureRuns(entry, profile, tuple(specs), tables)
     there = set(found.runs["run"])
-    bounded = alphas or scale.grids.get(f"{entry.grid}_bound")
-    limit = replace(scale.bound, alphas=tuple(bounded)) if scale.bound and bounded else scale.bound
-    every = replace(limit, seeds=len(specs)) if limit else None
+    limit = bound_limit(scale, entry, alphas)
+    # The page's own runs are analysed where that was not done yet; further seeds of the ledger count where it was.
     wanted = [] if on_missing == "skip" else tasks_for(entry, [s for s in own if s.id in there], limit)
-    possible = tasks_for(entry, [s for s in specs if s.id in there], every)
+    every_seed = replace(limit, seeds=len(specs)) if limit else None
+    possible = tasks_for(entry, [s for s in specs if s.id in there], every_seed)
     for table in {task.analysis.table for task in possible}:
         listed = ledger_results(table, kept)
         at_hand = [t for t in possible if t.analysis.table == table and (t.name in listed or _kept_in(store, t))]
@@ -154,6 +154,19 @@ def gather(
         if tasks:
             setattr(tables, table, derive(tasks, store, ledger=kept, on_missing=on_missing))
     return found
+
+
+def bound_limit(scale: Profile, figure: Figure, alphas: Sequence[float]) -> Bound | None:
+    """For how much of a figure the off-axis bound is worked out: the profile's `bound`, None for no limit.
+
+    Its α are those given, else those of the profile's grid of the figure's kind with "_bound" behind it; its number of
+    seeds is the count of that name. Where the profile has neither they are those of its `bound`.
+    """
+    limit, kind = scale.bound, f"{figure.grid}_bound"
+    if not limit:
+        return None
+    bounded = alphas or scale.grids.get(kind, limit.alphas)
+    return replace(limit, alphas=tuple(bounded), seeds=scale.counts.get(kind, limit.seeds))
 
 
 def allowed_hours() -> float:

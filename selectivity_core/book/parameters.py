@@ -8,7 +8,6 @@ for whoever calls papermill directly or edits the cell in JupyterLab.
 from __future__ import annotations
 
 import ast
-import difflib
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal  # noqa: F401  # which types of p
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from ..errors import ParameterError, SpecError
+from ..errors import ParameterError, SpecError, nearest
 from . import NotebookError
 
 if TYPE_CHECKING:
@@ -123,9 +122,7 @@ def _literal(expression: ast.expr) -> Any:
 
 def _refuse_unknown(given: Iterable[str], known: Collection[str]) -> None:
     for name in sorted(set(map(str, given)) - set(known))[:1]:
-        near = difflib.get_close_matches(name, known, n=1)
-        guess = f"did you mean {near[0]}? " if near else ""
-        raise ParameterError(f"{name}: no such parameter; {guess}allowed are {', '.join(known)}")
+        raise ParameterError(f"{name}: no such parameter{nearest(name, known) or ';'} allowed are {', '.join(known)}")
 
 
 def _fit(name: str, annotation: Any, value: Any) -> Any:

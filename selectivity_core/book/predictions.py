@@ -1,4 +1,7 @@
-"""The predictions of the page of that name, and whether they held: an interval over networks against a margin."""
+"""The predictions of the page of that name, and whether they held: an interval over networks against a margin.
+
+They are this book's own; the papers' claims are judged in `verdicts`.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,7 @@ def verdict(low: float, high: float, side: Side, margin: float) -> str:
 
 
 def judge(name: str, what: str, values: ArrayLike, *, reference: ArrayLike | None = None) -> dict[str, object]:
-    """A prediction judged on one value a network, by Student's t interval.
+    """A prediction judged on one value a network, by the interval of `Estimate`.
 
     Args:
         name: "P1" to "P11".
@@ -108,7 +111,7 @@ def index_at_cost(index: pd.Series, cost: pd.Series, limit: float) -> float:
 
 
 def table(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
-    """Judged predictions, a row each."""
+    """Judged predictions, a row each: the rows of `judge`."""
     return pd.DataFrame(list(rows), columns=list(COLUMNS))
 
 

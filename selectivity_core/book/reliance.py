@@ -23,7 +23,8 @@ from .inference import correlation_over, mean_correlation, mean_of, slopes, spea
 from .units import correlations, living
 
 AREA = "initial"  # of the normalisations of an area the one that judges: accuracy over initial accuracy
-ENDS, SHARE = 5, 4  # best and worst networks: five, at most a quarter of all
+EXTREMES = 5  # so many networks count as the best, and as the worst; at most a quarter of all
+LAYERS = {"all": "within layers", "first3": "first three layers", "last3": "last three layers"}  # as specs name them
 
 
 def fitted(runs: pd.DataFrame) -> pd.Series:
@@ -166,7 +167,7 @@ def _areas(on: NetworkRuns, analysis: str = "ablation") -> pd.DataFrame:
 
 
 def _paired(first: pd.Series, second: pd.Series, where: str) -> Finding:
-    """First less second, paired by their index."""
+    """The mean of first less second, paired by their index."""
     both = (first - second).dropna()
     if not len(both):
         raise MissingRunsError("no seed has both of what the claim compares")
@@ -202,7 +203,7 @@ def with_less_without(on: NetworkRuns, *, setting: str, first: Any, second: Any,
 def best_less_worst(on: NetworkRuns) -> list[Finding]:
     """The area of the networks that generalise best less that of those that generalise worst."""
     found = _areas(on)
-    k = min(ENDS, len(found) // SHARE)
+    k = min(EXTREMES, len(found) // 4)
     if not k:
         raise MissingRunsError(f"{len(found)} networks: too few for a best and a worst quarter")
     ranked = found.sort_values(["error", "seed"], kind="stable")["value"]
@@ -238,7 +239,7 @@ def area_and_loss(on: NetworkRuns) -> list[Finding]:
 
 
 def turning_point(on: NetworkRuns) -> list[Finding]:
-    """Not to be told: the area reaches a plateau early, and the place of its maximum there is noise."""
+    """The epoch of the largest area, which is never judged: it lies on a plateau, and is noise there."""
     raise MissingRunsError("the area has a plateau, so that the epoch of its maximum says nothing")
 
 
@@ -299,17 +300,14 @@ def norm_less_dropout(on: NetworkRuns, *, other: str) -> list[Finding]:
     return [Finding(unpaired(*gains), "batch norm less dropout")]
 
 
-PARTS = {"all": "within layers", "first3": "first three layers", "last3": "last three layers"}
-
-
-def _over_networks(units: pd.DataFrame, first: str, second: str, part: str = "all") -> Finding:
+def _over_networks(units: pd.DataFrame, first: str, second: str, layers: str = "all") -> Finding:
     table = correlations(units, first, second)
     last = table["depth"].max()
-    keep = {"all": table["depth"] >= 0, "first3": table["depth"] < 3, "last3": table["depth"] > last - 3}[part]
+    keep = {"all": table["depth"] >= 0, "first3": table["depth"] < 3, "last3": table["depth"] > last - 3}[layers]
     each = table[keep].groupby("run")["rho"].mean()
     if not each.notna().any():
         raise MissingRunsError("no layer has units enough for a correlation")
-    return Finding(mean_correlation(each), PARTS[part])
+    return Finding(mean_correlation(each), LAYERS[layers])
 
 
 def units_agree(on: NetworkRuns, *, first: str, second: str, pooled: bool = False) -> list[Finding]:
@@ -324,7 +322,7 @@ def units_agree(on: NetworkRuns, *, first: str, second: str, pooled: bool = Fals
     return [_over_networks(units, first, second)]
 
 
-def importance(on: NetworkRuns, *, measure: str, part: str = "all") -> list[Finding]:
+def importance(on: NetworkRuns, *, measure: str, layers: str = "all") -> list[Finding]:
     """Spearman's correlation of a measure and the rise in test loss when a unit alone is ablated, within layers.
 
     Of loss, since ablating one unit changes accuracy by an image or two, and by none for most units.
@@ -334,7 +332,7 @@ def importance(on: NetworkRuns, *, measure: str, part: str = "all") -> list[Find
     joined = units.merge(found, on=["run", "layer", "unit"], suffixes=("", "_ablated")) if len(found) else found
     if not len(joined):
         raise MissingRunsError(f"what ablating single units of {on.model} costs has not been measured")
-    return [_over_networks(joined, measure, "loss_change", part)]
+    return [_over_networks(joined, measure, "loss_change", layers)]
 
 
 def rises_with_depth(on: NetworkRuns, *, measure: str) -> list[Finding]:

@@ -22,9 +22,9 @@ from ..runs.trained import TrainedRuns
 from ..seeds import generator, seed_for
 from ..similarity import SAMPLES_A_UNIT, WEIGHTINGS, Representation, both_orders, represented
 from ..spec import RunSpec
+from .inference import flips
 
 REVERSED, SHUFFLED = ", reversed", ", shuffled"
-MOST = 4096  # exchanges of networks that are tried
 FORMS = tuple(f"{form}{order}" for form in WEIGHTINGS for order in ("", REVERSED))
 
 
@@ -113,11 +113,20 @@ def by_layer(table: pd.DataFrame, alpha: float) -> pd.DataFrame:
     return pd.DataFrame({name: rows.groupby("depth")["distance"].mean() for name, rows in columns.items()})
 
 
-def ratios(table: pd.DataFrame) -> pd.DataFrame:
-    """The paper's ratio and the excess at each α ≠ 0, averaged over layers.
+def ratio(layers: pd.DataFrame) -> float:
+    """The paper's ratio: the mean over layers (of `by_layer`) of ρ(α, 0)/ρ(α, α); NaN where a side has no pair."""
+    return float((layers["between"] / layers["within"]).dropna().mean())
 
-    ratio = mean over layers of ρ(α, 0)/ρ(α, α); excess = mean over layers of 2ρ(α, 0) − ρ(α, α) − ρ(0, 0). The ratio
-    ignores how far unregularised networks lie apart from each other; the excess does not.
+
+def excess(layers: pd.DataFrame) -> float:
+    """The mean over layers (of `by_layer`) of 2ρ(α, 0) − ρ(α, α) − ρ(0, 0); NaN where a side has no pair."""
+    return float((2 * layers["between"] - layers["within"] - layers["baseline"]).dropna().mean())
+
+
+def ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """The paper's `ratio` and the `excess` at each α ≠ 0, over the layers in which both are defined.
+
+    The ratio ignores how far unregularised networks lie apart from each other; the excess does not.
 
     Returns:
         a row an α: ratio, excess, how many layers, p of the paper's test paired by layer, and the smallest share of
@@ -128,9 +137,8 @@ def ratios(table: pd.DataFrame) -> pd.DataFrame:
         layers = by_layer(table, alpha).dropna(subset=["within", "between", "baseline"])
         if not len(layers):
             continue
-        excess = 2 * layers["between"] - layers["within"] - layers["baseline"]
-        ratio, p = (layers["between"] / layers["within"]).mean(), _paired_p(layers["between"] - layers["within"])
-        rows.append((alpha, ratio, excess.mean(), len(layers), p, permutation_p(table, alpha)))
+        p = _paired_p(layers["between"] - layers["within"])
+        rows.append((alpha, ratio(layers), excess(layers), len(layers), p, permutation_p(table, alpha)))
     return pd.DataFrame(rows, columns=["alpha", "ratio", "excess", "layers", "p_layers", "p_networks"])
 
 
@@ -145,19 +153,14 @@ def permutation_p(table: pd.DataFrame, alpha: float) -> float:
     """Share of exchanges of α and 0 within seeds that give an excess at least as large as the one seen.
 
     Two networks of one seed differ in α only: if α did nothing, which of them is called regularised would not matter.
-    All 2ⁿ⁻¹ exchanges of `distances` in one form are tried, or `MOST` drawn ones where there are more. NaN with fewer
-    than two seeds on both sides, or where no layer of some side has a distance.
+    The exchanges are the sign flips of `inference.flips`, of `distances` in one form. NaN with fewer than two seeds on
+    both sides, or where no layer of some side has a distance.
     """
     matrix, seeds = _mean_distances(table, alpha)
     n = len(seeds)
     if n < 2:
         return math.nan
-    if 2 ** (n - 1) <= MOST:
-        flips = [(0, *rest) for rest in itertools.product((0, 1), repeat=n - 1)]
-    else:
-        drawn = np.random.default_rng(seed_for(n, "exchanges")).integers(0, 2, (MOST - 1, n))
-        flips = [(0,) * n, *map(tuple, drawn)]
-    values = np.array([_excess(matrix, np.array(flip)) for flip in flips])
+    values = np.array([_exchanged(matrix, exchanged) for exchanged in (flips(n) < 0).astype(int)])
     return float((values >= values[0] - 1e-12).mean()) if np.isfinite(values).all() else math.nan
 
 
@@ -177,11 +180,10 @@ def _mean_distances(table: pd.DataFrame, alpha: float) -> tuple[np.ndarray, list
     return matrix, seeds
 
 
-def _excess(matrix: np.ndarray, flip: np.ndarray) -> float:
-    """2·between − within regularised − within unregularised, over pairs of different seeds."""
-    n = len(flip)
-    i, j = np.triu_indices(n, 1)
-    one, two = 1 - flip, flip  # which of each seed's networks plays the regularised one, and which the other
+def _exchanged(matrix: np.ndarray, exchanged: np.ndarray) -> float:
+    """The excess over pairs of different seeds, with the two networks of some seeds (1 in `exchanged`) exchanged."""
+    i, j = np.triu_indices(len(exchanged), 1)
+    one, two = 1 - exchanged, exchanged  # which of each seed's networks plays the regularised one, and which the other
     within = _mean(matrix[i, one[i], j, one[j]])
     base = _mean(matrix[i, two[i], j, two[j]])
     between = _mean(np.array([matrix[i, one[i], j, two[j]], matrix[i, two[i], j, one[j]]]))
@@ -189,9 +191,9 @@ def _excess(matrix: np.ndarray, flip: np.ndarray) -> float:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Of those that are there; NaN for none."""
-    there = values[np.isfinite(values)]
-    return float(there.mean()) if len(there) else math.nan
+    """The mean of the finite values; NaN where there is none."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else math.nan
 
 
 def with_offset(first: Mapping[str, Tensor], second: Mapping[str, Tensor], shifts: Sequence[float]) -> pd.DataFrame:

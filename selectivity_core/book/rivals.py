@@ -44,7 +44,7 @@ from ..units import Units, spatial_mean, unit_layers
 
 Index = Callable[[Tensor, Tensor], Tensor]
 Pair = tuple[float, float]  # the papers' way, the other
-BATCHES, STEPS, POINTS, DROPPED, FIFTH = 50, 30, 32, 3, 0.2
+BATCHES, TUNING_STEPS, POINTS, DROPPED, FIFTH = 50, 30, 32, 3, 0.2
 WRITTEN = "-0.5*10"
 
 # Indices that look like the papers' and are not.
@@ -119,7 +119,7 @@ def scale_as_written(text: str) -> float:
 
 
 def layers_found(model: nn.Module, layers: Sequence[str]) -> list[str]:
-    """Those of the layers asked for that the model has; misspelt ones are dropped in silence."""
+    """The layers asked for that the model has; misspelt ones are dropped in silence."""
     modules = dict(model.named_modules())
     return [name for name in layers if name in modules]
 
@@ -191,7 +191,7 @@ class Measurements:
         self.model, self.dataset, self.labels = network.model, network.dataset, network.dataset.test_labels.cpu()
         self.layers = list(unit_layers(self.model))
         self.words: dict[str, Any] = {  # that descriptions of measures are filled in with
-            "batch": min(network.spec.batch_size, len(self.labels)), "steps": STEPS,
+            "batch": min(network.spec.batch_size, len(self.labels)), "steps": TUNING_STEPS,
             "last": f"layer {len(self.layers)}", "dropped": min(DROPPED, len(self.layers) - 1),
         }  # fmt: skip
 
@@ -221,12 +221,12 @@ class Measurements:
         return _pair(found)
 
     def with_absent_classes(self) -> Pair:
-        """As `on_batches`, of the index that counts absent classes."""
+        """`on_batches` for the index that counts absent classes."""
         classes = len(self.dataset.classes)
         return self.on_batches(lambda activity, labels: index_with_absent_classes_as_zero(activity, labels, classes))
 
     def positions(self) -> Pair:
-        """Units against their single positions, over the whole set."""
+        """The index of units and of their single positions, over the whole set."""
         means = self.by_layer()
         found = dict(means)
         for layer in means:
@@ -240,10 +240,10 @@ class Measurements:
         spec, model = self.network.spec, copy.deepcopy(self.model).train()
         parts = split(self.dataset, spec.seed, spec.train_size, spec.label_corruption)
         order = torch.randperm(spec.train_size, generator=generator(0, "fine-tuning"))
-        order = order.repeat(-(-STEPS * spec.batch_size // spec.train_size))
+        order = order.repeat(-(-TUNING_STEPS * spec.batch_size // spec.train_size))
         regularizer = SelectivityRegularizer(model, alpha)
         optimizer = torch.optim.SGD(model.parameters(), lr=spec.lr, momentum=spec.momentum)
-        for chosen in order.split(spec.batch_size)[:STEPS]:
+        for chosen in order.split(spec.batch_size)[:TUNING_STEPS]:
             images = batch(self.dataset, parts.train[chosen].to(self.dataset.images.device))
             labels = parts.train_labels[chosen].to(images.device)
             with arithmetic(images.device, spec.precision):

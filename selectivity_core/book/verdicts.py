@@ -1,4 +1,7 @@
-"""Verdicts on the papers' claims: sign and size, computed from the runs that a page drew."""
+"""Verdicts on the papers' claims: sign and size, computed from the runs that a page drew.
+
+The book's own predictions are judged in `predictions`.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +120,7 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
 
 
 def _training(claim: Claim, network: NetworkRuns, count: int) -> Sequence[Finding | None]:
-    """The same contrast of training accuracy."""
+    """The findings of the claim's contrast for training accuracy; None for each where it has none."""
     settings = {**claim.criterion.settings, "measure": "train_accuracy"}
     try:
         found = CONTRASTS[claim.criterion.kind](network, **settings)
@@ -155,7 +158,7 @@ def _status(claim: Claim, finding: Finding, comparable: bool) -> str:
 
 
 def _margin(claim: Claim, finding: Finding) -> float:
-    """Within which an effect counts as none, where the register names a margin for its unit."""
+    """The margin within which an effect counts as none, where the register names one for its unit; else 0."""
     if finding.points:
         return register.ACCURACY
     if finding.estimate.fisher:

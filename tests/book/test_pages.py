@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -5,8 +7,10 @@ from selectivity_core.book import NOT_HERE, pages
 from selectivity_core.book.evidence import Evidence
 from selectivity_core.book.pages import gather, says
 from selectivity_core.book.papers.claims import all_claims
+from selectivity_core.book.papers.figures import find_figure
 from selectivity_core.book.verdicts import judge
 from selectivity_core.errors import MissingRunsError, ParameterError, SpecError
+from selectivity_core.runs.profiles import Bound, find_profile
 
 
 @pytest.fixture
@@ -53,6 +57,16 @@ def test_the_context_counts_baselines_that_a_setting_shares(archived):
 
 def test_derived_tables_come_with_the_figures_that_need_them(archived):
     assert len(gather("fig2", profile="digits", on_missing="skip").tables.bounds)
+
+
+def test_the_off_axis_bound_has_the_alphas_and_seeds_of_its_kind_of_grid():
+    base = find_profile("digits")
+    scale = replace(base, grids={"warm_up_bound": (0.0, -5.0)}, counts={"warm_up_bound": 4}, bound=Bound((0.0,), 1, 2))
+    warm_up, plain = find_figure("figA30"), find_figure("fig2")
+    assert pages.bound_limit(scale, warm_up, ()) == Bound((0.0, -5.0), 4, 2)
+    assert pages.bound_limit(scale, warm_up, [-1.0]) == Bound((-1.0,), 4, 2)
+    assert pages.bound_limit(scale, plain, ()) == Bound((0.0,), 1, 2)
+    assert pages.bound_limit(replace(scale, bound=None), warm_up, [-1.0]) is None
 
 
 def test_what_is_not_allowed_is_refused():

@@ -8,7 +8,7 @@ from selectivity_core.models.network import Chain, rows
 from selectivity_core.units import Units
 from selectivity_core.watching import record
 
-# name -> layers of units, and parameters at full width on the paper's images, counted by hand below or from the papers
+# name -> layers of units, counted from the papers; parameters are counted below
 LAYERS = {"resnet20": 19, "vgg16": 14, "resnet18": 17, "resnet50": 49, "mlp": 2, "convnet11": 11}
 
 

@@ -95,7 +95,8 @@ def _build(workers: int, profile: str | None) -> None:
 def _train(workers: int, profile: str) -> None:
     """The runs of all figures in one sweep, so that notebooks that run side by side need not train.
 
-    The ledger keeps no weights: the few networks whose weights pages need are trained though it has their tables.
+    The few networks whose weights pages need are trained though the ledger has their tables: pages read weights from
+    the store alone, and the ledger keeps those of few profiles.
     """
     from ...runs.archive import TRACKED, ledger, ledger_folder
     from ...runs.planning import plan

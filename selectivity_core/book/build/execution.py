@@ -6,7 +6,6 @@ source, its parameters, the package, a library or a table that it read has chang
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import logging
@@ -32,7 +31,7 @@ import nbformat
 from bs4 import BeautifulSoup, Tag
 from nbformat import NotebookNode
 
-from ...errors import ParameterError, SelectivityError
+from ...errors import ParameterError, SelectivityError, nearest
 from ...files import make_folder, replace
 from ...machine import commit
 from ...runs import reads
@@ -66,8 +65,7 @@ def find_notebook(name: str) -> Path:
     path = Path(name) if name.endswith(".ipynb") else ROOT / "notebooks" / f"{name}.ipynb"
     if not path.is_file():
         names = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
-        near = difflib.get_close_matches(Path(name).stem, names, n=1)
-        raise NotebookError(f"notebook {name}: there is none; " + (f"did you mean {near[0]}?" if near else f"{names}"))
+        raise NotebookError(f"notebook {name}: there is none{nearest(Path(name).stem, names) or f'; {names}'}")
     return path
 
 

@@ -70,9 +70,9 @@ REGULARISED: tuple[Mapping[str, Any], ...] = (
 NORMED = ({"batch_norm": True}, {"batch_norm": False})
 SMALL = ({"model": "mlp", "width": 128}, {"model": "convnet11"})
 # When α acts, as shares of the epochs; throughout where there is none.
-EARLY, AFTER, LAST = (0.0, 0.25), (0.25, 1.0), (0.75, 1.0)
+EARLY, AFTER, LATE = (0.0, 0.25), (0.25, 1.0), (0.75, 1.0)
 WINDOWS: tuple[Mapping[str, Any], ...] = (
-    {}, {"window": EARLY}, {"window": AFTER}, {"window": LAST},
+    {}, {"window": EARLY}, {"window": AFTER}, {"window": LATE},
     *({"estimate": "shuffled", **window} for window in ({}, {"window": EARLY}, {"window": AFTER})),
 )  # fmt: skip
 # By which term an index is reached; each has its own α.
@@ -271,7 +271,7 @@ def grid(
     """The runs that a figure needs at a profile.
 
     Args:
-        alphas: α values; by default the profile's. Those of the other sign are left out where a figure has one side.
+        alphas: α values; by default the profile's. Values of the other sign are left out where a figure has one side.
         seeds: a count or a list; by default the profile's, with the further ones of some α.
         models: networks; by default the figure's own as far as the profile covers them.
         overrides: other values for any field of the specs.

@@ -233,6 +233,6 @@ CLAIMS = (
           by("every", -1, ACCURACY, **NEGATIVE), says="modest effect"),
     claim("L102", "figA21", BOTH, "Accuracy rises and falls over α as it does with all layers, whether the first three "
           "layers alone are regularised or the last three.", by("same_shape", 1,
-          parts=(("figA21", "figA23"), ("figA25", "figA27")), whole={R18: "fig4", R20: "figA32"}),
+          restricted=(("figA21", "figA23"), ("figA25", "figA27")), whole={R18: "fig4", R20: "figA32"}),
           says="much of the effect"),
 )  # fmt: skip

@@ -52,9 +52,9 @@ CLAIMS = (
     claim("M024", "morcos7", (MLP, CONV), "How selective a unit is has nothing to do with what ablating it costs.",
           same("importance", SPEARMAN, measure="si"), says="no useful relation"),
     claim("M025", "morcos7", CONV, "In the first three layers, ablating selective feature maps costs less.",
-          by("importance", -1, measure="si", part="first3"), says="negative"),
+          by("importance", -1, measure="si", layers="first3"), says="negative"),
     claim("M026", "morcos7", CONV, "In the last three layers, selectivity has nothing to do with what ablation costs.",
-          same("importance", SPEARMAN, measure="si", part="last3"), says="no relation"),
+          same("importance", SPEARMAN, measure="si", layers="last3"), says="no relation"),
     claim("M028", "morcosA4", (MLP, CONV), "Units that say more of the class are no more important: the rank "
           "correlation is below 0.2.", by("importance", -1, SPEARMAN, measure="informed"), says="none or negative"),
     claim("M029", "morcosA3", CONV, "Selective feature maps have no larger filters: the rank correlation with the L1 "

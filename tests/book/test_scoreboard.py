@@ -1,0 +1,38 @@
+"""The scoreboard of verdicts made by hand."""
+
+import pandas as pd
+from bs4 import BeautifulSoup
+
+from selectivity_core.book.papers.claims import all_claims
+from selectivity_core.book.papers.figures import FIGURES
+from selectivity_core.book.scoreboard import TOPICS, scoreboard
+
+ROW = {"claim": "M009", "figure": "morcos3", "statement": "a < b", "paper_says": "negative", "profile": "digits",
+       "network": "11-layer convnet",
+       "where": "over 19 networks", "status": "same sign", "estimate": -0.44, "low": -0.75, "high": -0.04, "n": 19,
+       "training": float("nan"), "paper_value": float("nan")}  # fmt: skip
+NOTHING = {"profile": "mnist", "status": "inconclusive", "n": 1} | dict.fromkeys(
+    ("estimate", "low", "high"), float("nan")
+)
+
+
+def test_a_claim_has_a_line_and_a_mark_for_each_scale_with_a_value():
+    html = scoreboard(pd.DataFrame([ROW, ROW | NOTHING, ROW | {"claim": "M010", "status": "not run"}])).data
+    board = BeautifulSoup(html, "html.parser")
+    (claim,) = board.select(".selectivity-claim")
+    assert claim.p.get_text().startswith("M009 a < b") and "Morcos et al. 2018, Figure 3" in claim.p.get_text()
+    lines = [line.get_text(" ", strip=True) for line in claim.select("li")]
+    assert lines[0] == "same sign 11-layer convnet, digits, over 19 networks: −0.44 (−0.75 to −0.04), n = 19"
+    assert lines[1] == "inconclusive 11-layer convnet, mnist, over 19 networks: – (– to –), n = 1"
+    assert len(claim.svg.select("path")) == 1 and "nan" not in html
+    assert [[o.get_text() for o in s.select("option")] for s in board.select("select")] == [
+        ["all", "digits", "mnist"], ["all", "same sign", "inconclusive"],
+    ]  # fmt: skip
+
+
+def test_every_claim_has_a_place_on_the_board():
+    """A claim whose figure no topic lists would be left out without a word."""
+    listed = [figure for figures in TOPICS.values() for figure in figures]
+    shown = {claim.figure_of(model) for claim in all_claims().values() for model in claim.models}
+    assert shown <= set(listed) <= set(FIGURES)
+    assert len(listed) == len(set(listed))
