@@ -55,13 +55,15 @@ def test_a_large_constant_does_not_blur_the_lowest_sample():
 def test_every_start_stays_orthonormal_and_never_falls_below_where_it_began():
     activity, labels = layer()
     found = fits(activity, labels, steps=400)
-    assert [fit.start for fit in found] == list(STARTS)
-    for fit in found:
+    objective = ShiftedIndex(activity, labels)
+    first = objective.columns(starting_projections(objective, 0)).mean(1).tolist()
+    assert len(found) == len(STARTS)
+    for fit, begun in zip(found, first, strict=True):
         torch.testing.assert_close(fit.projection.T @ fit.projection, torch.eye(12).double(), rtol=0, atol=1e-10)
-        assert fit.reached >= fit.first
+        assert fit.reached >= begun
         assert fit.reached == pytest.approx(projected_index(activity, labels, fit.projection).mean().item(), abs=1e-9)
     identity = selectivity_index(activity, labels, shift=True).mean().item()
-    assert min(best_fit(found).reached, found[0].first) >= identity - 1e-6
+    assert min(best_fit(found).reached, first[0]) >= identity - 1e-6
 
 
 def test_search_gets_as_far_as_the_straightforward_one_from_the_same_start():
@@ -69,8 +71,7 @@ def test_search_gets_as_far_as_the_straightforward_one_from_the_same_start():
     start = starting_projections(ShiftedIndex(activity, labels), 0)[1]
     found = fits(activity, labels, steps=200, lr=1e-3)[1]
     plain = plain_index(activity.double(), labels, plain_fit(activity.double(), labels, start, 200)).item()
-    assert found.first == pytest.approx(plain_index(activity.double(), labels, start).item())
-    assert plain > found.first + 0.01
+    assert plain > plain_index(activity.double(), labels, start).item() + 0.01
     assert found.reached > plain - 0.005
 
 

@@ -14,7 +14,7 @@ from selectivity_core.errors import SpecError
 from selectivity_core.evaluation import Score
 from selectivity_core.models import build_model
 from selectivity_core.run import time_to_95
-from selectivity_core.tables import COLUMNS, VOLATILE, VOLATILE_PREFIX
+from selectivity_core.tables import COLUMNS, VOLATILE
 from selectivity_core.training import RESULT_VERSION, Best, Diverged, Trainer, isolated
 
 TABLES = ("runs", "history", "layers", "units", "responses")
@@ -22,7 +22,7 @@ TABLES = ("runs", "history", "layers", "units", "responses")
 
 def steady(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns in which two trainings of one spec agree."""
-    return frame[[c for c in frame if c not in VOLATILE and not c.startswith(VOLATILE_PREFIX)]]
+    return frame[[c for c in frame if c not in VOLATILE and not c.startswith("provenance_")]]
 
 
 def same(one, other) -> None:
