@@ -129,7 +129,9 @@ def _search(objective: ShiftedIndex, projections: Tensor, steps: int, lr: float)
             skew.grad = pull.mT - pull  # upwards: Adam descends
             optimizer.step()
             with torch.no_grad():
-                turned = projections @ torch.linalg.solve(unit - skew / 2, unit + skew / 2)
+                # One at a time: with several threads torch 2.13 solves batches of 160 units and more wrongly.
+                turns = [torch.linalg.solve(unit - x / 2, unit + x / 2) for x in skew]
+                turned = projections @ torch.stack(turns)
                 skew.zero_()
             # Starts that ended stay where they are, so that none depends on the others.
             projections = torch.where(going[:, None, None], turned, projections)
