@@ -18,6 +18,7 @@ from selectivity_core.progress import bar
 
 from . import (
     ablation,
+    accuracy,
     book,
     epoch,
     growth,
@@ -34,6 +35,7 @@ from .limits import ROWS
 from .timing import Paired
 
 GROUPS: dict[str, tuple[Callable[[], dict[str, Paired]], tuple[str, ...]]] = {
+    "accuracy": (accuracy.measure, ("accuracy-85", "accuracy-85-trainer", "accuracy-end", "accuracy-end-trainer")),
     "step": (regulariser_step.measure, ("step", "step-hooks")),
     "epoch": (epoch.measure, ("epoch", "peak")),
     "sweep": (sweeps.measure, ("sweep",)),

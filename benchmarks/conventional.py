@@ -66,13 +66,15 @@ class ConventionalTrainer:
         self.optimizer = torch.optim.SGD(
             model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay
         )
-        self.regularizer = PlainRegularizer(model, spec.alpha)
+        self.regularizer = PlainRegularizer(model, spec.alpha) if spec.alpha else None
 
     def run_epoch(self) -> None:
         """Trains on every image once."""
         self.model.train()
         for images, labels in self.loader:
-            loss = F.cross_entropy(self.model(images), labels) + self.regularizer(labels)
+            loss = F.cross_entropy(self.model(images), labels)
+            if self.regularizer is not None:
+                loss = loss + self.regularizer(labels)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()

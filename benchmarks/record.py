@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import statistics
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,8 +66,9 @@ def check_machine(now: Mapping[str, str], folder: Path = FOLDER) -> None:
 
 
 def summary(found: Mapping[str, Paired]) -> pd.DataFrame:
-    """The table that is printed and shown: one line for each row, those with limits first."""
+    """The table that is printed and shown: one line for each row. Times are of equal amounts of work."""
     lines = []
+    measured = ("takes", "peer takes", "median", "from", "to", "pairs")
     for key, row in ROWS.items():
         line = {"work": row.work, "against": row.against}
         sign = "≥ " if row.at_least else "≤ "
@@ -74,14 +76,20 @@ def summary(found: Mapping[str, Paired]) -> pd.DataFrame:
             name: "" if v is None else f"{sign}{v:g}" for name, v in (("must", row.must), ("hoped for", row.hoped))
         }
         if key in found:
-            ratios = found[key].ratios
+            ratios, scale = found[key].ratios, found[key].scale
+            line["takes"] = lasting(scale * statistics.median(found[key].seconds))
+            line["peer takes"] = lasting(statistics.median(found[key].peer_seconds))
             line |= {"median": f"{found[key].median:.3g}", "from": f"{min(ratios):.3g}", "to": f"{max(ratios):.3g}"}
             line |= {"pairs": str(len(ratios)), "verdict": row.verdict(found[key])}
         else:
-            line |= dict.fromkeys(("median", "from", "to", "pairs"), "") | {"verdict": "not measured"}
+            line |= dict.fromkeys(measured, "") | {"verdict": "not measured"}
         lines.append(line)
-    order = ["work", "against", "median", "from", "to", "pairs", "must", "hoped for", "verdict"]
-    return pd.DataFrame(lines)[order]
+    return pd.DataFrame(lines)[["work", "against", *measured, "must", "hoped for", "verdict"]]
+
+
+def lasting(seconds: float) -> str:
+    """A time of three digits, in minutes from 90 s on."""
+    return f"{seconds / 60:.3g} min" if seconds >= 90 else f"{seconds:.3g} s"
 
 
 def times(found: Mapping[str, Paired]) -> pd.DataFrame:

@@ -45,7 +45,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "bounds": ("run", "analysis", "layer", "depth", "kind", "value"),
     "curves": ("run", "analysis", "kind", "ordering", "step", "fraction", "accuracy"),
     "importances": ("run", "analysis", "layer", "unit", "accuracy_change", "loss_change"),
-    "classes": ("run", "analysis", "class", "accuracy", "samples"),
+    "damage": ("run", "analysis", "layer", "unit", "si", "preferred", "own_change", "others_change"),
+    "classes": ("run", "analysis", "images", "class", "accuracy", "samples", "predicted"),
     "robustness": ("run", "analysis", "perturbation", "severity", "accuracy", "samples"),
     "dimensions": ("run", "analysis", "perturbation", "severity", "layer", "depth", "components"),
     "unit_epochs": ("run", "analysis", "epoch", "layer", "unit", "si", "dead", "loss_change"),
@@ -81,7 +82,8 @@ class Tables:
         bounds: the selectivity that a rotation of a layer's units can reach.
         curves: accuracy under perturbation.
         importances: what ablating a single unit changes.
-        classes: accuracy on the test images of each class, with the best epoch's weights.
+        damage: what that changes for the unit's preferred class, and for the others.
+        classes: accuracy on the test and the training images of each class, with the best epoch's weights.
         robustness: accuracy on corrupted and attacked test images.
         dimensions: dimensionality of what such changes of the images change in each layer.
         unit_epochs: each unit's index at some epochs, and what ablating it alone then changes.
@@ -110,7 +112,8 @@ class Tables:
 
     def with_spec(self, name: str, *columns: str) -> pd.DataFrame:
         """Table `name` with columns of `runs` (α, seed, …) joined on, without the runs that diverged."""
-        runs = self.runs.loc[self.runs["status"] == "complete", ["run", *columns]]
+        own = () if name == "runs" else columns  # which that table has anyway
+        runs = self.runs.loc[self.runs["status"] == "complete", ["run", *own]]
         return getattr(self, name).merge(runs, on="run", how="inner", validate="many_to_one")
 
 

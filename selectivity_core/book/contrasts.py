@@ -121,7 +121,9 @@ def ratio_at(on: NetworkRuns, *, alpha: float) -> list[Finding]:
     cells = by_alpha(on.values("si_units"))
     if alpha not in cells or 0.0 not in cells:
         raise MissingRunsError(f"no runs at both α = {label(alpha)} and α = 0")
-    return [Finding(mean_of((cells[alpha] / cells[0.0]).dropna(), null=1.0), f"α = {label(alpha)} over α = 0")]
+    return [
+        Finding(mean_of((cells[alpha] / cells[0.0]).dropna(), null=1.0), f"α = 0 over α = {label(alpha)}", fold=True)
+    ]
 
 
 def trend(on: NetworkRuns, *, low: float = -INF, high: float = INF, measure: str = TEST_ACCURACY) -> list[Finding]:
@@ -135,7 +137,7 @@ def trend(on: NetworkRuns, *, low: float = -INF, high: float = INF, measure: str
         by_seed = slopes(rows, "value")
         if not len(by_seed) or rows["alpha"].nunique() < 3:
             raise MissingRunsError("it is about a trend, and fewer than three values of α were run")
-        where = f"a step of α, {label(rows['alpha'].min())} to {label(rows['alpha'].max())}"
+        where = f"average step of α from {label(rows['alpha'].min())} to {label(rows['alpha'].max())}"
         found.append(Finding(mean_of(by_seed), where, percent(measure)))
     return needed(found)
 
@@ -286,7 +288,7 @@ def slopes_against(
     found = [slopes(in_range(rows[rows["alpha"].isin(common)], low, high), "value") for rows in sides]
     if not all(map(len, found)):
         raise MissingRunsError("the two networks have no two values of α in common")
-    return [Finding(unpaired(*found), "a step of α", percent(measure))]
+    return [Finding(unpaired(*found), "average step of α", percent(measure))]
 
 
 def early_less_late(
@@ -409,7 +411,7 @@ def distance_trend(on: NetworkRuns, *, low: float, high: float) -> list[Finding]
         found = np.array([_excess(rows, a) for a in alphas])
         return float(np.polyfit(np.arange(len(alphas)), found, 1)[0]) if np.isfinite(found).all() else math.nan
 
-    return [Finding(_jackknife(table, slope), f"a step of |α|, {abs(alphas[0]):g} to {abs(alphas[-1]):g}")]
+    return [Finding(_jackknife(table, slope), f"average step of |α| from {abs(alphas[0]):g} to {abs(alphas[-1]):g}")]
 
 
 def bound_trend(on: NetworkRuns) -> list[Finding]:
@@ -437,3 +439,58 @@ CONTRASTS: dict[str, Callable[..., list[Finding]]] = {
         reliance.units_agree, reliance.importance, reliance.rises_with_depth,
     )
 }  # fmt: skip
+
+# Measures of networks and of units, as axes name them.
+MEASURES = {
+    "test_accuracy": "test accuracy", "si_units": "mean index", "si_living": "mean index of living units",
+    "dprime": "mean d′", "precision": "mean precision", "t95": "epochs to 95 % of the best accuracy",
+    "informed": "mutual information", "dead": "share of dead units", "sparse": "share of sparse units",
+    "bound": "off-axis bound", "bound_last": "off-axis bound of the last two layers",
+    "switched": "share of units that switched class", "switches": "switches of class per unit",
+    "si": "index", "weight_l1": "L1 norm of the filter", "": "area under the ablation curve",
+}  # fmt: skip
+_CHANGE, _STEP = "change in {measure} from α = 0", "change in {measure} per step of α"
+# What the estimate of each contrast is, for axes; `measure`, `first` and `second` are filled in from the claim.
+QUANTITIES: dict[str, str] = {
+    **dict.fromkeys(("effect_at", "every", "best", "first_effect", "largest"), _CHANGE),
+    "cost_at_reduction": _CHANGE,
+    "deficit_before": _CHANGE.format(measure=MEASURES[TEST_ACCURACY]),
+    "trend": _STEP,
+    "monotone": _STEP.format(measure=MEASURES["si_units"]),
+    "irregular": _STEP.format(measure=MEASURES["si_units"]),
+    "bound_trend": _STEP.format(measure=MEASURES["bound"]),
+    **dict.fromkeys(("level", "levels"), "{measure}"),
+    **dict.fromkeys(("signs_at", "signs_averaged"), "{measure} with selectivity lowered less raised"),
+    "relative": "change in {measure} as a share of its value at α = 0",
+    "ratio_at": "mean index: times lower than at α = 0",
+    "rank_with_alpha": "rank correlation of {measure} and α",
+    "follows": "rank correlation of {measure} and index over α",
+    "more_regular": "rank correlation with α: {measure} less index",
+    "beyond_only": "{measure}: distance from the limit, in the claimed direction",
+    "busy_units": "share of units that most images activate",
+    "against_at": "{measure}: one network less the other",
+    "slopes_against": "change in {measure} per step of α: one network less the other",
+    "early_less_late": "{measure}: first layers less last layers",
+    "same_shape": "rank correlation of accuracies over α",
+    "leaky_dead": "share of dead units",
+    "leaky_recovery": "fall in {measure} that leaky rectifiers prevent",
+    "distance_excess": "distance beyond that of other seeds",
+    "distance_equal": "distance beyond that of other seeds, as a share",
+    "distance_trend": "change in the distance beyond that of other seeds, per step of |α|",
+    "bound_above_axis": "off-axis bound less mean index",
+    "area_by_corruption": "change in area under the curve per step of corruption",
+    "zero_less_mean": "area under the curve: ablated to zero less to the mean",
+    "with_less_without": "{measure}: with batch norm less without",
+    "best_less_worst": "area under the curve: best networks less worst",
+    "area_and_error": "rank correlation of area and generalisation error",
+    "area_and_accuracy": "rank correlation of area and test accuracy",
+    "area_and_loss": "rank correlation of area and test loss",
+    "turning_point": "moments of training, as a share of its length",
+    "loss_by_dropout": "change in training loss per step of dropout",
+    "up_to_dropout": "change in training accuracy",
+    "beyond_dropout": "share of accuracy kept: random labels less true ones",
+    "norm_less_dropout": "gain in area: by batch norm less by dropout",
+    "units_agree": "rank correlation of {first} and {second} over units",
+    "importance": "rank correlation of {measure} and rise in loss when a unit is ablated",
+    "rises_with_depth": "rank correlation of {measure} and depth",
+}

@@ -135,6 +135,7 @@ class Finding:
     p_corrected: float = math.nan  # for the family
     met: bool = True  # False where a condition of the claim beside its sign fails
     chosen: bool = False  # whether this one was picked among the family by the data
+    fold: bool = False  # whether it is a share that is left, shown as the factor by which the measure is cut
 
 
 def label(alpha: float) -> str:

@@ -148,7 +148,7 @@ function render({ model, el }) {
   const fromPaper = (words) => sweep.key.append(" ", html("span", { class: "paper" }, words));
   if (paper.index.size) fromPaper("▲ the paper’s index at that α.");
   for (const [alpha, change] of paper.change) {
-    fromPaper(`Dashed: the paper’s accuracy at α = ${minus(alpha)}, ${points(change)} from α = 0.`);
+    fromPaper(`Dashed: ours at α = 0 with the paper’s change at α = ${minus(alpha)}, ${points(change)}.`);
   }
   const ends = [["lower", "← less selective units"], ["zero", "α"], ["raise", "more selective units →"]];
   const note =

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -23,7 +22,7 @@ from ..runs.profiles import PLAIN, PROFILES, Bound, Profile, check_overrides, fi
 from ..runs.reads import note_read
 from ..runs.store import RunStore, default_store
 from ..runs.sweeping import MAX_HOURS, OnMissing, sweep
-from ..spec import RunSpec, spec_of
+from ..spec import RunSpec
 from ..tables import Tables
 from . import NOT_HERE
 from .papers.claims import PAPER_ACCURACY, PAPER_DATA
@@ -99,7 +98,7 @@ class FigureRuns:
                 "width": f"{spec.width} (the paper: {width})" if width else str(spec.width),
                 "training images": f"{spec.train_size:,}",
                 "epochs (steps)": f"{spec.epochs} ({spec.epochs * -(-spec.train_size // spec.batch_size):,})",
-                "seeds at α = 0": str(own["seed"].nunique()),
+                "networks" if self.figure.side == "none" else "seeds at α = 0": str(own["seed"].nunique()),
                 "training accuracy": _percent(own["train_accuracy"]),
                 "test accuracy": _percent(own["test_accuracy"]),
                 "the paper": f"{paper}, {100 * accuracy:.1f} %" if accuracy else f"{paper}, accuracy not given",
@@ -126,7 +125,7 @@ def gather(
         figure: its id in the register ("fig4").
         profile: at which scale.
         alphas: α values; the profile's where empty.
-        seeds: a count or a list; where 0 or empty the profile's own and all further ones of the ledger.
+        seeds: a count or a list; the profile's own where 0 or empty.
         overrides: other values for fields of the specs.
         on_missing: "train", "skip" or "raise".
 
@@ -137,20 +136,16 @@ def gather(
     """
     entry, scale, store, kept = find_figure(figure), find_profile(profile), default_store(), ledger()
     ask: dict[str, Any] = {"alphas": alphas or None, **check_overrides(overrides or {})}
-    own = grid(profile, figure, seeds=seeds or None, **ask)
-    specs = own if seeds else [*own, *archived_like(own, kept)]
+    specs = grid(profile, figure, seeds=seeds or None, **ask)
     tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=allowed_hours())
     found = FigureRuns(entry, profile, tuple(specs), tables)
     there = set(found.runs["run"])
-    limit = bound_limit(scale, entry, alphas)
-    # The page's own runs are analysed where that was not done yet; further seeds of the ledger count where it was.
-    wanted = [] if on_missing == "skip" else tasks_for(entry, [s for s in own if s.id in there], limit)
-    every_seed = replace(limit, seeds=len(specs)) if limit else None
-    possible = tasks_for(entry, [s for s in specs if s.id in there], every_seed)
-    for table in {task.analysis.table for task in possible}:
-        listed = ledger_results(table, kept)
-        at_hand = [t for t in possible if t.analysis.table == table and (t.name in listed or _kept_in(store, t))]
-        tasks = list(dict.fromkeys([*(t for t in wanted if t.analysis.table == table), *at_hand]))
+    wanted = tasks_for(entry, [s for s in specs if s.id in there], bound_limit(scale, entry, alphas))
+    for table in {task.analysis.table for task in wanted}:
+        tasks = [task for task in wanted if task.analysis.table == table]
+        if on_missing == "skip":
+            listed = ledger_results(table, kept)
+            tasks = [task for task in tasks if task.name in listed or _kept_in(store, task)]
         if tasks:
             setattr(tables, table, derive(tasks, store, ledger=kept, on_missing=on_missing))
     return found
@@ -192,19 +187,6 @@ def tasks_for(figure: Figure, specs: Sequence[RunSpec], limit: Bound | None) -> 
         like = [s for s in own if s.replace(seed=0, **PLAIN) == first]
         found += [Task(ANALYSES[name], (spec,)) for name in figure.closer for spec in like]
     return found
-
-
-def archived_like(specs: Sequence[RunSpec], kept: Tables) -> list[RunSpec]:
-    """The ledger's runs that differ from some of these in the seed alone, in the order of their seeds."""
-    like = {spec.replace(seed=0) for spec in specs}
-    known = _archived(tuple(sorted({spec.model for spec in specs})), len(kept.runs))
-    return sorted((s for s in known if s not in set(specs) and s.replace(seed=0) in like), key=lambda s: s.seed)
-
-
-@lru_cache(maxsize=16)
-def _archived(models: tuple[str, ...], _count: int) -> tuple[RunSpec, ...]:
-    runs = ledger().runs
-    return tuple(spec_of(row) for row in runs[runs["model"].isin(models)].to_dict("records")) if len(runs) else ()
 
 
 def _kept_in(store: RunStore, task: Task) -> bool:

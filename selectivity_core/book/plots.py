@@ -170,52 +170,103 @@ def _judged(verdicts: pd.DataFrame) -> pd.DataFrame:
     return verdicts[~verdicts["status"].isin(UNJUDGED)]
 
 
-def forest(verdicts: pd.DataFrame) -> Figure:
-    """Ours with its 95 % interval beside the paper's value, a row a claim and scale that `verdicts.table` has judged.
+# What the marks in a picture of verdicts mean.
+KEY = (
+    "Marks are ours, lines their 95 % intervals. A claim holds where the whole line lies on the claimed side of the "
+    "dashed threshold: “sign” means this side. A purple bar is the paper's number, pale purple what agrees with it in "
+    "size. An effect counts as none if its 90 % interval, which is shorter than the line, lies within the grey band. "
+    "Green circle: same sign, and size where the paper gives one, or no effect as claimed. Green star: reproduced. "
+    "Amber diamond: same sign, other size. Red cross: contradicted. Grey square: inconclusive."
+)
+POINTS = "points of accuracy (linear from −2 to 2, logarithmic beyond)"
+LINE, ROOM, TICKS, WRAP = 0.142, 1.5, 0.34, 64  # inches a line of text, lines a row, inches of ticks, characters a line
+BANDS = {"margin": "#e4e4e4", "paper": "#e9dcf3"}
 
-    Rows in points of accuracy share an axis, which is linear up to two points and logarithmic beyond; every other claim
-    has an axis of its own.
+
+def forest(verdicts: pd.DataFrame) -> Figure:
+    """Ours with its 95 % interval, the paper's value and the claim's threshold, for what `verdicts.table` has judged.
+
+    A row a claim, network and scale. Differences of accuracy share an axis, which is linear up to two points and
+    logarithmic beyond; every other quantity has an axis of its own. The figure is as narrow as a phone: text stands
+    above what it is about.
     """
     rows = _judged(verdicts)
     rows = pd.concat([own for _, own in rows.groupby("claim", sort=False)] or [rows])  # scales of a claim side by side
-    panels = [own for unit, own in rows.groupby("unit", sort=False) if unit]
-    panels += [own for _, own in rows[rows["unit"] == ""].groupby("claim", sort=False)]
-    heights = [max(1, len(own)) for own in panels] or [1]
-    size = (8.6, 0.62 * sum(heights) + 0.45 * len(heights))
-    fig, axes = plt.subplots(len(heights), 1, figsize=size, squeeze=False, height_ratios=heights)
-    for ax, own in zip(axes[:, 0], panels, strict=False):
-        _rows(ax, own)
+    axis = rows["quantity"].mask(rows["unit"] == "points", POINTS)
+    panels = {textwrap.fill(str(name), WRAP): _entries(own) for name, own in rows.groupby(axis, sort=False)}
+    heights = [LINE * sum(len(text) + ROOM * bool(row) for text, row in entries) for entries in panels.values()]
+    below = [TICKS + LINE * (1 + name.count("\n")) for name in panels]
+    width, total = 4.2, sum(heights) + sum(below) or 0.5
+    fig, top = plt.figure(figsize=(width, total), layout="none"), total
+    for (name, entries), height, room in zip(panels.items(), heights, below, strict=True):
+        ax = fig.add_axes((0.03, (top - height) / total, 0.94, height / total))
+        _rows(ax, entries)
+        ax.set_xlabel(name, fontsize=8)
+        top -= height + room
     if not panels:
-        axes[0, 0].set_axis_off()
-        axes[0, 0].text(0, 0.5, "No claim of this page can be judged on these runs.")
+        fig.text(0, 0.5, "No claim of this page can be judged on these runs.")
     return fig
 
 
-def _rows(ax: Axes, own: pd.DataFrame) -> None:
-    names = []
-    for place, row in enumerate(own.to_dict("records")):
-        marker, colour = VERDICT_LOOK[row["status"]]
-        ax.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.6)
-        ax.plot(row["estimate"], place, marker=marker, color=colour, markersize=7)
-        if not math.isnan(row["paper_value"]):
-            ax.plot(row["paper_value"], place, marker="|", color=PAPER, markersize=16, markeredgewidth=2)
-        ax.text(
-            1.01, place, str(row["status"]), color=colour, fontsize=7, va="center", transform=ax.get_yaxis_transform()
-        )
-        lines = textwrap.wrap(f"{row['claim']}  {row['statement']}", 66)
-        names.append("\n".join([*lines, f"{row['network']}, {row['profile']}, {row['where']}, n = {row['n']:g}"]))
-    ax.axvline(0, color="#bbbbbb", linewidth=0.8)
-    if own["unit"].iloc[0]:
+def _entries(rows: pd.DataFrame) -> list[tuple[list[str], dict[str, Any]]]:
+    """Lines of text with the row that is drawn below them: none below a claim's own text."""
+    found: list[tuple[list[str], dict[str, Any]]] = []
+    for (claim, statement, claimed), own in rows.groupby(["claim", "statement", "claimed"], sort=False):
+        code = f"$\\bf{{{claim}}}$"  # longer than what is seen of it
+        lines = textwrap.wrap(f"{claim} {statement}", WRAP)
+        found.append((["", lines[0].replace(claim, code, 1), *lines[1:], f"claimed: {claimed}"], {}))
+        for row in own.to_dict("records"):
+            details = f"{row['verdict']}: {row['network']}, {row['profile']}, {row['where']}, n = {row['n']:g}"
+            details = details.replace(" = ", "\u00a0=\u00a0")
+            found.append((textwrap.wrap(details, WRAP), row))
+    return found
+
+
+def _rows(ax: Axes, entries: list[tuple[list[str], dict[str, Any]]]) -> None:
+    """Draws the entries of one axis from top to bottom; a line of text is one unit of height."""
+    drawn, place = [], 0.0
+    for text, row in entries:
+        colour = VERDICT_LOOK[row["status"]][1] if row else "black"
+        ax.text(0, place, "\n".join(text), color=colour, fontsize=8, va="top", transform=ax.get_yaxis_transform())
+        place += len(text)
+        if row:
+            drawn.append((place + ROOM / 2, row))
+            place += ROOM
+    ax.set_ylim(place, 0)
+    if drawn[0][1]["unit"] == "points":
         ax.set_xscale("symlog", linthresh=2)
-        ax.xaxis.set_major_locator(FixedLocator([-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: label(value)))
-        ax.set_xlabel("points of accuracy", fontsize=7)
-    ax.margins(x=0.1)
-    ax.set_yticks(range(len(names)), names, fontsize=7)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.tick_params(labelsize=7)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    marks = ["estimate", "low", "high", "threshold", "paper_value", "paper_low", "paper_high"]
+    ends = [row[name] for name in marks for _, row in drawn]
+    ends += [row["threshold"] + side * row["margin"] for side in (-1, 1) for _, row in drawn]
+    ax.update_datalim([(x, 0) for x in ends if math.isfinite(x)])
+    ax.autoscale_view(scaley=False)
+    ax.set_xlim(limits := ax.get_xlim())
+    if ax.get_xscale() == "symlog":
+        few = [5] if max(map(abs, limits)) < 15 else [50]  # so that numbers do not touch
+        ax.xaxis.set_major_locator(FixedLocator([0, *(side * x for x in (1, 2, 10, *few) for side in (-1, 1))]))
+    for height, row in drawn:
+        _row(ax, height, row)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(labelsize=8)
     ax.minorticks_off()
-    ax.grid(visible=False, axis="y")
+
+
+def _row(ax: Axes, height: float, row: dict[str, Any]) -> None:
+    marker, colour = VERDICT_LOOK[row["status"]]
+    threshold, margin = row["threshold"], row["margin"]
+    bands = [(threshold - margin, threshold + margin, "margin"), (row["paper_low"], row["paper_high"], "paper")]
+    for low, high, name in bands:
+        if not math.isnan(low):
+            ends = np.clip([low, high], *ax.get_xlim())
+            ax.fill_between(ends, height - 0.5, height + 0.5, color=BANDS[name], linewidth=0, alpha=0.8)
+    ax.plot([threshold] * 2, [height - 0.65, height + 0.65], color=GREY, linewidth=1, linestyle=(0, (2, 1.5)))
+    ax.plot([row["paper_value"]] * 2, [height - 0.5, height + 0.5], color=PAPER, linewidth=2)
+    ax.plot(np.clip([row["low"], row["high"]], *ax.get_xlim()), [height] * 2, color=colour, linewidth=1.6)
+    ax.plot(row["estimate"], height, marker=marker, color=colour, markersize=6)
 
 
 def badges(verdicts: pd.DataFrame, anchor: str) -> HTML:
@@ -234,15 +285,12 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
     judged = _judged(verdicts)
     if len(judged):
         alt = "; ".join(f"{row.claim} {row.network} {row.status}, {row.estimate:.3g}" for row in judged.itertuples())
-        caption = (
-            "Ours with its 95 % interval; a purple bar where the paper gives a number. Green: same sign, and size "
-            "where the paper gives one. Diamonds: same sign, other size. Red: the opposite. Grey: open."
-        )
         words, name = f"Claims of the page. {alt}.", f"claims-{verdicts['figure'].iloc[0]}"  # each page its own files
         display(badges(judged, name))
-        show(forest(verdicts), name, caption, words, save=save, tables={"verdicts": verdicts})
+        show(forest(verdicts), name, KEY, words, save=save, tables={"verdicts": verdicts})
     columns = [
-        "claim", "statement", "network", "paper_says", "status", "where", "n", "estimate", "low", "high", "training",
+        "claim", "statement", "network", "paper_says", "verdict", "where", "n", "quantity", "estimate", "low", "high",
+        "training",
     ]  # fmt: skip
     names = {"paper_says": "the paper", "low": "95 % from", "high": "to", "why": "not judged, because"}
     open_ones = verdicts[verdicts["status"].isin(UNJUDGED)]

@@ -1,4 +1,4 @@
-"""The scoreboard: every claim with the paper's value and ours at every scale on one axis, by topic."""
+"""The scoreboard: every claim by topic, the paper's value and ours at every scale on one axis for each quantity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from .papers.figures import find_figure
-from .plots import PAPER, VERDICT_LOOK
+from .plots import BANDS, PAPER, VERDICT_LOOK
 from .verdicts import UNJUDGED
 
 # Topics in the order of what matters for the papers' argument, each with its figures.
@@ -30,7 +30,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "Dropout and batch norm": ("morcos5", "morcos6"),
     "Which units matter": ("morcos7", "morcosA2", "morcosA3", "morcosA4"),
 }
-WIDTH, ROW = 240, 16  # of a claim's axis, and of a scale's line on it, in pixels
+WIDTH, ROW = 300, 16  # of a claim's axis, and of a scale's line on it, in pixels
 SHAPES = {"*": "M0-6 2-2 6-2 3 1 4 6 0 3-4 6-3 1-6-2-2-2Z", "o": "M-4 0A4 4 0 1 1 4 0 4 4 0 1 1-4 0Z",
           "D": "M0-5 5 0 0 5-5 0Z", "X": "M-4-4 4 4M4-4-4 4", "s": "M-3.5-3.5H3.5V3.5H-3.5Z"}  # fmt: skip
 
@@ -64,20 +64,21 @@ def _claim(rows: pd.DataFrame) -> str:
     figure = find_figure(first["figure"])
     link = f'<a href="{figure.notebook}.html">{escape(figure.paper)}, Figure {figure.number}</a>'
     says = f" <small>The paper: {escape(first['paper_says'])}.</small>" if first["paper_says"] else ""
+    axes = "".join(_axis(own) for _, own in rows.groupby(["quantity", "claimed"], sort=False))
     lines = []
     for row in rows.to_dict("records"):
-        status, training = escape(row["status"]), row["training"]
+        training, place = row["training"], ", ".join((row["network"], row["profile"], row["where"]))
         in_training = "" if math.isnan(training) else f"; in training {_number(training)}"
         ends = f"{_number(row['low'])} to {_number(row['high'])}"
         lines.append(
-            f'<li data-scale="{escape(row["profile"])}" data-verdict="{status}">'
-            f'<span style="border-left: 0.6em solid {VERDICT_LOOK[row["status"]][1]}; padding-left: 0.4em">{status}'
-            f"</span> <small>{escape(', '.join((row['network'], row['profile'], row['where'])))}: "
+            f'<li data-scale="{escape(row["profile"])}" data-verdict="{escape(row["status"])}">'
+            f'<span style="border-left: 0.6em solid {VERDICT_LOOK[row["status"]][1]}; padding-left: 0.4em">'
+            f"{escape(row['verdict'])}</span> <small>{escape(place)}: "
             f"{_number(row['estimate'])} ({ends}), n = {row['n']:g}{in_training}</small></li>"
         )
     return (
         f'<div class="selectivity-claim" id="{escape(first["claim"])}"><p>{escape(first["claim"])} '
-        f"{escape(first['statement'])}{says} {link}</p>{_axis(rows)}<ul>{''.join(lines)}</ul></div>"
+        f"{escape(first['statement'])}{says} {link}</p>{axes}<ul>{''.join(lines)}</ul></div>"
     )
 
 
@@ -86,19 +87,30 @@ def _number(value: float) -> str:
 
 
 def _axis(rows: pd.DataFrame) -> str:
-    """One axis for all scales of a claim: intervals, markers by verdict, and the paper's value as a bar."""
-    paper = float(rows["paper_value"].iloc[0])
-    all_ends = pd.concat([rows["estimate"], rows["low"], rows["high"], pd.Series([0.0, paper])]).dropna()
-    # A single wild interval must not flatten the others: the axis ends at three times the estimates' own span.
-    span = max(rows["estimate"].abs().max(), abs(paper) if not math.isnan(paper) else 0) or 1.0
-    low, high = max(all_ends.min(), -3 * span), min(all_ends.max(), 3 * span)
+    """One axis for a claim's rows of the same quantity: thresholds, intervals, markers by verdict, the paper's bar."""
+    first = rows.iloc[0]
+    paper, threshold = float(first["paper_value"]), float(first["threshold"])
+    bands = {"margin": (threshold - first["margin"], threshold + first["margin"]),
+             "paper": (first["paper_low"], first["paper_high"])}  # fmt: skip
+    fixed = pd.Series([paper, threshold, *bands["margin"], *bands["paper"]]).replace([math.inf, -math.inf], math.nan)
+    estimates = pd.concat([rows["estimate"], fixed]).dropna()
+    ends = pd.concat([estimates, rows["low"], rows["high"]]).dropna()
+    # A single wild interval must not flatten the others: beyond the estimates the axis goes on for their own span.
+    span = (estimates.max() - estimates.min()) or 1.0
+    low, high = max(ends.min(), estimates.min() - span), min(ends.max(), estimates.max() + span)
     pad = 0.06 * (high - low or 1.0)
 
     def x(value: float) -> float:
-        return round(WIDTH * (min(max(value, low), high) - low + pad) / (high - low + 2 * pad), 1)
+        return round(WIDTH * (min(max(value, low - pad), high + pad) - low + pad) / (high - low + 2 * pad), 1)
 
-    height = ROW * len(rows) + 4
-    parts = [f'<line x1="{x(0)}" x2="{x(0)}" y1="0" y2="{height}" stroke="#999" stroke-dasharray="2 2"/>']
+    height, parts = ROW * len(rows) + 4, []
+    for name, (start, end) in bands.items():
+        if not math.isnan(start):
+            place = f'x="{x(start)}" width="{round(x(end) - x(start), 1)}"'
+            parts.append(f'<rect {place} y="0" height="{height}" fill="{BANDS[name]}"/>')
+    if not math.isnan(threshold):
+        place = f'x1="{x(threshold)}" x2="{x(threshold)}" y1="0" y2="{height}"'
+        parts.append(f'<line {place} stroke="#555" stroke-dasharray="3 2"/>')
     if not math.isnan(paper):
         parts.append(f'<line x1="{x(paper)}" x2="{x(paper)}" y1="0" y2="{height}" stroke="{PAPER}" stroke-width="3"/>')
     for k, row in enumerate(rows.to_dict("records")):
@@ -109,10 +121,12 @@ def _axis(rows: pd.DataFrame) -> str:
             parts.append(f'<line {ends} stroke="{colour}" stroke-width="2"/>')
         if not math.isnan(row["estimate"]):
             place = f'transform="translate({x(row["estimate"])} {y})"'
-            parts.append(f'<path d="{SHAPES[marker]}" {place} fill="{colour}" stroke="{colour}"/>')
+            parts.append(f'<path d="{SHAPES[marker]}" {place} fill="{colour}" stroke="{colour}" stroke-width="1.5"/>')
     text = "; ".join(f"{r.network}, {r.profile} {_number(r.estimate)}, {r.status}" for r in rows.itertuples())
     text += "" if math.isnan(paper) else f"; the paper {_number(paper)}"
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+    caption = f"{first['quantity']}; claimed: {first['claimed']}"
     return (
-        f'<svg role="img" aria-label="{escape(text)}" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
-        f"{''.join(parts)}</svg>"
+        f'<div><svg role="img" aria-label="{escape(text)}" {size}>{"".join(parts)}</svg><br>'
+        f"<small>{escape(caption)}</small></div>"
     )

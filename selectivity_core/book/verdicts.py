@@ -14,8 +14,8 @@ import pandas as pd
 from ..errors import MissingRunsError
 from ..models import MODEL_NAMES
 from ..runs.profiles import find_profile
-from .contrasts import CONTRASTS
-from .evidence import TEST_ACCURACY, Evidence, Finding, NetworkRuns
+from .contrasts import CONTRASTS, MEASURES, QUANTITIES
+from .evidence import TEST_ACCURACY, Evidence, Finding, NetworkRuns, label
 from .inference import LEVEL
 from .papers import claims as register
 from .papers.claims import Claim, all_claims, claims_of
@@ -166,9 +166,13 @@ def _margin(claim: Claim, finding: Finding) -> float:
     return register.INDEX * 0.22 if claim.criterion.settings.get("measure") == "si_units" else 0.0
 
 
+def _is_level(claim: Claim) -> bool:
+    """Whether a change is held against the level that the paper gives."""
+    return claim.value is not None and claim.value.of == "level" and claim.criterion.sign is not None
+
+
 def _ours(claim: Claim, finding: Finding) -> float:
-    level = claim.value is not None and claim.value.of == "level" and claim.criterion.sign is not None
-    return finding.level if level else finding.estimate.mean
+    return finding.level if _is_level(claim) else finding.estimate.mean
 
 
 def _size_agrees(claim: Claim, finding: Finding) -> bool:
@@ -223,8 +227,61 @@ def on_page(figures: Sequence[str], evidence: Evidence) -> list[Verdict]:
     ]
 
 
+def _shown(claim: Claim, finding: Finding) -> dict[str, object]:
+    """What tables show of a finding and of what it is held against: points of accuracy, and shares left as factors."""
+    criterion, value = claim.criterion, claim.value
+    shift = finding.level - finding.estimate.mean if _is_level(claim) else 0.0
+    sign, (low, high) = criterion.sign or 1, finding.estimate.interval()
+    margin = criterion.margin if criterion.sign == 0 else _margin(claim, finding) if criterion.null == 0 else 0.0
+    numbers = {
+        "estimate": _ours(claim, finding), "low": low + shift, "high": high + shift,
+        "threshold": math.nan if criterion.sign is None else criterion.null + shift, "margin": margin or math.nan,
+        **dict.fromkeys(("paper_value", "paper_low", "paper_high"), math.nan),
+    }  # fmt: skip
+    if value is not None:
+        room = value.margin + value.half
+        near = criterion.null if value.limit == "within" else value.number - sign * room
+        far = sign * math.inf if value.limit == "beyond" else value.number + sign * room
+        ends = sorted((near, far))
+        numbers |= {"paper_value": value.number, "paper_low": ends[0], "paper_high": ends[1]}
+    if finding.fold:
+        sign = -sign
+        numbers = {name: math.inf if x <= 0 else 1 / x for name, x in numbers.items()}
+        for low_end, high_end in (("low", "high"), ("paper_low", "paper_high")):
+            numbers[low_end], numbers[high_end] = numbers[high_end], numbers[low_end]
+    is_level = _is_level(claim) or criterion.kind in ("level", "levels")
+    unit = "" if not finding.points else "%" if is_level else "points"
+    settings = {"measure": TEST_ACCURACY, **criterion.settings}
+    names = {k: MEASURES.get(str(settings[k]), "") for k in ("measure", "first", "second") if k in settings}
+    quantity = (MEASURES[settings["measure"]] if is_level else QUANTITIES[criterion.kind]).format(**names)
+    numbers = {name: (100.0 if finding.points else 1.0) * x for name, x in numbers.items()}
+    return {
+        **numbers, "unit": unit, "quantity": f"{quantity} ({unit})" if unit else quantity,
+        "claimed": _claimed(criterion.sign and sign, numbers, " (that at α = 0)" if _is_level(claim) else ""),
+    }  # fmt: skip
+
+
+def _claimed(sign: int | None, numbers: dict[str, float], which: str) -> str:
+    rounded = {name: label(float(f"{x:.3g}")) for name, x in numbers.items()}
+    lowest, highest = rounded["paper_low"], rounded["paper_high"]
+    sizes = f"{lowest} or more" if highest == "inf" else f"{highest} or less" if lowest == "−inf" else ""
+    sizes = sizes or f"{lowest} to {highest}"
+    if sign is None:
+        return sizes
+    if sign == 0:
+        middle = rounded["threshold"]
+        return f"within ±{rounded['margin']}" + (f" of {middle}" if middle != "0" else "")
+    side = f"{'above' if sign > 0 else 'below'} {rounded['threshold']}{which}"
+    return side if math.isnan(numbers["paper_value"]) else f"{side}, size {sizes}"
+
+
 def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
-    """A row a verdict, everything as numbers, `low` and `high` at 95 %; effects of accuracy are in points."""
+    """A row a verdict, everything as numbers, `low` and `high` at 95 %; effects of accuracy are in points.
+
+    `quantity` names what the numbers measure. `verdict` is the status, without a sign where the claim gives a value
+    alone. `threshold` is what the estimate is held against, and within `margin` of it an effect counts as none; from
+    `paper_low` to `paper_high` a size agrees with the paper's. `claimed` says both in words.
+    """
     rows = []
     for verdict in verdicts:
         claim, found = verdict.claim, verdict.finding
@@ -232,28 +289,23 @@ def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
         row: dict[str, object] = {
             "claim": claim.id, "paper": claim.paper, "figure": claim.figure_of(verdict.model),
             "profile": verdict.profile, "statement": claim.statement, "status": verdict.status,
-            "network": MODEL_NAMES[verdict.model],
+            "network": MODEL_NAMES[verdict.model], "paper_says": claim.says, "contrast": verdict.contrast,
+            "paper_value": claim.value.number if claim.value else math.nan, "why": verdict.why,
+            "verdict": verdict.status.removeprefix("same sign, " if claim.criterion.sign is None else ""),
         }  # fmt: skip
         if found is not None:
-            low, high = found.estimate.interval()
-            ours = _ours(claim, found) if claim.value is not None else found.estimate.mean
-            shift = ours - found.estimate.mean
             row |= {
-                "where": found.where, "n": found.estimate.n, "estimate": scale * ours, "low": scale * (low + shift),
-                "high": scale * (high + shift), "p": found.estimate.p if claim.criterion.null == 0 else math.nan,
-                "method": found.estimate.method, "detectable": scale * found.estimate.detectable,
+                "where": found.where, "n": found.estimate.n, **_shown(claim, found),
+                "p": found.estimate.p if claim.criterion.null == 0 else math.nan, "method": found.estimate.method,
+                "detectable": math.nan if found.fold else scale * found.estimate.detectable,
                 "training": scale * verdict.training.estimate.mean if verdict.training else math.nan,
-                "in_training": verdict.in_training, "unit": "points" if found.points else "",
+                "in_training": verdict.in_training,
             }  # fmt: skip
-        row |= {
-            "paper_says": claim.says, "paper_value": scale * claim.value.number if claim.value else math.nan,
-            "contrast": verdict.contrast, "why": verdict.why,
-        }  # fmt: skip
         rows.append(row)
     columns = [
         "claim", "paper", "figure", "profile", "statement", "status", "network", "where", "n", "estimate", "low",
         "high", "p", "method", "detectable", "training", "in_training", "unit", "paper_says", "paper_value", "contrast",
-        "why",
+        "why", "quantity", "claimed", "verdict", "threshold", "margin", "paper_low", "paper_high",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 

@@ -19,6 +19,7 @@ from ..corruptions import SEVERITIES, corrupt, corruptions_for
 from ..data import Dataset, normalise
 from ..errors import StoreError
 from ..evaluation import EVALUATION_BATCH, test_set_pass
+from ..indices import preferred_class, selectivity_index
 from ..models import UnitNetwork
 from ..perturbation import unit_deviations, unit_means
 from ..progress import bar
@@ -43,7 +44,7 @@ SCALES = tuple(float(s) for s in np.logspace(-1.5, 1, 11))  # of the noise, in u
 ABLATED = {"mlp": "all"}
 AT_ENDS, BETWEEN = 3, 2  # epochs at either end of a training whose units are ablated one by one, and between
 PENALTIES = tuple(float(p) for p in np.logspace(-2, 4, 7))  # of the probe
-MOST_FITTED = 10_000  # training images that it is fitted to
+MOST_FITTED = 10_000  # training images that it is fitted to, or accuracy is measured on
 MOST_ATTACKED = 500  # images: a gradient costs as much as two or three passes, and PGD takes ten
 PGD_STEPS = 10
 # eps in units of 1/255, by the channels of images: from nearly harmless to nearly always fatal.
@@ -139,28 +140,33 @@ def _constant(
 def networks_at(runs: TrainedRuns, spec: RunSpec, epochs: Collection[int]) -> Iterator[tuple[int, UnitNetwork]]:
     """A run's network at the end of some epochs, ascending; 0 is the initialisation. The same object each time.
 
-    Weights are read from the store's folder `.epochs/<run>/<epoch, three digits>.safetensors` where all that are wanted
-    lie there, the last one's among them. Else the run is trained again.
+    Weights are those that the store kept while it trained (`Profile.keep_epochs`). Where it lacks some that are wanted,
+    or the last one's, the run is trained again.
 
     Raises:
         Diverged: the loss was not finite, although it was when the run was stored (on another machine).
-        StoreError: kept weights whose last ones are not the stored run's.
+        StoreError: the last weights, kept or trained again, are not the stored run's.
     """
-    files = {epoch: runs.store.path / ".epochs" / spec.id / f"{epoch:03d}.safetensors" for epoch in epochs if epoch}
-    last = runs.store.path / ".epochs" / spec.id / f"{spec.epochs:03d}.safetensors"
-    kept = all(path.is_file() for path in (*files.values(), last))
+    folder, stored = runs.store.epochs(spec), runs.store.weights(spec, "last")
+    files = {epoch: folder / f"{epoch:03d}.safetensors" for epoch in {*epochs, spec.epochs} - {0}}
+    kept = all(path.is_file() for path in files.values())
+
+    def check(last: dict[str, Tensor], where: str) -> None:
+        if last.keys() != stored.keys() or not all(torch.equal(last[name], stored[name]) for name in stored):
+            raise StoreError(f"{where}: these are not the weights of the stored run {spec.id}")
+
     if kept:
-        ours, stored = load_file(last), runs.store.weights(spec, "last")
-        if ours.keys() != stored.keys() or not all(torch.equal(ours[name], stored[name]) for name in stored):
-            raise StoreError(f"{last}: these are not the weights of the stored run {spec.id}; remove them")
+        check(load_file(files[spec.epochs]), f"{files[spec.epochs]}, which is to be removed")
     with isolated(spec), bar("epochs", spec.epochs, "epoch", delay=2) as shown:
         trainer = Trainer(spec, runs.dataset(spec), torch.device("cpu"))
         for epoch in range(spec.epochs + 1):
             if epoch and not kept:
                 trainer.run_epoch()
+            elif epoch in files:
+                trainer.model.load_state_dict(load_file(files[epoch]))
+            if epoch == spec.epochs:
+                check(trainer.model.state_dict(), "trained again on this machine")
             if epoch in epochs:
-                if kept and epoch:
-                    trainer.model.load_state_dict(load_file(files[epoch]))
                 yield epoch, trainer.model
             shown.update(epoch > 0)
 
@@ -230,6 +236,31 @@ def importance_rows(
     return unit_importance(model, inputs, labels, layers=names, value=_constant(runs, spec, model, names, value))
 
 
+def damage_rows(runs: TrainedRuns, spec: RunSpec, value: str = "zero") -> pd.DataFrame:
+    """The change of loss on each unit's preferred class, and on the other classes, when it is ablated alone.
+
+    Index and preferred class are those of the validation images and losses those of the test images (at most 1,000):
+    a class that was chosen on the images which are then ablated would be the one that chance favours. Dead units have
+    no preferred class and no row.
+    """
+    activity, known = runs.activity(spec, "validation"), runs.labels(spec, "validation")
+    inputs, labels = images_for(runs, spec, "test")
+    model = runs.network(spec)
+    alone = {
+        int(k): unit_importance(model, inputs[labels == k], labels[labels == k], layers=list(activity), value=value)
+        for k in labels.unique()
+    }
+    changes = pd.DataFrame({k: found["loss_change"] for k, found in alone.items()})
+    table = next(iter(alone.values()))[["layer", "unit"]].assign(
+        si=torch.cat([selectivity_index(a, known) for a in activity.values()]).double().numpy(),
+        preferred=torch.cat([preferred_class(a, known) for a in activity.values()]).numpy(),
+    )
+    table = table[table["preferred"].isin(list(changes))]
+    own = changes.stack()[list(zip(table.index, table["preferred"], strict=True))].to_numpy()
+    others = (changes.loc[table.index].sum(axis=1) - own) / (changes.shape[1] - 1)
+    return table.assign(own_change=own, others_change=others).reset_index(drop=True)
+
+
 def predicted(model: UnitNetwork, batches: Iterable[Tensor], precision: str = "float32") -> Tensor:
     """(samples,) the class with the highest logit, of batches as the network takes them."""
     with evaluating(model, precision):
@@ -237,13 +268,22 @@ def predicted(model: UnitNetwork, batches: Iterable[Tensor], precision: str = "f
 
 
 def class_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
-    """Accuracy on the test images of each class, with the best epoch's weights: `accuracy` of `samples` images."""
-    dataset, labels = runs.dataset(spec), runs.dataset(spec).test_labels
-    # Batches as `score` takes them: the same bits.
-    batches = (normalise(images, dataset) for images in dataset.test_images.split(EVALUATION_BATCH))
-    right = (predicted(runs.network(spec), batches, spec.precision) == labels).double()
-    rows = [(int(k), float(right[labels == k].mean()), int((labels == k).sum())) for k in labels.unique()]
-    return pd.DataFrame(rows, columns=["class", "accuracy", "samples"])
+    """Accuracy on the test and the training images of each class, with the best epoch's weights.
+
+    Training images are those of the run's `train_accuracy`: (the first 10,000 of) them, unaugmented, with the labels
+    trained on. `predicted` is the share of all these images that are taken for the class.
+    """
+    dataset, model, rows = runs.dataset(spec), runs.network(spec), []
+    for which in ("test", "train"):
+        pixels, labels = (found[: None if which == "test" else MOST_FITTED] for found in part(spec, dataset, which))
+        # Batches as `score` takes them: the same bits.
+        batches = (normalise(images, dataset) for images in pixels.split(EVALUATION_BATCH))
+        guess = predicted(model, batches, spec.precision)
+        for k in labels.unique():
+            own = guess[labels == k]
+            right, taken = (float((some == k).double().mean()) for some in (own, guess))
+            rows.append((which, int(k), right, len(own), taken))
+    return pd.DataFrame(rows, columns=["images", "class", "accuracy", "samples", "predicted"])
 
 
 def probe_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
@@ -360,6 +400,7 @@ ANALYSES: dict[str, Analysis] = {
     "noise": _analysis("curves", "noise", noise_rows, images="train", epoch="last"),
     "noise-test": _analysis("curves", "noise", noise_rows, images="test", epoch="best"),
     "classes": _analysis("classes", "classes", class_rows),
+    "damage": _analysis("damage", "damage", damage_rows, value="zero"),
     "dimensions": _analysis("dimensions", "dimensions", dimension_rows),
     "robustness": _analysis("robustness", "robustness", robustness_rows),
     "importance": _analysis("importances", "importance", importance_rows, value="zero", images="test", epoch="best"),

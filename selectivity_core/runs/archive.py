@@ -22,7 +22,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from ..errors import StoreError
@@ -52,8 +51,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 KEPT = (*TABLES, *DERIVED)
-# Unit tables are kept for the first so many seeds of each setting, to stay small enough for git.
-PER_UNIT = {"units": 5, "responses": 3}
+# Unit tables are kept for the first so many seeds of some settings, to stay small enough for git.
+PER_UNIT, UNIT_SEEDS = ("units", "responses"), 8
 # Significant digits: enough for any plot and any test, and a third to a half of the space. `runs` is exact.
 DIGITS = {"history": 7, "layers": 7, "units": 5, "responses": 4} | dict.fromkeys(DERIVED, 5)
 STAGE, LOCK = ".stage", ".lock"  # of a ledger's folder
@@ -273,8 +272,7 @@ def _of_ledger(tables: dict[str, pd.DataFrame], profile: str) -> dict[str, pd.Da
     found = {"runs": runs[list(COLUMNS["runs"])].reset_index(drop=True)}
     for table, frame in tables.items():
         if table in PER_UNIT:
-            most = min(PER_UNIT[table], scale.counts.get("by_unit", PER_UNIT[table]))
-            shown = (rank < most) & _shown_by_unit(runs, scale)
+            shown = (rank < scale.counts.get("by_unit", UNIT_SEEDS)) & _shown_by_unit(runs, scale)
             if table == "responses":
                 shown &= runs["model"].isin(scale.by_class or scale.models[:1])
             frame = frame[frame["run"].isin(runs.loc[shown, "run"])]
@@ -286,13 +284,14 @@ def _of_ledger(tables: dict[str, pd.DataFrame], profile: str) -> dict[str, pd.Da
 
 
 def _shown_by_unit(runs: pd.DataFrame, scale: Profile) -> pd.Series:
-    """The settings whose units some figure shows: the profile's own schedule, the plain regulariser, neither label
+    """The settings whose units some figure shows: the profile's own training, the plain regulariser, neither label
     noise nor dropout."""
     plain = (runs["layers"] == "all") & (runs["warmup_epochs"] == 0) & (runs["index"] == "si") & (runs["window"] == "")
     plain &= (runs["activation"] == "relu") & (runs["label_corruption"] == 0) & (runs["dropout"] == 0)
-    own = {base.model: (base.schedule, base.epochs) for base in scale.base}
-    keys = zip(runs["model"], runs["schedule"], runs["epochs"], strict=True)
-    return plain & np.array([own.get(model) == tuple(rest) for model, *rest in keys], dtype=bool)
+    fields = ["model", "schedule", "epochs", "lr", "batch_size"]
+    shown = [base for base in scale.base if not scale.by_unit or base.model in scale.by_unit]
+    own = {tuple(getattr(base, name) for name in fields) for base in shown}
+    return plain & runs[fields].apply(tuple, axis=1).isin(own)
 
 
 def in_digits(frame: pd.DataFrame, digits: int) -> pd.DataFrame:

@@ -65,7 +65,12 @@ class Checkpoints:
         every: seconds between saves; a sixth of them before an epoch's measurement, which can take long.
         stop: asked after every step whether the run is to stop.
         report: called after every step with the share of the run that is done.
+
+    Attributes:
+        epochs: a folder where the weights are kept after every epoch; None for nowhere.
     """
+
+    epochs: Path | None = None
 
     def __init__(
         self, folder: Path, every: float = 60.0, *, stop: Callable[[], bool] = lambda: False,
@@ -98,6 +103,12 @@ class Checkpoints:
         Raises:
             Stopped: it is to stop, and its state is saved.
         """
+        from safetensors.torch import save
+
+        if self.epochs is not None and trainer.step == trainer.steps_per_epoch:
+            # Before any checkpoint: a run that is taken up here takes no further step of this epoch.
+            weights = {k: v.detach().cpu().contiguous() for k, v in trainer.model.state_dict().items()}
+            replace(make_folder(self.epochs) / f"{trainer.epoch + 1:03d}.safetensors", save(weights))
         if self.stop():
             self.save(trainer)
             raise Stopped

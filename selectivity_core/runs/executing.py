@@ -25,6 +25,7 @@ from typing import Any, Literal
 from ..errors import SelectivityError
 from ..spec import RunSpec
 from .checkpoints import Stopped
+from .profiles import keeps_epochs
 from .store import RunStore
 
 Attempt = Literal["finished", "stopped", "busy"]  # stored; stopped with a checkpoint; another process trains it
@@ -68,6 +69,7 @@ def train_and_store(
         if not store.holds(spec, dataset.digest):
             checkpoints = store.checkpoints(spec)
             checkpoints.stop, checkpoints.report = stop, report
+            checkpoints.epochs = store.epochs(spec) if keeps_epochs(spec) else None
             try:
                 result = train(
                     spec, data=dataset, progress=False, device=torch.device(device) if device else None,

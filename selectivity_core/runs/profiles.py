@@ -27,7 +27,7 @@ class Bound:
 
     alphas: tuple[float, ...]
     seeds: int  # so many
-    layers: int  # so many, evenly spread over the depth
+    layers: int  # so many, evenly spread over the depth; 0 for all
     first: int = 0  # from which seed on; those before it only where a figure has none after
 
 
@@ -43,13 +43,16 @@ class Profile:
         scaled_down: whether its data, network or schedule are smaller than the paper's.
         grids: other α values for figures of a kind ("layers", "dprime", …) or for one network; with "_bound" behind a
             kind, those of which its figures want the off-axis bound.
-        counts: other numbers of seeds for figures of a kind ("many", "instances", "settings", "schedules", "means");
-            "by_unit" is of how many the ledger keeps tables of units, where that is fewer than of others.
-        seeds_at: how many seeds the first network's plain grid has at some α, where that is more than at the others.
+        counts: other numbers of seeds for figures of a kind ("many", "instances", "settings", "schedules", "means"), or
+            with "_bound" behind it for its bound; "by_unit" is of how many the ledger keeps tables of units, where that
+            is fewer than of others.
+        seeds_at: network -> α -> how many seeds its plain grid has there, where that is more than elsewhere.
         bound: how many α values (the most negative side, 0 among them), seeds and layers the off-axis bound is worked
             out for; None for all that a figure has.
+        by_unit: the networks of whose units the ledger keeps a table; all where empty.
         by_class: the networks whose class means the ledger keeps; the first network where empty.
         keep_weights: whether the ledger keeps the weights of its runs at their best epoch, in bf16.
+        keep_epochs: of how many of its baseline runs, seed 0 first, a store keeps the weights of every epoch.
     """
 
     title: str
@@ -59,10 +62,12 @@ class Profile:
     scaled_down: bool
     grids: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
-    seeds_at: Mapping[float, int] = field(default_factory=dict)
+    seeds_at: Mapping[str, Mapping[float, int]] = field(default_factory=dict)
     bound: Bound | None = None
+    by_unit: tuple[str, ...] = ()
     by_class: tuple[str, ...] = ()
     keep_weights: bool = False
+    keep_epochs: int = 0
 
     def seeds_for(self, kind: str) -> int:
         """How many seeds a figure's kind of grid has."""
@@ -70,7 +75,7 @@ class Profile:
 
     def more_seeds(self, base: RunSpec, alphas: Iterable[float]) -> list[RunSpec]:
         """The runs of a network's plain grid at those of some α that have more seeds than others (`seeds_at`)."""
-        most = {a: self.seeds_at.get(a, 0) if base.model == self.models[0] else 0 for a in alphas}
+        most = {a: self.seeds_at.get(base.model, {}).get(a, 0) for a in alphas}
         return [spec for spec in expand(base, alphas=alphas, seeds=range(max(most.values(), default=0)))
                 if spec.seed < most[spec.alpha]]  # fmt: skip
 
@@ -85,7 +90,8 @@ class Profile:
 
 
 def _digits() -> Profile:
-    base = RunSpec()
+    """Live in seconds a run: a check of the instrument. No feature map below 2x2, and at least 600 steps."""
+    base = RunSpec(min_map=2, train_size=500)
     others: tuple[RunSpec, ...] = (
         base.replace(model="resnet18"), base.replace(model="vgg16", lr=0.01),
         base.replace(model="resnet50", width=4, lr=0.05),
@@ -93,26 +99,33 @@ def _digits() -> Profile:
     # Morcos et al. 2018: small enough sets, and enough epochs, that random labels are memorised.
     plain = {"milestones": (), "weight_decay": 0.0}
     others += (
-        base.replace(
-            **plain, model="mlp", batch_norm=False, width=256, train_size=300, epochs=120, lr=0.05, batch_size=32
-        ),
-        base.replace(**plain, model="convnet11", width=8, train_size=200, epochs=100, lr=0.02, batch_size=32),
+        base.replace(**plain, model="mlp", min_map=1, batch_norm=False, width=256, train_size=300, epochs=120, lr=0.05),
+        base.replace(**plain, model="convnet11", train_size=200, epochs=100, lr=0.02),
     )
+    alphas = (-30.0, -10.0, -5.0, -2.0, -1.0, -0.4, 0.0, 0.4, 1.0, 2.0, 5.0, 30.0)
     few = (-5.0, -1.0, 0.0, 1.0, 5.0)
     return Profile(
-        "digits", (base, *others), (-30.0, -5.0, -2.0, -1.0, -0.4, 0.0, 0.4, 1.0, 2.0, 5.0, 30.0), 3, scaled_down=True,
+        "digits", (base, *others), alphas, 8, scaled_down=True,
         grids={
-            "layers": (-5.0, -1.0, -0.4, 0.0, 0.4, 1.0, 5.0), "dprime": (-1.0, -0.4, -0.1, 0.0, 0.1, 0.4, 1.0),
-            "leaky": (0.0, 0.4, 1.0, 2.0, 5.0), "warm_up": (-30.0, -5.0, -1.0, 0.0, 1.0, 5.0, 30.0),
-            "estimates": few, "resnet50": few, "schedules": few, "windows": (-2.0, 0.0, 1.0),
+            "layers": few, "dprime": (-1.0, -0.4, -0.1, 0.0, 0.1, 0.4, 1.0), "leaky": (0.0, 0.4, 1.0, 5.0),
+            "warm_up": few, "estimates": few, "resnet50": few, "schedules": few, "windows": (-2.0, 0.0, 1.0),
+            "vgg16": (-5.0, -1.0, -0.4, 0.0, 0.4, 1.0, 5.0),
             # Of an index reached by different means: the α that set the targets, and those that bracket them by each.
             "means_targets": (-0.4, 0.0, 0.4), "means_si": (-10.0, -5.0, -2.0, -1.0, -0.4, 0.0, 0.4, 1.0, 2.0),
             "means_dprime": (-1.0, -0.4, -0.1, 0.0, 0.1, 0.2, 0.4), "means_offset": (-100.0, -30.0, -10.0, -2.0, 0.0),
             "means_spread": (-0.4, -0.2, -0.1, 0.0), "means_bound": (-10.0, -2.0, -0.4, -0.1, 0.0),
         },
-        counts={"many": 20, "instances": 4, "settings": 2},
-        bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4), by_class=("resnet20", "resnet18"),
+        counts={"many": 200, "settings": 2, "means_bound": 1}, seeds_at={"resnet18": dict.fromkeys(alphas, 20)},
+        bound=Bound((0.0, -1.0, -10.0), seeds=1, layers=0),
+        by_unit=("resnet20", "resnet18", "mlp", "convnet11"), by_class=("resnet20", "resnet18"),
     )  # fmt: skip
+
+
+def _digits_1() -> Profile:
+    """The book's first runs on the digits, 150 images and 200 steps: kept as data."""
+    found = _digits()
+    base = tuple(spec.replace(min_map=1, train_size=150) for spec in found.base if spec.model.startswith("resnet"))
+    return Profile("digits, 150 images", base, found.alphas, 3, scaled_down=True, counts={"by_unit": 0})
 
 
 def _cifar10() -> Profile:
@@ -134,7 +147,7 @@ def _cifar10_short() -> Profile:
     return Profile(
         "CIFAR-10, short", (*base, convnet11), (0.0, -1.0, 1.0, -5.0, -0.4, 0.4, 5.0, -30.0, 0.1), 3, scaled_down=True,
         grids={"estimates": (0.0, -1.0, 1.0), "vgg16": (0.0, -1.0, 1.0), "schedules": (0.0, -1.0, 1.0)},
-        counts={"schedules": 1}, seeds_at={0.0: 6},
+        counts={"schedules": 1}, seeds_at={"resnet20": {0.0: 6}},
         # Of seeds 0 and 1 the ledger's networks were not kept.
         bound=Bound((0.0, -1.0, -5.0, -30.0), seeds=1, layers=4, first=2),
     )  # fmt: skip
@@ -157,7 +170,8 @@ def _cifar10_fast() -> Profile:
             "means_dprime": (0.0, 0.1, 0.3), "means_offset": (-1000.0, -300.0, 0.0),
             "means_spread": (-0.3, -0.1, 0.0), "means_bound": (-1000.0, -300.0, -2.0, -0.3, -0.1, 0.0),
         },
-        counts={"means": 6}, seeds_at=dict.fromkeys((0.0, -1.0, -2.0, 0.1, 0.7), 6), keep_weights=True,
+        counts={"means": 6}, seeds_at={"resnet20": dict.fromkeys((0.0, -1.0, -2.0, 0.1, 0.7), 6)}, keep_weights=True,
+        keep_epochs=3,
         bound=Bound((0.0, -1.0, -5.0, -10.0), seeds=1, layers=4),
     )  # fmt: skip
 
@@ -180,6 +194,7 @@ def _tiny_imagenet_short() -> Profile:
     base = (resnet18, resnet18.replace(model="resnet50", width=16))
     return Profile(
         "Tiny ImageNet, 20 classes, 6 epochs", base, (0.0, -1.0, 1.0), 1, scaled_down=True,
+        seeds_at={"resnet18": dict.fromkeys((0.0, -1.0, 1.0), 3)},
         counts={"by_unit": 1},  # wide layers and many classes
         bound=Bound((0.0, -1.0), seeds=1, layers=4),
     )  # fmt: skip
@@ -194,7 +209,7 @@ def _tiny_imagenet_20() -> Profile:
     )
     return Profile(
         "Tiny ImageNet, 20 classes, one cycle of 30 epochs", (resnet18,), (0.0, -1.0, 1.0, -2.0, -5.0, 0.4), 3,
-        scaled_down=True, seeds_at=dict.fromkeys((0.0, -1.0), 6), counts={"by_unit": 1},
+        scaled_down=True, seeds_at={"resnet18": dict.fromkeys((0.0, -1.0), 6)}, counts={"by_unit": 1},
     )  # fmt: skip
 
 
@@ -209,6 +224,7 @@ def _idx(dataset: DatasetName, title: str) -> Profile:
 
 PROFILES: dict[str, Profile] = {
     "digits": _digits(),
+    "digits-1": _digits_1(),
     "mnist": _idx("mnist", "MNIST"),
     "fashion-mnist": _idx("fashion-mnist", "Fashion-MNIST"),
     "cifar10-fast": _cifar10_fast(),
@@ -286,6 +302,8 @@ def seed_list(seeds: int | Sequence[int]) -> list[int]:
 
 def profile_of(spec: RunSpec) -> str:
     """The profile under which a run's results are kept in the ledger."""
+    if spec.dataset == "digits":
+        return "digits" if spec.min_map > 1 or spec.model == "mlp" else "digits-1"
     if spec.dataset == "tiny-imagenet-20":
         return "tiny-imagenet-20" if spec.schedule == "onecycle" else "tiny-imagenet-short"
     if spec.dataset == "cifar10" and spec.schedule == "onecycle":
@@ -294,6 +312,12 @@ def profile_of(spec: RunSpec) -> str:
         whole = find_profile(spec.dataset).base[0].epochs
         return spec.dataset if spec.epochs >= whole // 2 else f"{spec.dataset}-short"
     return spec.dataset
+
+
+def keeps_epochs(spec: RunSpec) -> bool:
+    """Whether a store keeps the weights of every epoch of a run."""
+    scale = find_profile(profile_of(spec))
+    return spec.seed < scale.keep_epochs and spec == scale.base[0].replace(seed=spec.seed)
 
 
 # What a grid sets itself; an override would be lost, or fight with it.

@@ -91,6 +91,10 @@ class RunStore:
         """The unfinished run's checkpoints."""
         return Checkpoints(self.path / ".checkpoints" / _id(spec))
 
+    def epochs(self, spec: RunSpec | str) -> Path:
+        """The folder of a run's weights after every epoch, `001.safetensors` first, where they were kept."""
+        return self.path / ".epochs" / _id(spec)
+
     def unfinished(self) -> list[str]:
         """Ids of the runs that have checkpoints."""
         return sorted({p.parent.name for p in (self.path / ".checkpoints").glob("*/*.safetensors")})

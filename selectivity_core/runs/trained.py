@@ -30,9 +30,46 @@ Images = Literal["train", "validation", "test"]
 MOST_IMAGES = 1000  # on which perturbed networks are tested
 
 
+def weights_of(
+    spec: RunSpec,
+    store: RunStore,
+    epoch: str = "best",
+    *,
+    exact: bool = True,
+    folder: Path | None = None,
+    digest: str | None = None,
+) -> dict[str, Tensor]:
+    """Parameters and buffers of a finished run: the store's, else those that the ledger keeps. Nothing is trained.
+
+    The ledger keeps the best epoch's of some profiles, with weights of convolutions and linear layers rounded to bf16.
+
+    Args:
+        spec: the run.
+        store: where finished runs are kept.
+        epoch: "best" or "last".
+        exact: refuse rounded weights, as whatever goes into the ledger's tables must.
+        folder: the ledger's; that of `ledger_folder` by default.
+        digest: of the data that the store's run must be made from; any by default.
+
+    Raises:
+        MissingRunsError: there are none.
+        StoreError: the run diverged, or does not verify.
+    """
+    if store.holds(spec, digest):
+        return store.weights(spec, epoch)
+    rounded = not exact and epoch == "best"
+    folder = (folder or ledger_folder()) if rounded else None
+    found = None if folder is None else kept_weights(folder / profile_of(spec), spec)
+    if found is None:
+        ledger_too = f"neither in {store.path} nor in the ledger, {folder or 'none'}"
+        where = ledger_too if rounded else f"not in {store.path}, and exact ones are needed"
+        raise MissingRunsError(f"{run_label(spec)}: its weights ({epoch}) are {where}")
+    return found
+
+
 def network(spec: RunSpec, store: RunStore, epoch: str = "best") -> UnitNetwork:
-    """The network of a finished run, in evaluation mode, on the CPU."""
-    return _with_weights(spec, store.weights(spec, epoch))
+    """The network of a run in the store, in evaluation mode, on the CPU; errors as of `weights_of`."""
+    return _with_weights(spec, weights_of(spec, store, epoch))
 
 
 def _with_weights(spec: RunSpec, weights: dict[str, Tensor]) -> UnitNetwork:
@@ -66,20 +103,13 @@ def trained_network(
         StoreError: the run diverged, or does not verify.
     """
     store = default_store() if store is None else store if isinstance(store, RunStore) else RunStore(store)
-    found = None
+    spec = run if isinstance(run, RunSpec) else _spec_of(run, store, folder)
+    return _with_weights(spec, weights_of(spec, store, exact=False, folder=folder))
+
+
+def _spec_of(run: str, store: RunStore, folder: Path | None) -> RunSpec:
     if (manifest := store.manifest(run)) is not None and is_current(manifest):
-        spec = store.spec(manifest["id"])
-        found = store.weights(spec)
-    elif (folder := folder or ledger_folder()) is not None:
-        spec = run if isinstance(run, RunSpec) else _spec_in(folder, run)
-        found = kept_weights(folder / profile_of(spec), spec)
-    if found is None:
-        name = run if isinstance(run, str) else run_label(run)
-        raise MissingRunsError(f"{name}: its weights are neither in {store.path} nor in the ledger, {folder or 'none'}")
-    return _with_weights(spec, found)
-
-
-def _spec_in(folder: Path, run: str) -> RunSpec:
+        return store.spec(run)
     runs = ledger(folder=folder).runs
     rows = runs[runs["run"] == run]
     if not len(rows):
@@ -154,7 +184,7 @@ class TrainedRuns:
         return load(spec.dataset)
 
     def network(self, spec: RunSpec, epoch: str = "best") -> UnitNetwork:
-        """The run's network at its "best" or "last" epoch."""
+        """The run's network at its "best" or "last" epoch, with exact weights."""
         return network(spec, self.store, epoch)
 
     def labels(self, spec: RunSpec, which: Images) -> Tensor:
@@ -206,27 +236,30 @@ class LoadedNetwork:
 
 
 def load_network(spec: RunSpec, store: RunStore, *, on_missing: OnMissing = "train") -> LoadedNetwork | None:
-    """The network of a run with its data, trained now where the store lacks it; `trained_network` reads archived ones.
+    """The network of a run with its data: the store's, else the ledger's, whose weights are rounded, else trained now.
 
     Args:
         spec: the run.
         store: where finished runs are kept.
-        on_missing: what to do where the store lacks it: "train", "skip" or "raise".
+        on_missing: what to do where neither has it: "train", "skip" or "raise".
 
     Returns:
         the network and its data, on a GPU where there is one; None where it is skipped.
 
     Raises:
-        MissingRunsError: the store lacks the run and `on_missing` is "raise".
+        MissingRunsError: neither has the run and `on_missing` is "raise".
         StoreError: the run diverged, or does not verify.
         DataError: the data are not there.
     """
     dataset = load(spec.dataset)
-    if on_missing == "train":
-        sweep([spec], store, jobs=1)
-    elif not store.holds(spec, dataset.digest):
+    try:
+        weights = weights_of(spec, store, exact=False, digest=dataset.digest)
+    except MissingRunsError:
+        if on_missing == "raise":
+            raise
         if on_missing == "skip":
             return None
-        raise MissingRunsError(f'{run_label(spec)}: its weights are not in {store.path}; on_missing="train" trains it')
+        sweep([spec], store, jobs=1)
+        weights = weights_of(spec, store)
     device = choose_device()
-    return LoadedNetwork(spec, network(spec, store).with_channels_last(device), dataset.to(device))
+    return LoadedNetwork(spec, _with_weights(spec, weights).with_channels_last(device), dataset.to(device))

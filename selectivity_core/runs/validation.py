@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 TABLES = ("runs", "history", "layers", "units", "responses")  # what a run leaves
 DERIVED = (  # what is worked out of finished runs
-    "pairs", "bounds", "curves", "importances", "classes", "unit_epochs", "probes", "robustness", "dimensions",
+    "pairs", "bounds", "curves", "importances", "damage", "classes", "unit_epochs", "probes", "robustness",
+    "dimensions",
 )  # fmt: skip
 RUN_ID = re.compile("[0-9a-f]{16}")
 LITTER = {"@eaDir", "__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}  # what systems leave in folders unasked
 
-TEXT = ("run", "other", "analysis", "layer", "form", "kind", "perturbation")
+TEXT = ("run", "other", "analysis", "layer", "form", "kind", "perturbation", "images")
 RUN_TEXT = (
     "run", "model", "dataset", "index", "milestones", "window", "schedule", "layers", "activation", "estimate",
     "precision", "status", "started", *(f"provenance_{name}" for name in PROVENANCE),
@@ -42,7 +43,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "runs": ("run",), "history": ("run", "epoch"), "layers": ("run", "layer"), "units": ("run", "layer", "unit"),
     "responses": ("run", "layer", "unit", "class"), "pairs": ("run", "other", "analysis", "layer", "form"),
     "bounds": ("run", "analysis", "layer", "kind"), "curves": ("run", "analysis", "kind", "ordering", "step"),
-    "importances": ("run", "analysis", "layer", "unit"), "classes": ("run", "analysis", "class"),
+    "importances": ("run", "analysis", "layer", "unit"), "damage": ("run", "analysis", "layer", "unit"),
+    "classes": ("run", "analysis", "images", "class"),
     "robustness": ("run", "analysis", "perturbation", "severity"),
     "dimensions": ("run", "analysis", "perturbation", "severity", "layer"),
     "unit_epochs": ("run", "analysis", "epoch", "layer", "unit"), "probes": ("run", "analysis", "layer"),
@@ -60,7 +62,8 @@ MAY_LACK = {
 
 def _ranges() -> dict[str, tuple[float, float]]:
     share, index, from_zero = (0.0, 1.0), (-1.0, 1.0), (0.0, np.inf)
-    found = dict.fromkeys(("class_share", "precision", "active_samples", "active_positions", "switched", "dead"), share)
+    shares = ("class_share", "precision", "active_samples", "active_positions", "switched", "dead", "predicted")
+    found = dict.fromkeys(shares, share)
     found |= dict.fromkeys(("si", "si_living", "si_last", "value", "accuracy_change"), index)
     found |= dict.fromkeys(
         ("dprime", "mutual_information", "sd", "weight_l1", "switches", "fraction", "severity"), from_zero

@@ -17,7 +17,7 @@ from ..files import standing
 from ..machine import choose_device, provenance
 from ..seeds import generator
 from ..spec import SCHEMA, RunSpec, field_names, spec_of
-from ..tables import COLUMNS, RUN_NUMBERS, Tables
+from ..tables import COLUMNS, LATE_MEASURES, RUN_NUMBERS, Tables
 from .archive import DIGITS, PER_UNIT, in_digits, kept_problems, profiles_in, read_profile, strays
 from .manifests import check_run, read_folder, read_run, result_version
 from .profiles import profile_of
@@ -195,6 +195,9 @@ def _same_rows(table: str, run: str, fresh: Tables, kept: Tables) -> bool:
         in_digits(frame[frame["run"] == run][list(COLUMNS[table])].reset_index(drop=True), DIGITS[table])
         for frame in (getattr(fresh, table), getattr(kept, table))
     )
+    later = {m + end for m in LATE_MEASURES for end in ("", "_shuffled")}
+    unknown = [c for c in old if c in later and old[c].isna().all()]  # measures that came after the run was archived
+    new, old = new.drop(columns=unknown), old.drop(columns=unknown)
     return (table in PER_UNIT and old.empty) or bool(((new == old) | (new.isna() & old.isna())).all(axis=None))
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from selectivity_core.book import NOT_HERE, pages
 from selectivity_core.book.evidence import Evidence
-from selectivity_core.book.pages import gather, says
+from selectivity_core.book.pages import gather, says, tasks_for
 from selectivity_core.book.papers.claims import all_claims
-from selectivity_core.book.papers.figures import find_figure
+from selectivity_core.book.papers.figures import find_figure, grid
 from selectivity_core.book.verdicts import judge
 from selectivity_core.errors import MissingRunsError, ParameterError, SpecError
 from selectivity_core.runs.profiles import Bound, find_profile
@@ -28,10 +28,10 @@ def archived(monkeypatch):
 
 def test_without_a_ledger_nothing_is_there(alone):
     found = gather("fig4", profile="digits", on_missing="skip")
-    assert found.runs.empty and len(found.missing) == len(found.specs) == 33
+    assert found.runs.empty and len(found.missing) == len(found.specs) == 240
     column = found.context().set_index("")["ResNet18"]
     assert (column["seeds at α = 0"], column["test accuracy"]) == ("0", "–")
-    with pytest.raises(MissingRunsError, match="33 of 33 runs"):
+    with pytest.raises(MissingRunsError, match="240 of 240 runs"):
         gather("fig4", profile="digits", on_missing="raise")
 
 
@@ -57,6 +57,16 @@ def test_the_context_counts_baselines_that_a_setting_shares(archived):
 
 def test_derived_tables_come_with_the_figures_that_need_them(archived):
     assert len(gather("fig2", profile="digits", on_missing="skip").tables.bounds)
+
+
+def test_what_is_looked_at_closer_are_baselines():
+    specs = grid("digits", "windows", seeds=2)
+    tasks = tasks_for(find_figure("windows"), specs, None)
+    assert [(t.analysis.kind, t.runs[0].alpha, t.runs[0].seed) for t in tasks] == [
+        ("importance by epoch", 0.0, 0), ("importance by epoch", 0.0, 1)
+    ]  # fmt: skip
+    once = {t.analysis.table for t in tasks_for(find_figure("morcos4"), grid("digits", "morcos4", seeds=1), None)}
+    assert once == {"curves"}
 
 
 def test_the_off_axis_bound_has_the_alphas_and_seeds_of_its_kind_of_grid():
@@ -96,15 +106,6 @@ def test_says_marks_what_does_not_hold():
     assert says("[It](09_active_units.ipynb).").data == '<p><a href="09_active_units.html">It</a>.</p>'
     failed = says(("<Not> so.", pd.Series([1]).gt(2).any())).data
     assert NOT_HERE in failed and "&lt;Not&gt; so." in failed and "default runs" in failed
-
-
-def test_archived_like_finds_other_seeds_of_the_same_setting(archived):
-    from selectivity_core import ledger, profile
-
-    spec = profile("digits", alpha=-1.0)
-    found = pages.archived_like([spec], ledger("digits"))
-    assert [s.seed for s in found] == list(range(1, 8))
-    assert all(s.replace(seed=0) == spec for s in found)
 
 
 def test_long_work_is_refused_unless_it_was_allowed(monkeypatch, command_line):

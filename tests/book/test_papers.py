@@ -84,6 +84,28 @@ def test_a_window_is_a_share_of_the_epochs(shares, epochs, expected):
     assert window_at(shares, epochs) == expected
 
 
+def test_windows_follow_the_profile_and_its_overrides():
+    """Four windows with true labels and three with shuffled ones, of two α each, and one baseline."""
+    specs = grid("digits", "windows", seeds=[2])
+    assert len(specs) == 4 * 2 + 3 * 2 + 1
+    assert {s.window for s in specs} == {None, (0, 9), (10, 39), (30, 39)}
+    assert {s.window for s in specs if s.estimate == "shuffled"} == {None, (0, 9), (10, 39)}
+    assert {s.window for s in grid("digits", "windows", seeds=1, epochs=8, milestones=())} == {
+        None, (0, 1), (2, 7), (6, 7)
+    }  # fmt: skip
+    assert [s for s in specs if not s.alpha] == [grid("digits", "fig4", seeds=[2], alphas=[0], models=["resnet20"])[0]]
+
+
+def test_each_means_has_its_own_alphas_unless_some_are_given():
+    specs = grid("digits", "means", seeds=1)
+    for index in ("si", "dprime", "offset", "spread"):
+        own = {s.alpha for s in specs if s.index == index or not s.alpha}
+        assert own == set(PROFILES["digits"].grids[f"means_{index}"])
+    assert {(s.index, s.alpha) for s in grid("digits", "means", seeds=1, alphas=[-1])} == {
+        ("si", 0.0), ("si", -1.0), ("dprime", -1.0), ("offset", -1.0), ("spread", -1.0)
+    }  # fmt: skip
+
+
 def test_claims_are_found_by_figure():
     assert [c.id for c in claims.claims_of(["fig4"])] == ["L047", "L048"]
     assert "L005" in [c.id for c in claims.claims_of(["figA6"])]  # ResNet20's share of a claim on every network

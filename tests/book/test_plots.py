@@ -63,28 +63,40 @@ def test_a_figure_is_shown_with_anchor_caption_and_text_and_saved(tmp_path, monk
         plots.show(fig, "fig1", "", "x")
 
 
-def test_the_forest_has_a_row_a_judged_claim_and_points_share_an_axis():
-    row = {
-        "claim": "L1",
-        "statement": "It falls.",
-        "profile": "digits",
-        "network": "ResNet18",
-        "where": "α = 1",
-        "n": 3.0,
-        "unit": "points",
-    }
-    row |= {"status": "same sign, size differs", "estimate": -2.0, "low": -3.0, "high": -1.0, "paper_value": -5.0}
-    other = {"claim": "L2", "status": "opposite sign", "paper_value": float("nan")}
-    ratio = other | {"claim": "L3", "unit": "", "status": "inconclusive"}
-    frame = pd.DataFrame([row, row | {"status": "not run"}, row | other, row | ratio])
+NAN = float("nan")
+ROW = {
+    "claim": "L1", "statement": "It falls.", "profile": "digits", "network": "ResNet18", "where": "α = 1", "n": 3.0,
+    "unit": "points", "quantity": "change (points)", "claimed": "below 0, size −5.5 to −4.5", "threshold": 0.0,
+    "margin": 0.5, "status": "same sign, size differs", "verdict": "same sign, size differs", "estimate": -2.0,
+    "low": -3.0, "high": -1.0, "paper_value": -5.0, "paper_low": -5.5, "paper_high": -4.5,
+}  # fmt: skip
+OTHER = ROW | dict.fromkeys(("paper_value", "paper_low", "paper_high"), NAN) | {
+    "claim": "L2", "status": "opposite sign", "verdict": "opposite sign", "claimed": "below 0",
+}  # fmt: skip
+
+
+def test_the_forest_has_a_row_a_judged_claim_and_an_axis_a_quantity_with_points_on_one():
+    factor = OTHER | {"claim": "L3", "unit": "", "quantity": "times lower", "threshold": 1.0, "margin": NAN}
+    frame = pd.DataFrame([ROW, factor, ROW | {"status": "not run"}, OTHER, ROW | {"network": "VGG16"}])
     axes = plots.forest(frame).axes
-    assert [[text.get_text() for text in ax.texts] for ax in axes] == [
-        ["same sign, size differs", "opposite sign"], ["inconclusive"],
-    ]  # fmt: skip
-    names = [name.get_text() for name in axes[0].get_yticklabels()]
-    assert names == [f"{claim}  It falls.\nResNet18, digits, α = 1, n = 3" for claim in ("L1", "L2")]
-    assert len(axes[0].lines) == 2 + 2 + 1 + 1  # intervals, markers, the paper's bar where it gives a number, zero
-    assert plots.forest(frame.iloc[1:2]).axes[0].texts
+    texts = [[text.get_text().replace("\u00a0", " ").strip().split("\n") for text in ax.texts] for ax in axes]
+    assert texts[0] == [
+        ["$\\bf{L1}$ It falls.", "claimed: below 0, size −5.5 to −4.5"],
+        ["same sign, size differs: ResNet18, digits, α = 1, n = 3"],
+        ["same sign, size differs: VGG16, digits, α = 1, n = 3"],
+        ["$\\bf{L2}$ It falls.", "claimed: below 0"],
+        ["opposite sign: ResNet18, digits, α = 1, n = 3"],
+    ]
+    assert [ax.get_xlabel() for ax in axes] == [plots.POINTS, "times lower"]
+    assert plots.forest(frame.iloc[2:3]).texts
+
+
+def test_the_forest_draws_threshold_margin_and_what_agrees_with_the_paper():
+    (ax,) = plots.forest(pd.DataFrame([ROW | {"paper_high": float("inf")}])).axes
+    threshold, paper, interval, mark = (line.get_xdata() for line in ax.lines)
+    assert [list(threshold), list(paper), list(interval), list(mark)] == [[0, 0], [-5, -5], [-3, -1], [-2]]
+    bands = [(box.x0, box.x1) for box in (band.get_paths()[0].get_extents() for band in ax.collections)]
+    assert bands == [(-0.5, 0.5), (-5.5, ax.get_xlim()[1])]
 
 
 def test_p_values_are_never_printed_as_zero():

@@ -10,8 +10,10 @@ from selectivity_core.book.scoreboard import TOPICS, scoreboard
 ROW = {"claim": "M009", "figure": "morcos3", "statement": "a < b", "paper_says": "negative", "profile": "digits",
        "network": "11-layer convnet",
        "where": "over 19 networks", "status": "same sign", "estimate": -0.44, "low": -0.75, "high": -0.04, "n": 19,
-       "training": float("nan"), "paper_value": float("nan")}  # fmt: skip
-NOTHING = {"profile": "mnist", "status": "inconclusive", "n": 1} | dict.fromkeys(
+       "training": float("nan"), "verdict": "same sign", "quantity": "rank correlation", "claimed": "below 0",
+       "threshold": 0.0, "margin": 0.2, "paper_value": float("nan"), "paper_low": float("nan"),
+       "paper_high": float("nan")}  # fmt: skip
+NOTHING = {"profile": "mnist", "status": "inconclusive", "verdict": "inconclusive", "n": 1} | dict.fromkeys(
     ("estimate", "low", "high"), float("nan")
 )
 
@@ -25,9 +27,16 @@ def test_a_claim_has_a_line_and_a_mark_for_each_scale_with_a_value():
     assert lines[0] == "same sign 11-layer convnet, digits, over 19 networks: −0.44 (−0.75 to −0.04), n = 19"
     assert lines[1] == "inconclusive 11-layer convnet, mnist, over 19 networks: – (– to –), n = 1"
     assert len(claim.svg.select("path")) == 1 and "nan" not in html
+    assert len(claim.svg.select("rect")) == 1 and "rank correlation; claimed: below 0" in claim.get_text()
     assert [[o.get_text() for o in s.select("option")] for s in board.select("select")] == [
         ["all", "digits", "mnist"], ["all", "same sign", "inconclusive"],
     ]  # fmt: skip
+
+
+def test_values_and_changes_have_axes_of_their_own():
+    value = ROW | {"quantity": "mean index", "claimed": "below 0.2", "threshold": 0.2}
+    board = BeautifulSoup(scoreboard(pd.DataFrame([ROW, value, ROW])).data, "html.parser")
+    assert [len(axis.select("path")) for axis in board.select("svg")] == [2, 1]
 
 
 def test_every_claim_has_a_place_on_the_board():

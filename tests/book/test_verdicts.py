@@ -1,11 +1,13 @@
 """Verdicts on made-up runs, each decided by hand."""
 
+import math
+
 import pandas as pd
 import pytest
 from made_up_runs import around, evidence_of, made_up
 
 from selectivity_core.book import verdicts
-from selectivity_core.book.contrasts import relative, trend
+from selectivity_core.book.contrasts import CONTRASTS, MEASURES, QUANTITIES, relative, trend
 from selectivity_core.book.pages import FigureRuns
 from selectivity_core.book.papers.claims import all_claims
 from selectivity_core.errors import MissingRunsError
@@ -84,6 +86,56 @@ def test_a_factor_is_read_between_runs_and_never_at_the_next_beyond():
     assert found.status == verdicts.SIZE_DIFFERS  # the paper: 2 points
     agrees = judge(CLAIMS["L004"], fold((0.035, 0.005, 0.0), (0.016, 0.025, 0.2)))
     assert agrees.status == verdicts.SIZE_AGREES
+
+
+def shown(claim, evidence):
+    return verdicts.table([judge(CLAIMS[claim], evidence)]).iloc[0]
+
+
+def test_a_cut_of_the_index_is_shown_as_a_factor():
+    """Left are shares of 0.05, 0.7 and 0.15: 0.3 on average. The paper: more than 3-fold, within 0.1 of a share."""
+    values = {(0.0, "si_units"): [0.4] * 3, (-1.0, "si_units"): [0.02, 0.28, 0.06]}
+    evidence = evidence_of(made_up("figA2", values, model="resnet20"))
+    row, left = shown("L022", evidence), judge(CLAIMS["L022"], evidence).finding.estimate.interval()
+    assert (row["estimate"], row["paper_value"], row["threshold"]) == pytest.approx((1 / 0.3, 3.0, 1.0))
+    assert left[0] < 0 < left[1] and (row["low"], row["high"]) == (1 / left[1], math.inf)
+    assert (row["paper_low"], row["paper_high"]) == (pytest.approx(1 / (1 / 3 + 0.1)), math.inf)
+    assert row["claimed"] == "above 1, size 2.31 or more"
+    assert row["where"] == "α = 0 over α = −1"  # "α = −1" is the contrast of what accuracy changes there
+
+
+def test_a_value_on_the_papers_data_is_held_against_ours_at_zero_and_on_other_data_only_the_change():
+    values = {(0.0, "si_units"): [0.2] * 3, (-1.0, "si_units"): [0.09, 0.10, 0.11]}
+    row = shown("L021", evidence_of(made_up("figA2", values, profile="cifar10-short", model="resnet20")))
+    assert (row["quantity"], row["claimed"]) == ("mean index", "below 0.2 (that at α = 0), size 0.0467 to 0.0933")
+    assert (row["estimate"], row["threshold"]) == pytest.approx((0.10, 0.20))
+    row = shown("L021", evidence_of(made_up("figA2", values, model="resnet20")))
+    assert (row["quantity"], row["claimed"]) == ("change in mean index from α = 0", "below 0")
+    assert (row["estimate"], row["threshold"], row["margin"]) == pytest.approx((-0.10, 0, 0.022))
+
+
+def test_thresholds_and_margins_are_in_the_unit_of_the_estimate():
+    evidence = fold((0.06, 0.005, 0.0), (0.016, 0.025, 0.2))
+    row = shown("L030", evidence)  # at most about two points
+    assert (row["threshold"], row["paper_low"], row["paper_high"]) == pytest.approx((0.0, -2.5, 0.0))
+    assert (row["quantity"], row["claimed"]) == (
+        "change in test accuracy from α = 0 (points)",
+        "below 0, size −2.5 to 0",
+    )
+    row = shown("L003", fold((0.02, 0.001, 0.0), (0.1, 0.16, 0.3)))
+    assert (row["margin"], row["claimed"]) == (pytest.approx(0.5), "within ±0.5")
+
+
+def test_a_claim_of_a_value_alone_has_no_sign():
+    values = {(0.0, "si_units"): around(0.216, 0.005, 6), (0.0, "test_accuracy"): [0.75] * 6}
+    row = shown("L020", evidence_of(made_up("figA2", values, profile="cifar10-short", model="resnet20")))
+    assert (row["status"], row["verdict"], row["claimed"]) == (verdicts.SIZE_AGREES, "size agrees", "0.196 to 0.244")
+
+
+def test_every_contrast_and_measure_of_a_claim_has_a_name_for_its_axis():
+    assert set(QUANTITIES) == set(CONTRASTS)
+    named = [c.criterion.settings.get(k, "") for c in CLAIMS.values() for k in ("measure", "first", "second")]
+    assert {name for name in named if isinstance(name, str)} <= set(MEASURES)
 
 
 def test_nothing_is_interpolated_over_a_wide_gap():

@@ -7,7 +7,8 @@ import pytest
 import torch
 from tiny_specs import TINY
 
-from benchmarks import epoch, imports, memory, precision, sweeps, unit_tables
+from benchmarks import accuracy, epoch, imports, memory, precision, sweeps, unit_tables
+from benchmarks.book import NotMeasured
 from benchmarks.conventional import ConventionalTrainer
 from benchmarks.growth import amounts, exponent, step_work, term
 from benchmarks.images import generated
@@ -16,7 +17,7 @@ from benchmarks.off_axis import plain_fit, plain_index
 from benchmarks.pwcca import generated as generated_layers
 from benchmarks.pwcca import plain_pwcca
 from benchmarks.regulariser_step import PlainRegularizer, step
-from selectivity_core import RunStore, SelectivityRegularizer, build_model, pwcca_distance
+from selectivity_core import RunStore, SelectivityRegularizer, build_model, profile, pwcca_distance
 from selectivity_core.data import split
 from selectivity_core.evaluation import measured_units, score
 from selectivity_core.rotation import ShiftedIndex, fit_projections, starting_projections
@@ -85,6 +86,32 @@ def test_the_conventional_trainer_learns_what_ours_learns():
         plain, start = network.get_parameter(name).detach(), before[name]
         apart, moved = (fast.detach() - plain).abs().max(), (plain - start).abs().max()
         assert 0 <= float(apart) < 0.05 * float(moved), name
+
+
+def test_time_to_an_accuracy_by_hand():
+    """Two runs whose mean passes 85 % at epoch 3 and ends at 88 %, first reached at epoch 4."""
+    spec, curves = TINY.replace(epochs=5), ([0.1, 0.8, 0.9, 0.8, 0.9, 0.88], [0.1, 0.5, 0.78, 0.92, 0.86, 0.88])
+    parts = [pd.DataFrame({"run": spec.replace(seed=s).id, "test_accuracy": c}) for s, c in enumerate(curves)]
+    parts.append(pd.DataFrame({"run": spec.replace(alpha=1.0).id, "test_accuracy": [1.0] * 6}))  # another setting
+    curve = accuracy.mean_curve(pd.concat(parts).rename_axis("epoch").reset_index(), spec)
+    assert curve.tolist() == pytest.approx([0.1, 0.65, 0.84, 0.86, 0.88, 0.88])
+    found = accuracy.rows(curve, 101, [(60.0, 66.0), (50.0, 55.0), (180.0, 220.0)])
+    assert found["accuracy-85"].seconds == (180.0, 198.0)
+    assert found["accuracy-85"].peer_seconds == (5050.0, 5555.0)
+    assert found["accuracy-85-trainer"].ratios == pytest.approx([1 / 3, 0.3])
+    assert found["accuracy-end"].seconds == (240.0, 264.0)
+    assert found["accuracy-end-trainer"].peer_seconds == (720.0, 880.0)
+    with pytest.raises(NotMeasured, match=r"reach a mean test accuracy of 0\.880, not 0\.9"):
+        accuracy.first_epoch(curve, 0.9)
+    with pytest.raises(NotMeasured, match="no run like"):
+        accuracy.mean_curve(pd.DataFrame({"run": [], "epoch": [], "test_accuracy": []}), spec)
+
+
+def test_epochs_to_an_accuracy_are_timed_in_both_recipes_and_by_the_peer():
+    small = [profile(name, width=2, batch_size=20, precision="float32") for name in ("cifar10-fast", "cifar10")]
+    times = accuracy.epochs_in_turn(*small, steps=2, rounds=2)
+    assert [len(each) for each in times] == [2, 2, 2]
+    assert min(map(min, times)) > 0
 
 
 def test_training_arithmetic_by_hand():

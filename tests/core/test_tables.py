@@ -43,6 +43,8 @@ def test_concat_keeps_order_and_skips_what_is_empty():
 def test_with_spec_joins_and_leaves_out_what_diverged():
     runs = pd.concat([frame("a", status="complete", alpha=1.0), frame("b", status="diverged", alpha=2.0)])
     units = pd.concat([frame("b", si=0.5), frame("a", si=0.1), frame("a", si=0.2), frame("c", si=0.9)])
+    complete = Tables(runs=runs).with_spec("runs", "alpha")
+    assert complete.equals(runs[runs["status"] == "complete"].reset_index(drop=True))
     joined = Tables(runs=runs, units=units).with_spec("units", "alpha")
     assert joined["si"].tolist() == [0.1, 0.2]
     assert joined["alpha"].tolist() == [1.0, 1.0]

@@ -1,13 +1,15 @@
 """What is worked out of a run about its single units."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.torch import save_file
+import torch
+import torch.nn.functional as F
 
-from selectivity_core import RunStore, ablation_auc, cumulative_ablation, profile, sweep
+from selectivity_core import RunStore, ablate, ablation_auc, cumulative_ablation, profile, selectivity_index, sweep
 from selectivity_core.errors import StoreError
-from selectivity_core.files import make_folder
 from selectivity_core.runs.analyses import (
     ANALYSES,
     FEW_STEPS,
@@ -16,6 +18,7 @@ from selectivity_core.runs.analyses import (
     PENALTIES,
     SCALES,
     ablation_rows,
+    damage_rows,
     images_for,
     importance_rows,
     looked_at,
@@ -26,6 +29,8 @@ from selectivity_core.runs.analyses import (
     training_rows,
     unit_epoch_rows,
 )
+from selectivity_core.runs.executing import train_and_store
+from selectivity_core.runs.profiles import PROFILES
 from selectivity_core.runs.trained import TrainedRuns
 from selectivity_core.tables import COLUMNS
 from selectivity_core.training import Trainer
@@ -80,6 +85,33 @@ def test_importance_has_every_unit_once(runs):
     assert not found.duplicated(["layer", "unit"]).any()
 
 
+def test_damage_is_counted_class_by_class(runs):
+    """By ablating single units by hand, on the images of each class apart."""
+    found = damage_rows(runs, SPEC)
+    activity, known = runs.activity(SPEC, "validation"), runs.labels(SPEC, "validation")
+    inputs, labels = images_for(runs, SPEC, "test")
+    model = runs.network(SPEC).eval()
+
+    def losses():
+        with torch.no_grad():
+            each = F.cross_entropy(model(inputs), labels, reduction="none")
+        return torch.stack([each[labels == k].mean() for k in range(10)])
+
+    intact = losses()
+    for layer, unit in (("units1", 3), ("units1", 8), ("units2", 0)):
+        (row,) = found[(found["layer"] == layer) & (found["unit"] == unit)].itertuples()
+        means = torch.stack([activity[layer][known == k, unit].mean() for k in range(10)])
+        assert row.preferred == int(means.argmax())
+        assert row.si == pytest.approx(float(selectivity_index(activity[layer], known)[unit]))
+        with ablate(model, {layer: [unit]}):
+            changes = losses() - intact
+        assert row.own_change == pytest.approx(float(changes[row.preferred]), abs=1e-5)
+        others = [float(change) for k, change in enumerate(changes) if k != row.preferred]
+        assert row.others_change == pytest.approx(np.mean(others), abs=1e-5)
+    dead = {layer: int((a == 0).all(0).sum()) for layer, a in activity.items()}
+    assert found.groupby("layer").size().to_dict() == {layer: 20 - dead[layer] for layer in activity}
+
+
 def test_through_training(runs):
     """Trained again to the same end: the last curve is the mean of the stored network's."""
     found = training_rows(runs, SPEC)
@@ -97,6 +129,7 @@ def test_through_training(runs):
 
 def test_long_trainings_are_looked_at_in_a_few_epochs(runs):
     long = SPEC.replace(epochs=60, train_size=20, width=4)
+    sweep([long], runs.store, jobs=1, progress=False)
     epochs = [int(kind.split()[1]) for kind in training_rows(runs, long)["kind"].unique()]
     assert (epochs[0], epochs[1], epochs[-1]) == (0, 1, 60)
     assert len(epochs) <= MOST_EPOCHS + 1
@@ -122,19 +155,29 @@ def test_units_through_training(runs):
     assert (last["si"][last["dead"] == 1] == 0).all()
 
 
-def test_kept_weights_take_the_place_of_training(runs, tmp_path, monkeypatch):
-    store = RunStore(tmp_path)
-    sweep([SPEC], store, jobs=1, progress=False)
-    folder = make_folder(tmp_path / ".epochs" / SPEC.id)
-    for epoch, model in networks_at(runs, SPEC, [1, 2, 3]):
-        save_file(model.state_dict(), folder / f"{epoch:03d}.safetensors")
+def test_weights_that_a_store_kept_of_every_epoch_take_the_place_of_training(runs, tmp_path, monkeypatch):
+    """Also where the training was interrupted at the end of an epoch, after its last step."""
+    own = replace(PROFILES["digits"], base=(SPEC,), keep_epochs=1)
+    monkeypatch.setitem(PROFILES, "digits", own)
+    store, later, steps = RunStore(tmp_path), SPEC.replace(seed=1), []
+    assert train_and_store(SPEC, store, None, stop=lambda: len(steps) == 2, report=steps.append) == "stopped"
+    sweep([SPEC, later], store, jobs=1, progress=False)
+    folder = store.epochs(SPEC)
+    assert sorted(path.name for path in folder.iterdir()) == [f"00{k}.safetensors" for k in (1, 2, 3)]
+    assert not store.epochs(later).exists()  # one baseline run is kept
     trained = unit_epoch_rows(runs, SPEC)
     monkeypatch.setattr(Trainer, "run_epoch", lambda *_: pytest.fail("trained"))
     assert unit_epoch_rows(TrainedRuns(store), SPEC).equals(trained)
     assert [epoch for epoch, _ in networks_at(TrainedRuns(store), SPEC, [0, 2])] == [0, 2]
     (folder / "003.safetensors").write_bytes((folder / "002.safetensors").read_bytes())
-    with pytest.raises(StoreError, match=r"003\.safetensors: these are not the weights of the stored run"):
+    with pytest.raises(StoreError, match=r"003\.safetensors, which .*: these are not the weights of the stored run"):
         next(networks_at(TrainedRuns(store), SPEC, [1]))
+
+
+def test_training_again_must_end_where_the_stored_run_ended(runs, monkeypatch):
+    monkeypatch.setattr(RunStore, "weights", lambda *_: {})
+    with pytest.raises(StoreError, match=f"trained again .*: these are not the weights of the stored run {SPEC.id}"):
+        unit_epoch_rows(runs, SPEC)
 
 
 def test_a_probe_reads_what_a_layer_says_of_the_class(runs):

@@ -48,7 +48,7 @@ SPECS = {
     "alpha nan": (("--alpha=nan",), "alpha: nan given; a finite number is needed"),
     "alpha inf": (("--alpha=inf",), "alpha: inf given"),
     "alpha text": (("--alpha=x",), "argument --alpha: invalid float value: 'x'"),
-    "unknown profile": (("--profile", "digit"), "profile: 'digit' given; one of digits, mnist,"),
+    "unknown profile": (("--profile", "digit"), "profile: 'digit' given; one of digits, digits-1, mnist,"),
     "misspelt profile": (("--profile", "cifar10-shrot"), "is allowed; did you mean cifar10-short?"),
     "unknown model": (("--model", "resnet19"), "model: 'resnet19' given; profile digits covers resnet20, resnet18"),
     "unknown field": (("--set", "epoch=3"), "overrides: 'epoch' given, which is no field of a run; allowed: dataset,"),

@@ -79,13 +79,19 @@ def trained(path, *specs):
 
 
 def test_unit_tables_are_kept_for_the_first_seeds_of_a_setting(folder, tmp_path, tiny, tiny_digits):
-    specs = [tiny.replace(seed=s) for s in (9, 4, 7, 1, 12, 2)] + [tiny.replace(alpha=1.0, seed=8)]
+    specs = [tiny.replace(seed=s) for s in (9, 4, 7, 1, 12, 2, 3, 5, 6)] + [tiny.replace(alpha=1.0, seed=12)]
     export(trained(tmp_path / "s", *specs))
     found = ledger()
-    assert len(found.runs) == 7
-    assert set(found.units["run"]) == {s.id for s in specs if s.seed != 12}
-    assert set(found.responses["run"]) == {s.id for s in specs if s.seed in (1, 2, 4, 8)}
-    assert len(found.layers) == 7 * 2
+    assert len(found.runs) == 10
+    assert set(found.units["run"]) == set(found.responses["run"]) == {s.id for s in specs if s.seed != 12 or s.alpha}
+    assert len(found.layers) == 10 * 2
+
+
+def test_unit_tables_are_kept_of_the_networks_that_the_profile_names(folder, tmp_path, tiny, tiny_digits, monkeypatch):
+    specs = [tiny, tiny.replace(model="resnet20", min_map=2)]
+    monkeypatch.setitem(PROFILES, "digits", dataclasses.replace(find_profile("digits"), by_unit=("resnet20",)))
+    export(trained(tmp_path / "s", *specs))
+    assert set(ledger().units["run"]) == {specs[1].id}
 
 
 def test_unit_tables_are_kept_for_no_more_seeds_than_the_profile_says(folder, tmp_path, tiny, tiny_digits, monkeypatch):
@@ -97,7 +103,7 @@ def test_unit_tables_are_kept_for_no_more_seeds_than_the_profile_says(folder, tm
 
 
 OTHER_SETTINGS = [
-    {"epochs": 3}, {"schedule": "onecycle"}, {"dropout": 0.1}, {"alpha": 1.0, "window": (0, 0)},
+    {"epochs": 3}, {"lr": 0.02}, {"schedule": "onecycle"}, {"dropout": 0.1}, {"alpha": 1.0, "window": (0, 0)},
     {"alpha": 1.0, "warmup_epochs": 1.0},
 ]  # fmt: skip
 
@@ -111,7 +117,7 @@ def test_no_units_are_kept_of_settings_that_are_only_compared(folder, tmp_path, 
 
 
 def test_class_means_are_kept_of_networks_shown_class_by_class(folder, tmp_path, tiny, tiny_digits):
-    specs = [tiny, tiny.replace(model="resnet20")]  # the profile's first network, and another
+    specs = [tiny, tiny.replace(model="resnet20", min_map=2)]  # the profile's first network, and another
     store = trained(tmp_path / "s", *specs)
     export(store)
     assert set(ledger().units["run"]) == {s.id for s in specs}

@@ -47,7 +47,7 @@ def test_a_part_of_the_test_set(loaded):
 def test_what_the_store_lacks_is_trained(tmp_path):
     store = RunStore(tmp_path)
     assert load_network(TINY, store, on_missing="skip") is None
-    with pytest.raises(MissingRunsError, match=r'its weights are not in .*; on_missing="train" trains it'):
+    with pytest.raises(MissingRunsError, match=r"its weights \(best\) are neither in .* nor in the ledger, none"):
         load_network(TINY, store, on_missing="raise")
     assert store.ids() == []
     assert load_network(TINY, store).spec == TINY

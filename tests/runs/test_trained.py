@@ -1,16 +1,18 @@
+from collections import Counter
+
 import pytest
 import torch
 from tiny_specs import DIVERGING, TINY
 
 from selectivity_core import RunStore, selectivity_index, sweep, trained_network
-from selectivity_core.data import load, split
+from selectivity_core.data import load, normalise, split
 from selectivity_core.errors import MissingRunsError, StoreError
 from selectivity_core.evaluation import score
 from selectivity_core.runs import trained
 from selectivity_core.runs.analyses import ANALYSES
 from selectivity_core.runs.archive import export
 from selectivity_core.runs.derived import Task, derive
-from selectivity_core.runs.trained import TrainedRuns, network, part, unit_activity
+from selectivity_core.runs.trained import TrainedRuns, load_network, network, part, unit_activity, weights_of
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,9 @@ def test_runs_without_weights_are_named(finished, digits):
     with pytest.raises(StoreError, match=f"run {DIVERGING.id}: has no weights"):
         network(specs[-1], store)
     absent = TINY.replace(seed=99)
-    with pytest.raises(StoreError, match=f"run {absent.id}: not in"):
+    with pytest.raises(
+        MissingRunsError, match=r"seed 99.*: its weights \(best\) are not in .*, and exact ones are needed"
+    ):
         network(absent, store)
 
 
@@ -123,14 +127,16 @@ def test_activity_is_worked_out_once(finished, monkeypatch):
     assert loaded == [specs[0].id] * 2 + [specs[1].id, specs[0].id]
 
 
-def test_a_network_is_that_of_its_own_spec(tmp_path, digits):
+def test_a_network_is_that_of_its_own_spec(tmp_path, digits, monkeypatch):
     """Options that change the network's parts reach it: weights of one do not fit the other."""
     spec = TINY.replace(epochs=1, batch_norm=False)
     store = RunStore(tmp_path)
     sweep([spec], store, jobs=1, progress=False)
-    model = network(spec, store)
+    model, weights = network(spec, store), store.weights(spec)
     assert not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in model.modules())
-    with pytest.raises(StoreError):
+    monkeypatch.setattr(store, "weights", lambda *_: weights)
+    monkeypatch.setattr(store, "holds", lambda *_: True)
+    with pytest.raises(StoreError, match="its weights do not fit its network"):
         network(spec.replace(batch_norm=True), store)
 
 
@@ -144,7 +150,7 @@ def test_a_network_comes_back_in_one_line_from_the_store_or_the_ledger(
     assert all(torch.equal(v, store.weights(spec)[k]) for k, v in exact.state_dict().items())
     monkeypatch.setenv("SELECTIVITY_RUNS", str(tmp_path / "none"))
     with pytest.raises(
-        MissingRunsError, match=f"its weights are neither in {tmp_path / 'none'} nor in the ledger, none"
+        MissingRunsError, match=rf"its weights \(best\) are neither in {tmp_path / 'none'} nor in the ledger, none"
     ):
         trained_network(spec)
     monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
@@ -157,10 +163,16 @@ def test_a_network_comes_back_in_one_line_from_the_store_or_the_ledger(
             rounded = exact.state_dict()[name]
             assert value.dtype == rounded.dtype
             assert torch.equal(value, rounded.bfloat16().to(value.dtype) if value.ndim > 1 else rounded)
+    none = RunStore(tmp_path / "none")
+    loaded = load_network(spec, none, on_missing="raise").model.state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in kept.state_dict().items())
+    for asked in ({}, {"epoch": "last", "exact": False}):
+        with pytest.raises(MissingRunsError, match="exact ones are needed"):
+            weights_of(spec, none, **asked)
     images, labels = part(spec, digits, "test")
     one, two = (score(model, digits, images, labels, "float32").accuracy for model in (exact, kept))
     assert abs(one - two) < 0.01
-    with pytest.raises(MissingRunsError, match="its weights are neither in"):
+    with pytest.raises(MissingRunsError, match=r"its weights \(best\) are neither in"):
         trained_network(rest[-1])  # it diverged
     path = tmp_path / "ledger" / "digits" / "weights" / f"{spec.id}.safetensors"
     path.write_bytes(path.read_bytes()[:-2] + b"\0\0")
@@ -174,11 +186,18 @@ def test_accuracy_of_each_class_adds_up_to_that_of_the_run(finished, digits, tmp
     for spec in specs[:2]:
         copy.folder(spec).symlink_to(store.folder(spec))
     rows = derive([Task(ANALYSES["classes"], (spec,)) for spec in specs[:2]], copy, progress=False)
-    assert rows["class"].tolist() == [*range(10)] * 2
-    for run, found in rows.groupby("run"):
-        assert found["samples"].tolist() == torch.bincount(digits.test_labels).tolist()
+    for (run, which), found in rows.groupby(["run", "images"]):
+        spec = store.spec(run)
+        images, labels = part(spec, digits, which)
+        assert dict(zip(found["class"], found["samples"], strict=True)) == Counter(labels.tolist())
         mean = (found["accuracy"] * found["samples"]).sum() / found["samples"].sum()
-        assert mean == pytest.approx(store.table(run, "runs")["test_accuracy"].iloc[0], abs=1e-12)
+        assert mean == pytest.approx(store.table(run, "runs")[f"{which}_accuracy"].iloc[0], abs=1e-12)
+        with torch.no_grad():
+            guess = network(spec, store)(normalise(images, digits)).argmax(1)
+        three = found.set_index("class").loc[3]
+        assert three["accuracy"] == pytest.approx(int((guess[labels == 3] == 3).sum()) / three["samples"])
+        assert three["predicted"] == pytest.approx(int((guess == 3).sum()) / len(guess))
+    assert rows.groupby(["run", "images"], sort=False).ngroups == 4
     export(copy, tmp_path / "ledger")
     kept = trained.ledger("digits", folder=tmp_path / "ledger").classes
     assert kept["accuracy"].tolist() == pytest.approx(

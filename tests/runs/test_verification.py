@@ -1,13 +1,17 @@
 import gzip
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
 from tiny_specs import DIVERGING, TINY
 
 from selectivity_core import RunStore
+from selectivity_core.runs import verification
 from selectivity_core.runs.archive import TRACKED, export
 from selectivity_core.runs.validation import from_csv, to_csv
 from selectivity_core.runs.verification import ledger_problems, store_problems
+from selectivity_core.tables import COLUMNS, Tables
 
 
 @pytest.fixture
@@ -141,3 +145,13 @@ def test_weights_of_a_ledger_are_checked(ledger):
     assert "is no checksum of a run's weights" in ledger_problems(ledger)[0]
     (weights / "SHA256SUMS").write_text("".join(line for line in sums.splitlines(True) if TINY.id in line))
     assert ledger_problems(ledger) == []
+
+
+def test_a_measure_that_came_after_a_run_was_archived_does_not_count_as_a_difference(monkeypatch):
+    monkeypatch.setattr(verification, "LATE_MEASURES", ("dprime",))
+    row = dict.fromkeys(COLUMNS["layers"], 0.5) | {"run": "a", "layer": "units1"}
+    fresh, kept = (pd.DataFrame([row]) for _ in range(2))
+    kept["dprime"] = kept["dprime_shuffled"] = np.nan
+    assert verification._same_rows("layers", "a", Tables(layers=fresh), Tables(layers=kept))
+    kept["si"] = 0.6
+    assert not verification._same_rows("layers", "a", Tables(layers=fresh), Tables(layers=kept))

@@ -220,6 +220,20 @@ _ENTRIES = (
     Figure("live", BOOK, "B9", "Trained on this machine, just now", "36_live", ("resnet18",)),
     Figure("schedules", BOOK, "B10", "Do the gaps close with longer training?", "38_schedules", ("resnet20",),
            stretches=(1.0, 0.5, 2.0), grid="schedules"),
+    Figure("windows", BOOK, "B11", "When is selectivity needed, and is it the classes?", "40_windows", ("resnet20",),
+           variants=WINDOWS, grid="windows", closer=("importance-by-epoch",)),
+    Figure("means", BOOK, "B12", "Equal index by different means", "42_equal_index", ("resnet20",), variants=MEANS,
+           grid="means", tables=("bounds",), analyses=("probe",)),
+    Figure("robustness", BOOK, "B13", "Does selectivity make networks robust?", "41_robustness", ("resnet20",),
+           analyses=("robustness", "dimensions"),
+           note="After Leavitt & Morcos (arXiv 2007.04440), of which the abstract was read. Strengths of corruptions "
+           "are those published for 32x32 images; 8x8 images go without motion blur and pixelation. Grey images are "
+           "attacked with larger ε than colour ones."),
+    Figure("damage", BOOK, "B14", "Whom does ablating a selective unit harm?", "29_importance",
+           ("convnet11", "resnet20"), side="none", analyses=("damage",),
+           note="After Zhou et al. (arXiv 1806.02891), of which the abstract was read."),
+    Figure("by_class", BOOK, "B15", "Does α cost all classes alike?", "07_resnet20", ("resnet20",),
+           analyses=("classes",)),
 )  # fmt: skip
 
 FIGURES: dict[str, Figure] = {figure.id: figure for figure in _ENTRIES}

@@ -49,21 +49,25 @@ CLAIMS = (
     claim("M023", "morcos6", CONV, "With batch norm units' mutual information with the class is higher than without.",
           by("with_less_without", 1, setting="batch_norm", first=True, second=False, measure="informed"),
           says="appears to increase"),
-    claim("M024", "morcos7", (MLP, CONV), "How selective a unit is has nothing to do with what ablating it costs.",
+    claim("M024", "morcos7", (MLP, CONV), "Within layers, how selective a unit is hardly goes with "
+          "the loss that ablating it costs: the rank correlation is within ±0.2.",
           same("importance", SPEARMAN, measure="si"), says="no useful relation"),
-    claim("M025", "morcos7", CONV, "In the first three layers, ablating selective feature maps costs less.",
+    claim("M025", "morcos7", CONV, "In the first three layers, ablating selective feature maps costs "
+          "less loss.",
           by("importance", -1, measure="si", layers="first3"), says="negative"),
-    claim("M026", "morcos7", CONV, "In the last three layers, selectivity has nothing to do with what ablation costs.",
+    claim("M026", "morcos7", CONV, "In the last three layers, the rank correlation of "
+          "selectivity and the loss that ablation costs is within ±0.2.",
           same("importance", SPEARMAN, measure="si", layers="last3"), says="no relation"),
-    claim("M028", "morcosA4", (MLP, CONV), "Units that say more of the class are no more important: the rank "
-          "correlation is below 0.2.", by("importance", -1, SPEARMAN, measure="informed"), says="none or negative"),
+    claim("M028", "morcosA4", (MLP, CONV), "Units that tell more about the class cost no more loss when they "
+          "are ablated: the rank correlation is below 0.2.",
+          by("importance", -1, SPEARMAN, measure="informed"), says="none or negative"),
     claim("M029", "morcosA3", CONV, "Selective feature maps have no larger filters: the rank correlation with the L1 "
           "norm is below 0.2.", by("units_agree", -1, SPEARMAN, first="si", second="weight_l1"),
           says="none or negative"),
     claim("M030", "morcosA2", CONV, "Selectivity rises with depth (the paper shows it of ResNet-50).",
           by("rises_with_depth", 1, measure="si"), says="rises"),
-    claim("M031", "morcos7", (MLP, CONV), "Selective units are no more important than others: the rank correlation is "
-          "below 0.2.", by("importance", -1, SPEARMAN, measure="si"), says="no more important"),
+    claim("M031", "morcos7", (MLP, CONV), "Selective units cost no more loss than others when they are ablated: the "
+          "rank correlation is below 0.2.", by("importance", -1, SPEARMAN, measure="si"), says="no more important"),
     claim("M041", "morcos5", CONV, "Batch norm adds more to what the convnet withstands than dropout adds for the "
           "MLP.", by("norm_less_dropout", 1, other=MLP), says="dropout less effective"),
 )  # fmt: skip
