@@ -138,15 +138,15 @@ def trend(on: NetworkRuns, *, low: float = -INF, high: float = INF, measure: str
         if not len(by_seed) or rows["alpha"].nunique() < 3:
             raise MissingRunsError("it is about a trend, and fewer than three values of α were run")
         where = f"average step of α from {label(rows['alpha'].min())} to {label(rows['alpha'].max())}"
-        found.append(Finding(mean_of(by_seed), where, percent(measure)))
+        found.append(Finding(mean_of(by_seed), where, percent(measure), steps=rows["alpha"].nunique() - 1))
     return needed(found)
 
 
-def monotone(on: NetworkRuns, *, low: float = -INF, high: float = INF) -> list[Finding]:
-    """Every step of the mean index from one α that was run to the next higher one, paired by seed."""
-    cells = by_alpha(in_range(on.values("si_units"), low, high))
+def monotone(on: NetworkRuns, *, measure: str, low: float = -INF, high: float = INF) -> list[Finding]:
+    """Every step of a measure from one α that was run to the next higher one, paired by seed."""
+    cells = by_alpha(in_range(on.values(measure), low, high))
     found = [
-        Finding(mean_of((cells[b] - cells[a]).dropna()), f"α from {label(a)} to {label(b)}")
+        Finding(mean_of((cells[b] - cells[a]).dropna()), f"α from {label(a)} to {label(b)}", percent(measure))
         for a, b in pairwise(sorted(cells.columns))
         if (cells[b] - cells[a]).notna().any()
     ]
@@ -157,7 +157,7 @@ def monotone(on: NetworkRuns, *, low: float = -INF, high: float = INF) -> list[F
 
 def irregular(on: NetworkRuns, *, low: float) -> list[Finding]:
     """The steepest fall of the mean index between neighbouring α from `low` on, which pays for being picked."""
-    return [replace(min(monotone(on, low=low), key=lambda f: f.estimate.mean), chosen=True)]
+    return [replace(min(monotone(on, measure="si_units", low=low), key=lambda f: f.estimate.mean), chosen=True)]
 
 
 def _rho(rows: pd.DataFrame, x: str, y: str) -> list[float]:
@@ -311,7 +311,9 @@ def same_shape(on: NetworkRuns, *, restricted: tuple[tuple[str, ...], ...], whol
         own = pd.concat([on.other(name).values(TEST_ACCURACY) for name in figures]).drop_duplicates("run")
         both = own[["alpha", "seed", "value"]].merge(free, on=["alpha", "seed"], suffixes=("", "_whole"))
         layers = str(on.other(figures[0]).of_figure.figure.setting["layers"])
-        found.append(Finding(over_seeds(_rho(both, "value", "value_whole")), layers, family=len(restricted)))
+        found.append(
+            Finding(over_seeds(_rho(both, "value", "value_whole")), reliance.LAYERS[layers], family=len(restricted))
+        )
     return found
 
 
@@ -319,7 +321,9 @@ def leaky_dead(on: NetworkRuns) -> list[Finding]:
     """The share of dead units for every slope and α of leaky rectifiers."""
     rows = on.values("dead")
     groups = rows[rows["activation"] != "relu"].groupby(["activation", "alpha"])
-    found = [Finding(mean_of(own["value"]), f"{name}, α = {label(a)}") for (name, a), own in groups]
+    found = [
+        Finding(mean_of(own["value"]), f"slope {name.partition(':')[2]}, α = {label(a)}") for (name, a), own in groups
+    ]
     return needed(found)
 
 
@@ -334,7 +338,9 @@ def leaky_recovery(on: NetworkRuns, *, measure: str = TEST_ACCURACY) -> list[Fin
         for alpha in [a for a in table if name != "relu" and a > 0 and a in falls["relu"]]:
             gained = (table[alpha] - falls["relu"][alpha]).dropna()
             if len(gained):
-                found.append(Finding(mean_of(gained), f"{name}, α = {label(alpha)}", percent(measure)))
+                found.append(
+                    Finding(mean_of(gained), f"slope {name.partition(':')[2]}, α = {label(alpha)}", percent(measure))
+                )
     return needed(found)
 
 
@@ -420,8 +426,8 @@ def bound_trend(on: NetworkRuns) -> list[Finding]:
 
 
 def bound_above_axis(on: NetworkRuns) -> list[Finding]:
-    """The mean bound less the mean index of the unit axes, network by network, at every α."""
-    axis = on.values("axis")[["run", "value"]]
+    """The mean bound less the mean index of the unit axes shifted alike, network by network, at every α."""
+    axis = on.values("axis_shifted")[["run", "value"]]
     rows = on.values("bound").merge(axis, on="run", suffixes=("", "_axis"))
     return needed(_at_every_alpha(rows.assign(value=rows["value"] - rows["value_axis"])), -INF, INF)
 
@@ -456,7 +462,7 @@ QUANTITIES: dict[str, str] = {
     "cost_at_reduction": _CHANGE,
     "deficit_before": _CHANGE.format(measure=MEASURES[TEST_ACCURACY]),
     "trend": _STEP,
-    "monotone": _STEP.format(measure=MEASURES["si_units"]),
+    "monotone": _STEP,
     "irregular": _STEP.format(measure=MEASURES["si_units"]),
     "bound_trend": _STEP.format(measure=MEASURES["bound"]),
     **dict.fromkeys(("level", "levels"), "{measure}"),
@@ -477,7 +483,7 @@ QUANTITIES: dict[str, str] = {
     "distance_excess": "distance beyond that of other seeds",
     "distance_equal": "distance beyond that of other seeds, as a share",
     "distance_trend": "change in the distance beyond that of other seeds, per step of |α|",
-    "bound_above_axis": "off-axis bound less mean index",
+    "bound_above_axis": "off-axis bound less shifted mean index",
     "area_by_corruption": "change in area under the curve per step of corruption",
     "zero_less_mean": "area under the curve: ablated to zero less to the mean",
     "with_less_without": "{measure}: with batch norm less without",

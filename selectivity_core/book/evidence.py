@@ -19,7 +19,11 @@ from .units import over_units
 
 FITTED = 0.95  # training accuracy, on the labels trained with, from which on a network has fitted its training images
 SPARSE, BUSY = 0.5, 0.8  # shares of the images: a sparse unit is active for at most, a busy one for at least so many
-BOUNDS = {"bound": "bound", "bound_last": "bound", "axis": "axis"}  # measure -> kind of row in table `bounds`
+BOUNDS = {
+    "bound": "bound",
+    "bound_last": "bound",
+    "axis_shifted": "axis_shifted",
+}  # measure -> kind of row in table `bounds`
 TEST_ACCURACY, INF = "test_accuracy", math.inf
 LAST_LAYERS = 2  # that "bound_last" averages over
 
@@ -86,8 +90,8 @@ class NetworkRuns:
 
         Args:
             measure: a column of `runs`; a measure of table `layers`, as its mean over all units ("informed" is mutual
-                information less that of shuffled labels); "sparse" or "busy" (shares of units); "bound", "axis" or
-                "bound_last" (means over the layers, or the last two, whose off-axis bound was worked out).
+                information less that of shuffled labels); "sparse" or "busy" (shares of units); "bound",
+                "axis_shifted" or "bound_last" (means over the layers, or the last two, whose bound was worked out).
 
         Raises:
             MissingRunsError: no network has it.
@@ -135,6 +139,7 @@ class Finding:
     p_corrected: float = math.nan  # for the family
     met: bool = True  # False where a condition of the claim beside its sign fails
     chosen: bool = False  # whether this one was picked among the family by the data
+    steps: int = 1  # over how many steps of α the estimate is averaged
     fold: bool = False  # whether it is a share that is left, shown as the factor by which the measure is cut
 
 

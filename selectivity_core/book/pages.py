@@ -137,7 +137,8 @@ def gather(
     entry, scale, store, kept = find_figure(figure), find_profile(profile), default_store(), ledger()
     ask: dict[str, Any] = {"alphas": alphas or None, **check_overrides(overrides or {})}
     specs = grid(profile, figure, seeds=seeds or None, **ask)
-    tables = sweep(specs, store, on_missing=on_missing, ledger=kept, max_hours=allowed_hours())
+    how: dict[str, Any] = {"on_missing": on_missing, "ledger": kept, "max_hours": allowed_hours()}
+    tables = sweep(specs, store, **how)
     found = FigureRuns(entry, profile, tuple(specs), tables)
     there = set(found.runs["run"])
     wanted = tasks_for(entry, [s for s in specs if s.id in there], bound_limit(scale, entry, alphas))
@@ -147,7 +148,7 @@ def gather(
             listed = ledger_results(table, kept)
             tasks = [task for task in tasks if task.name in listed or _kept_in(store, task)]
         if tasks:
-            setattr(tables, table, derive(tasks, store, ledger=kept, on_missing=on_missing))
+            setattr(tables, table, derive(tasks, store, **how))
     return found
 
 

@@ -108,7 +108,7 @@ def describe(title: str, frame: pd.DataFrame, x: str, y: str, by: str = "") -> s
     parts = []
     for where, value in means.items():
         levels = where if isinstance(where, tuple) else (where,)
-        parts.append(f"{' '.join(v if isinstance(v, str) else label(v) for v in levels)}: {value:.3g}")
+        parts.append(f"{' '.join(v if isinstance(v, str) else label(v) for v in levels)}: {round(value, 9) + 0:.3g}")
     return f"{title}. Mean {y} by {f'{by} and ' if by else ''}{x}: {'; '.join(parts)}."
 
 

@@ -197,7 +197,7 @@ def with_less_without(on: NetworkRuns, *, setting: str, first: Any, second: Any,
     """A measure (the area under the ablation curve where empty) at one value of a setting less that at another."""
     rows = on.values(measure) if measure else _areas(on)
     with_it, without = _sides(rows, setting, first, second)
-    return [_paired(with_it, without, f"{setting} {first} less {second}")]
+    return [_paired(with_it, without, f"with {setting.replace('_', ' ')} less without")]
 
 
 def best_less_worst(on: NetworkRuns) -> list[Finding]:
@@ -249,7 +249,8 @@ def loss_by_dropout(on: NetworkRuns) -> list[Finding]:
     for share, own in on.values("train_loss_last").groupby("label_corruption"):
         by_seed = slopes(own, "value", "dropout")
         if len(by_seed):
-            found.append(Finding(mean_of(by_seed), f"a step of dropout, {share:.0%} of labels corrupted"))
+            labels = f"{share:.0%} of labels random" if share else "true labels"
+            found.append(Finding(mean_of(by_seed), f"a step of dropout, {labels}"))
     return needed(found, why="no labels with two or more rates of dropout")
 
 

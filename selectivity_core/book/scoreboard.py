@@ -83,7 +83,7 @@ def _claim(rows: pd.DataFrame) -> str:
 
 
 def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3g}".replace("-", "−")
+    return "–" if math.isnan(value) else f"{value if abs(value) >= 5e-5 else 0:.3g}".replace("-", "−")
 
 
 def _axis(rows: pd.DataFrame) -> str:

@@ -160,7 +160,7 @@ def _status(claim: Claim, finding: Finding, comparable: bool) -> str:
 def _margin(claim: Claim, finding: Finding) -> float:
     """The margin within which an effect counts as none, where the register names one for its unit; else 0."""
     if finding.points:
-        return register.ACCURACY
+        return register.ACCURACY / finding.steps  # of a slope a step: over all of them together
     if finding.estimate.fisher:
         return register.SPEARMAN
     return register.INDEX * 0.22 if claim.criterion.settings.get("measure") == "si_units" else 0.0

@@ -63,11 +63,12 @@ def derive(
     ledger: Tables | None = None,
     on_missing: OnMissing = "train",
     progress: bool = True,
+    max_hours: float | None = None,
 ) -> pd.DataFrame:
     """The rows of many tasks of one table, in the order of the tasks: kept ones are read, the rest worked out and kept.
 
     The ledger is read where the store has no result. Where a result and the weights it needs are both missing, runs are
-    trained, tasks left out, or MissingRunsError raised, as `on_missing` says.
+    trained, tasks left out, or MissingRunsError raised, as `on_missing` says; `max_hours` is as of `sweep`.
     """
     wanted = list(dict.fromkeys(tasks))
     if not wanted:
@@ -78,17 +79,17 @@ def derive(
     kept = {task: known.get(task.name) if rows is None else rows for task, rows in kept.items()}
     found = {task: rows for task, rows in kept.items() if rows is not None}
     missing = [task for task in wanted if task not in found]
-    found |= dict(_worked_out(missing, store, on_missing, progress))
+    found |= dict(_worked_out(missing, store, on_missing, progress, max_hours))
     return joined(table, [found[task] for task in wanted if task in found])
 
 
 def _worked_out(
-    tasks: list[Task], store: RunStore, on_missing: OnMissing, progress: bool
+    tasks: list[Task], store: RunStore, on_missing: OnMissing, progress: bool, max_hours: float | None
 ) -> Iterator[tuple[Task, pd.DataFrame]]:
     specs = list(dict.fromkeys(spec for task in tasks for spec in task.runs))
     if not specs:
         return
-    trained = sweep(specs, store, on_missing=on_missing, progress=progress).runs
+    trained = sweep(specs, store, on_missing=on_missing, progress=progress, max_hours=max_hours).runs
     there = set(trained.loc[trained["status"] == "complete", "run"])
     ready = [task for task in tasks if all(spec.id in there for spec in task.runs)]
     runs = TrainedRuns(store)

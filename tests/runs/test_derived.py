@@ -7,8 +7,9 @@ import pytest
 from safetensors.torch import load, save
 from tiny_specs import DIVERGING, TINY
 
-from selectivity_core import RunStore, Tables, sweep
-from selectivity_core.errors import MissingRunsError, StoreError
+from selectivity_core import RunStore, Tables, profile, sweep
+from selectivity_core.errors import MissingRunsError, ParameterError, StoreError
+from selectivity_core.runs.analyses import ANALYSES
 from selectivity_core.runs.derived import Analysis, Task, derive, kept_rows
 from selectivity_core.runs.manifests import make_manifest
 from selectivity_core.runs.reads import entries
@@ -231,3 +232,9 @@ def test_kept_rows_that_cannot_be_read_are_named(store, count, content):
     path.write_bytes(content)
     with pytest.raises(StoreError, match=f"{path.name}: not a result that can be read"):
         list(kept_rows(store, "pairs", {spec.id for spec in SPECS}))
+
+
+def test_more_training_than_was_allowed_is_refused(tmp_path):
+    tasks = [Task(ANALYSES["classes"], (profile("cifar10", seed=seed),)) for seed in range(3)]
+    with pytest.raises(ParameterError, match=r"^3 of 3 runs to be trained, which takes about 10\.9 hours"):
+        derive(tasks, RunStore(tmp_path), max_hours=4)

@@ -42,7 +42,7 @@ CLAIMS = (
           "average change from one α to the next is negative.",
           by("trend", -1, **POSITIVE), says="significant", figures=RAISE),
     claim("L006", "figA1", R18, "ResNet18's mean index falls at every step from one α ≤ 0 to the next lower one.",
-          by("monotone", 1, **NEGATIVE), says="monotone"),
+          by("monotone", 1, measure="si_units", **NEGATIVE), says="monotone"),
     claim("L007", "fig1", R18, "Every α from −2.5 to −0.1 raises ResNet18's test accuracy.",
           by("every", 1, low=-2.5, high=-0.1), says="p < 0.01 at each"),
     claim("L008", "fig1", R18, "At α = −1 ResNet18's accuracy is above that at α = 0.",
@@ -63,8 +63,8 @@ CLAIMS = (
           says="0.12 ± 0.0007, from 0.35", value=index_at(0.12, 0.0007, SI18)),
     claim("L015", "fig1", R18, "At α = −3.5 ResNet18's mean index is below that at α = 0.", index_below(-3.5),
           says="0.10 ± 0.0007, from 0.35", value=index_at(0.10, 0.0007, SI18)),
-    claim("L016", "fig1", R18, "From α = −3.5 on downwards ResNet18's accuracy falls step by step.",
-          by("trend", 1, low=-inf, high=-3.5), says="progressively lower"),
+    claim("L016", "fig1", R18, "From α = −3.5 on downwards ResNet18's accuracy falls at every step.",
+          by("monotone", 1, measure="test_accuracy", low=-inf, high=-3.5), says="progressively lower"),
     claim("L017", "figA2", R20, "Lowering selectivity does not help ResNet20: no α from −10 to −0.1 raises its "
           "accuracy by half a point.", by("every", -1, ACCURACY, low=-10.0, high=-0.1), says="no gain, small cost"),
     claim("L018", "figA1", R20, "At α = −30 ResNet20's mean index is below that at α = 0.", index_below(-30.0),
@@ -96,11 +96,13 @@ CLAIMS = (
           says="at least 3-fold for about 1 point or less", figures=LOWER),
     claim("L030", "figA2", R20, "Cutting ResNet20's index 20-fold lowers test accuracy.",
           by("cost_at_reduction", -1, factor=20.0), says="2 points", value=Value(-0.02, ACCURACY, limit="within")),
-    claim("L031", "fig2", R18, "ResNet18s at each α from −0.2 down lie further from baseline ones than from each "
-          "other.", by("distance_excess", 1, low=-inf, high=-0.2), says="p < 1.3×10⁻⁵, paired by layer"),
+    claim("L031", "fig2", R18, "ResNet18s at each α from −0.2 down lie further from baseline ones than the two kinds "
+          "lie from their own, on average.",
+          by("distance_excess", 1, low=-inf, high=-0.2), says="p < 1.3×10⁻⁵, paired by layer"),
     claim("L032", "fig2", R18, "At α = −0.1 ResNet18s lie as far from baseline ones as from each other.",
           same("distance_equal", RATIO, alpha=-0.1), says="no significant difference"),
-    claim("L033", "figA3", R20, "ResNet20s at each α < 0 lie further from baseline ones than from each other.",
+    claim("L033", "figA3", R20, "ResNet20s at each α < 0 lie further from baseline ones than the two kinds lie from "
+          "their own, on average.",
           by("distance_excess", 1, **NEGATIVE), says="p < 5×10⁻⁶, paired by layer"),
     claim("L034", "fig2", (R18, R20), "The further α is below 0, the further networks lie from baseline ones "
           "beyond their distance from each other.", by("distance_trend", 1, **NEGATIVE), says="grows with |α|",
@@ -109,8 +111,8 @@ CLAIMS = (
           by("bound_trend", 1), says="monotone", figures={R20: "figA4"}),
     claim("L038", "figA4", (R18, R20), "In the last two layers the off-axis bound is the same at every α ≤ 0.",
           same("relative", INDEX, measure="bound_last", **NEGATIVE), says="very similar"),
-    claim("L039", "fig2", (R18, R20), "At every α the off-axis bound lies above the index of the unit axes.",
-          by("bound_above_axis", 1), says="larger throughout", figures={R20: "figA4"}),
+    claim("L039", "fig2", (R18, R20), "At every α the off-axis bound lies above the index of the unit axes, shifted "
+          "alike.", by("bound_above_axis", 1), says="larger throughout", figures={R20: "figA4"}),
     claim("L040", "figA5", R18, "ResNet18's mean index rises with α > 0.",
           by("trend", 1, measure="si_units", **POSITIVE), says="rises"),
     claim("L041", "figA5", R20, "ResNet20's mean index is irregular at large α: it falls at some step from α = 1 on.",
@@ -142,8 +144,8 @@ CLAIMS = (
           by("trend", -1, **POSITIVE), says="impairs"),
     claim("L054", "figA34", R50, "ResNet50's mean index rises with α.", by("trend", 1, measure="si_units"),
           says="positively related"),
-    claim("L097", "fig1", R18, "From α = 0 down to −1 ResNet18's accuracy rises step by step.",
-          by("trend", -1, low=-1.0, high=0.0), says="rises"),
+    claim("L097", "fig1", R18, "From α = 0 down to −1 ResNet18's accuracy rises at every step.",
+          by("monotone", -1, measure="test_accuracy", low=-1.0, high=0.0), says="rises"),
     claim("L098", "figA13", VGG, "VGG16's mean index is irregular at large α: it falls at some step from α = 1 on.",
           by("irregular", -1, low=1.0), says="irregular"),
     # Controls: learning speed, dead units, other measures, layers, warm-up.

@@ -41,7 +41,7 @@ CLAIMS = (
     claim("M019", "morcos5", MLP, "Beyond the fraction that dropout took away, networks on random labels lose more "
           "than those on true ones.", by("beyond_dropout", -1), says="much faster"),
     claim("M021", "morcos5", CONV, "With batch norm the convnet withstands ablation better than without.",
-          by("with_less_without", 1, setting="batch_norm", first=True, second=False),
+          by("with_less_without", 1, setting="batch_norm", first=True, second=False, measure=""),
           says="consistently more robust"),
     claim("M022", "morcos6", CONV, "With batch norm units are less selective than without.",
           by("with_less_without", -1, setting="batch_norm", first=True, second=False, measure="si_units"),
