@@ -116,7 +116,7 @@ def _digits() -> Profile:
             "means_spread": (-0.4, -0.2, -0.1, 0.0), "means_bound": (-10.0, -2.0, -0.4, -0.1, 0.0),
         },
         counts={"many": 200, "settings": 2, "means_bound": 1}, seeds_at={"resnet18": dict.fromkeys(alphas, 20)},
-        bound=Bound((0.0, -1.0, -10.0), seeds=1, layers=0),
+        bound=Bound((0.0, -1.0, -10.0), seeds=8, layers=0),
         by_unit=("resnet20", "resnet18", "mlp", "convnet11"), by_class=("resnet20", "resnet18"),
     )  # fmt: skip
 
