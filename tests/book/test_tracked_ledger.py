@@ -3,7 +3,7 @@
 import pytest
 
 from selectivity_core import RunStore, ledger
-from selectivity_core.book.pages import tasks_for
+from selectivity_core.book.pages import bound_limit, tasks_for
 from selectivity_core.book.papers.figures import FIGURES, grid
 from selectivity_core.runs.derived import derive
 from selectivity_core.runs.profiles import find_profile
@@ -22,6 +22,7 @@ def test_the_default_figures_need_no_training(figure, kept, tmp_path):
     runs = kept.runs
     assert {spec.id for spec in specs} <= set(runs["run"])
     complete = set(runs.loc[runs["status"] == "complete", "run"])
-    tasks = tasks_for(FIGURES[figure], [s for s in specs if s.id in complete], find_profile("digits").bound)
+    limit = bound_limit(find_profile("digits"), FIGURES[figure], ())
+    tasks = tasks_for(FIGURES[figure], [s for s in specs if s.id in complete], limit)
     for table in {task.analysis.table for task in tasks}:
         derive([t for t in tasks if t.analysis.table == table], RunStore(tmp_path), ledger=kept, on_missing="raise")
