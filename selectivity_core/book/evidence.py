@@ -19,11 +19,8 @@ from .units import over_units
 
 FITTED = 0.95  # training accuracy, on the labels trained with, from which on a network has fitted its training images
 SPARSE, BUSY = 0.5, 0.8  # shares of the images: a sparse unit is active for at most, a busy one for at least so many
-BOUNDS = {
-    "bound": "bound",
-    "bound_last": "bound",
-    "axis_shifted": "axis_shifted",
-}  # measure -> kind of row in table `bounds`
+# Measure -> kind of row in table `bounds`.
+BOUNDS = {"bound": "bound", "bound_last": "bound", "axis_shifted": "axis_shifted"}
 TEST_ACCURACY, INF = "test_accuracy", math.inf
 LAST_LAYERS = 2  # that "bound_last" averages over
 
