@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -15,10 +16,12 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.core.getipython import get_ipython
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from pandas.io.formats.style import Styler
 
 from ..files import make_folder, replace
 from . import BookError
@@ -39,8 +42,19 @@ CHANCE = "#b8860b"  # what shuffled labels give
 
 
 def use_style() -> None:
-    """The book's style for all figures of this process."""
+    """The book's style for all figures of this process, and for the tables that a notebook shows."""
     plt.rcParams.update(STYLE)
+    if (shell := get_ipython()) is not None and shell.display_formatter is not None:
+        shell.display_formatter.formatters["text/html"].for_type(Styler, with_minus)
+
+
+def with_minus(table: Styler) -> str:
+    """A table's HTML whose negative numbers have a minus sign for Python's hyphen, and zeros none."""
+    return re.sub(r"(<td[^>]*>)-(?=[\d.])([^<]*)", _signed, table.to_html())
+
+
+def _signed(cell: re.Match[str]) -> str:
+    return cell[1] + (cell[2] if re.fullmatch(r"[0.]+( %)?", cell[2]) else f"−{cell[2]}")
 
 
 def alpha_palette(alphas: Iterable[float]) -> dict[float, str]:

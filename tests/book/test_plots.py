@@ -1,5 +1,7 @@
 """Helpers for figures, and pictures of verdicts made by hand."""
 
+import re
+
 import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -101,3 +103,10 @@ def test_the_forest_draws_threshold_margin_and_what_agrees_with_the_paper():
 
 def test_p_values_are_never_printed_as_zero():
     assert [plots.p_value(p) for p in (0.0004, 0.001, 0.25, float("nan"))] == ["<0.001", "0.001", "0.250", "–"]
+
+
+def test_tables_have_minus_signs_and_no_negative_zeros():
+    table = pd.DataFrame({"change": [-0.25, -0.001, 1.5, float("nan")], "name": ["a-b", "-c", "-1 to 2", "x"]})
+    shown = plots.with_minus(table.style.hide().format(precision=1, na_rep="–"))
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", shown)
+    assert cells == ["−0.2", "a-b", "0.0", "-c", "1.5", "−1 to 2", "–", "x"]
