@@ -172,15 +172,23 @@ def class_discriminability(activity: Tensor | np.ndarray, labels: Tensor | np.nd
 
 def discriminability_of(stats: ClassStatistics, eps: float = EPS) -> Tensor:
     """d′ of class moments (classes, units); see `class_discriminability`."""
-    means, counts = stats.means, stats.counts[:, None]
+    means = stats.means
     if len(means) < 2:
         return means.sum(0) * 0
-    best = stats.highest()[None]
-    top, spread_top = means.gather(0, best)[0], stats.variances.gather(0, best)[0]
-    others = (means.sum(0) - top) / (len(means) - 1)
+    best = stats.highest()
+    top = means.gather(0, best[None])[0]
+    return discriminability_against(stats, best, top, (means.sum(0) - top) / (len(means) - 1), eps)
+
+
+def discriminability_against(
+    stats: ClassStatistics, best: Tensor, top: Tensor, others: Tensor, eps: float = EPS
+) -> Tensor:
+    """d′ of units whose class `best`, (units,) rows of the moments, has the mean `top` against `others`."""
+    means, counts, best = stats.means, stats.counts[:, None], best[None]
+    spread_top = stats.variances.gather(0, best)[0]
     # The pooled variance of the other samples, formed around their own mean so that nothing cancels.
     keep = counts.expand_as(means).scatter(0, best, 0.0)
-    total = keep.sum(0)
+    total = keep.sum(0).clamp_min(1)  # of none, where a batch has a single class
     centre = (keep * means).sum(0) / total
     spread_others = (keep * (stats.variances + (means - centre).square())).sum(0) / total
     half = (spread_top + spread_others) / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -71,13 +72,11 @@ def train(
         trainer = Trainer(spec, dataset, device or choose_device())
         if checkpoints is not None:
             checkpoints.restore(trainer)
-        return _finish(trainer, dataset, progress, checkpoints)
+        return result_of(trainer, lambda: _run(trainer, progress, checkpoints))
 
 
-def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Checkpointing | None) -> Result:
-    spec = trainer.spec
-    started, clock = datetime.now(UTC), time.perf_counter() - trainer.seconds
-    diverged: Diverged | None = None
+def _run(trainer: Trainer, progress: bool, checkpoints: Checkpointing | None) -> None:
+    spec, clock = trainer.spec, time.perf_counter() - trainer.seconds
 
     def after_step(trainer: Trainer) -> None:
         trainer.seconds = time.perf_counter() - clock
@@ -87,16 +86,23 @@ def _finish(trainer: Trainer, dataset: Dataset, progress: bool, checkpoints: Che
     title = f"{spec.model} on {spec.dataset}, α = {spec.alpha:g}, seed {spec.seed}"
     with bar(title, spec.epochs, "epoch", initial=trainer.epoch, disable=not progress) as shown:
         while not trainer.finished:
-            try:
-                trainer.run_epoch(after_step)
-            except Diverged as error:
-                diverged = error
-                break
+            trainer.run_epoch(after_step)
             last = trainer.history[-1]
             shown.set_postfix(
                 validation=f"{last['validation_accuracy']:.3f}", SI=f"{last['si_units']:.3f}", refresh=False
             )
             shown.update()
+
+
+def result_of(trainer: Trainer, run: Callable[[], None]) -> Result:
+    """What comes of a trainer that `run` takes to its end, or until the loss is not finite (`Diverged`)."""
+    spec, dataset = trainer.spec, trainer.dataset
+    started, clock = datetime.now(UTC), time.perf_counter() - trainer.seconds
+    diverged: Diverged | None = None
+    try:
+        run()
+    except Diverged as error:
+        diverged = error
     row = spec.as_dict()
     row |= {name: " ".join(map(str, getattr(spec, name) or ())) for name in ("milestones", "window")}
     row |= {"status": "complete", "diverged_epoch": math.nan, "diverged_step": math.nan}

@@ -20,7 +20,7 @@ from .errors import SpecError
 from .evaluation import Score, score, test_set_pass
 from .machine import choose_device
 from .models import UnitNetwork, network_of
-from .regularizer import SelectivityRegularizer
+from .regularizer import SelectivityRegularizer, warmed_up
 from .seeds import generator, seed_for
 from .spec import RunSpec
 
@@ -40,6 +40,7 @@ class Diverged(Exception):
 
 
 _TRAINING = threading.RLock()  # torch's random state and thread count belong to the process: one run at a time in it
+_INITIALISING = threading.Lock()  # weights are drawn from torch's random state, also by trainers side by side
 
 
 @contextmanager
@@ -96,8 +97,9 @@ class Trainer:
         parts = split(dataset, spec.seed, spec.train_size, spec.label_corruption)
         self.train_index, self.train_labels = parts.train.to(self.device), parts.train_labels.to(self.device)
         self.validation = parts.validation.to(self.device)
-        torch.manual_seed(seed_for(spec.seed, "init"))
-        self.model = network_of(spec).with_channels_last(self.device)
+        with _INITIALISING:
+            torch.manual_seed(seed_for(spec.seed, "init"))
+            self.model = network_of(spec).with_channels_last(self.device)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay,
             nesterov=spec.nesterov, fused=True,
@@ -132,6 +134,15 @@ class Trainer:
         rise, done = max(1, total // 5), epoch * self.steps_per_epoch + step
         return spec.lr * ((done + 1) / rise if done < rise else (total - done) / (total - rise))
 
+    def alpha_at(self, epoch: int, step: int) -> float:
+        """α at a step, epoch and step counted from 0: less than its full size in the warm-up, 0 outside the window."""
+        spec = self.spec
+        first, last = spec.window or (0, spec.epochs - 1)
+        if not first <= epoch <= last:
+            return 0.0
+        done = (epoch - first) * self.steps_per_epoch + step
+        return warmed_up(spec.alpha, done, round(spec.warmup_epochs * self.steps_per_epoch))
+
     def _place_regularizer(self) -> None:
         """The regulariser of the current epoch: none at α = 0 or outside the window."""
         spec = self.spec
@@ -142,9 +153,8 @@ class Trainer:
             self.regularizer = None
         elif self.regularizer is None and acts:
             self.regularizer = SelectivityRegularizer(
-                self.model, spec.alpha, index=spec.index, layers=spec.layers, estimate=spec.estimate,
-                warmup_steps=round(spec.warmup_epochs * self.steps_per_epoch),
-            )  # fmt: skip
+                self.model, spec.alpha, index=spec.index, layers=spec.layers, estimate=spec.estimate
+            )
 
     def run_epoch(self, after_step: Callable[[Trainer], None] | None = None) -> None:
         """Trains to the end of the current epoch, from wherever in it the run stands, and measures it.
@@ -153,7 +163,7 @@ class Trainer:
             Diverged: the loss was not finite.
         """
         if not self.history:
-            self._note_epoch(0)
+            self.note_epoch()
         draw = generator(self.spec.seed, "order", self.epoch)
         order = torch.randperm(self.spec.train_size, generator=draw).to(self.device)
         self._place_regularizer()
@@ -164,10 +174,18 @@ class Trainer:
             self.step += 1
             if after_step is not None:
                 after_step(self)
+        self.end_epoch()
+
+    def end_epoch(self, measured: tuple[Score, TestSetPass] | None = None) -> None:
+        """Ends an epoch whose steps are all taken; `measured` is as of `note_epoch`.
+
+        Raises:
+            Diverged: the loss was not finite.
+        """
         if not torch.isfinite(self.sums).all():  # on a GPU the loss is only looked at here
             raise Diverged(self.epoch + 1, self.step)
         self.epoch += 1
-        self._note_epoch(self.epoch)
+        self.note_epoch(measured)
         if not all(map(math.isfinite, self.history[-1].values())):  # the last step went wrong: no loss saw it
             raise Diverged(self.epoch, self.step)
         self.step = 0
@@ -192,9 +210,7 @@ class Trainer:
         if regularizer is not None:
             index = regularizer.measure(labels)
             if extra is None:
-                first = spec.window[0] if spec.window else 0
-                step = (self.epoch - first) * self.steps_per_epoch + self.step
-                total = loss - regularizer.scale_at(step) * index
+                total = loss - self.alpha_at(*moment) * index
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         for group in self.optimizer.param_groups:
@@ -256,9 +272,18 @@ class Trainer:
         images, labels = self.dataset.images[self.train_index[:10_000]], self.train_labels[:10_000]
         return score(self.model, self.dataset, images, labels, self.spec.precision)
 
-    def _note_epoch(self, epoch: int) -> None:
-        validation = self.validate()
-        tested = test_set_pass(self.model, self.dataset, self.spec.precision)
+    def note_epoch(self, measured: tuple[Score, TestSetPass] | None = None) -> None:
+        """Adds the row of the epoch that is finished to the history, the initialisation being epoch 0.
+
+        Scores on the validation images and on the test set may have been `measured` beside it; whoever did that keeps
+        the best weights too. Otherwise both are measured here.
+        """
+        epoch = self.epoch
+        if measured is None:
+            measured = self.validate(), test_set_pass(self.model, self.dataset, self.spec.precision)
+            if epoch:
+                self.best.offer(epoch, measured[0], self.model)
+        validation, tested = measured
         seen = min(self.spec.train_size, self.steps_per_epoch * self.spec.batch_size)
         row: dict[str, Any] = {"epoch": epoch}
         if epoch:
@@ -271,8 +296,6 @@ class Trainer:
         self.history.append(row)
         self._count_switches(tested)
         self.si_last = {name: float(values.mean()) for name, values in tested.si.items()}
-        if epoch:
-            self.best.offer(epoch, validation, self.model)
 
     def _count_switches(self, tested: TestSetPass) -> None:
         """Changes of preferred class between consecutive epochs; dead units have none (A.16)."""

@@ -40,6 +40,8 @@ def add_commands(commands: Any) -> None:
     add_grid(sweep)
     how = sweep.add_mutually_exclusive_group()
     how.add_argument("--jobs", type=count, help="processes (default: one a GPU, else one a core)")
+    text = "so many runs at once in this process, as captured graphs on one GPU"
+    how.add_argument("--side-by-side", type=count, metavar="N", help=text)
     how.add_argument("--scheduler", metavar="ADDRESS", help="train on the workers of a Dask scheduler, tcp://HOST:PORT")
     _add_budget(sweep)
     _add_yes(sweep)
@@ -136,7 +138,8 @@ def _sweep(options: argparse.Namespace) -> int:
 
     specs = grid_of(options)
     if not options.scheduler:
-        return _run(specs, options, jobs=options.jobs, ledger=ledger() if options.use_ledger else None)
+        how = {"jobs": options.jobs, "side_by_side": options.side_by_side}
+        return _run(specs, options, **how, ledger=ledger() if options.use_ledger else None)
     with scheduled(options.scheduler) as executor:
         return _run(specs, options, executor=executor, ledger=ledger() if options.use_ledger else None)
 
@@ -336,7 +339,7 @@ def _claims(options: argparse.Namespace) -> None:
     from ..book.evidence import Evidence
     from ..book.papers.claims import all_claims, claims_of
     from ..book.papers.figures import find_figure
-    from ..book.verdicts import STATUSES, independent, judge, table
+    from ..book.verdicts import STATUSES, by_chance, independent, judge, table
 
     if options.verdict not in (None, *STATUSES):
         raise ParameterError(f"--verdict: {options.verdict!r} given; one of {', '.join(STATUSES)} is allowed")
@@ -362,4 +365,5 @@ def _claims(options: argparse.Namespace) -> None:
             print(f"      {numbers}, p {row.p:.2g}, detectable {row.detectable:.2g} ({row.method}; {row.where})")
         if row.why:
             print(f"      {row.why}")
-    print(independent(frame).to_string(index=False, na_rep="–", float_format=lambda v: f"{v:.1f}"))
+    for counts in (independent(frame), by_chance(frame)):
+        print(counts.to_string(index=False, float_format=lambda v: f"{v:.1f}"))

@@ -194,24 +194,45 @@ def relabelled(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
 
 def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
     """A random crop of each image padded with black, and a horizontal flip of every second one on average."""
-    n, height, width, _ = images.shape
-    down = torch.randint(2 * PADDING + 1, (n, 1), generator=generator)
-    right = torch.randint(2 * PADDING + 1, (n, 1), generator=generator)
-    flip = torch.rand(n, 1, generator=generator) < 0.5
-    rows = down + torch.arange(height)
-    columns = right + torch.arange(width)
-    columns = torch.where(flip, columns.flip(1), columns)
-    device = images.device
-    padded = F.pad(images, (0, 0, PADDING, PADDING, PADDING, PADDING))
-    sample = torch.arange(n, device=device)[:, None, None]
-    return padded[sample, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
+    views = draw_views(len(images), generator).to(images.device)
+    return take_views(padded(images), torch.arange(len(images), device=images.device), views)
 
 
-def normalise(images: Tensor, dataset: Dataset) -> Tensor:
-    """(samples, H, W, channels) uint8 to (samples, channels, H, W) float32, channels last in memory."""
-    mean = torch.tensor(dataset.mean, device=images.device) * 255
-    scale = 1 / (torch.tensor(dataset.std, device=images.device) * 255)
-    return ((images.float() - mean) * scale).permute(0, 3, 1, 2)
+def draw_views(samples: int, generator: torch.Generator) -> Tensor:
+    """(3, samples) int64 of each image's view: rows down and columns right in the padded image, and 1 for a flip."""
+    down = torch.randint(2 * PADDING + 1, (samples, 1), generator=generator)
+    right = torch.randint(2 * PADDING + 1, (samples, 1), generator=generator)
+    flip = torch.rand(samples, 1, generator=generator) < 0.5
+    return torch.cat([down, right, flip], 1).T
+
+
+def padded(images: Tensor) -> Tensor:
+    """Images (samples, H, W, channels) with `PADDING` black pixels on each side."""
+    return F.pad(images, (0, 0, PADDING, PADDING, PADDING, PADDING))
+
+
+def take_views(images: Tensor, chosen: Tensor, views: Tensor) -> Tensor:
+    """The views (see `draw_views`) of the padded images at the positions `chosen`, without their padding."""
+    down, right, flip = views.to(torch.int64)[:, :, None]
+    rows = down + torch.arange(images.shape[1] - 2 * PADDING, device=images.device)
+    columns = right + torch.arange(images.shape[2] - 2 * PADDING, device=images.device)
+    columns = torch.where(flip > 0, columns.flip(1), columns)
+    return images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def pixel_scale(dataset: Dataset, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(channels,) what `normalise` subtracts from pixels of 0 to 255, and what it multiplies them by."""
+    mean, std = (torch.tensor(values, device=device) * 255 for values in (dataset.mean, dataset.std))
+    return mean, 1 / std
+
+
+def normalise(images: Tensor, dataset: Dataset, scale: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """(samples, H, W, channels) uint8 to (samples, channels, H, W) float32, channels last in memory.
+
+    `scale` is the `pixel_scale` of the data set, where it lies on the device already.
+    """
+    mean, inverse = scale or pixel_scale(dataset, images.device)
+    return ((images.float() - mean) * inverse).permute(0, 3, 1, 2)
 
 
 def batch(dataset: Dataset, indices: Tensor, augment: torch.Generator | None = None) -> Tensor:

@@ -276,6 +276,7 @@ def train_all(
     *,
     executor: Executor | None = None,
     jobs: int | None = None,
+    side_by_side: int | None = None,
     data: str | Path | None = None,
     digests: dict[str, str] | None = None,
     deadline: float = math.inf,
@@ -290,8 +291,15 @@ def train_all(
         digests: data set -> digest of the data here, which a worker's must equal.
         deadline: the value of `time.monotonic` from which on nothing is begun and what runs is stopped.
     """
+    if side_by_side:
+        from .side_by_side import by_shape
+
+        specs = by_shape(specs)
     queue, busy, again, running, deaths = deque(specs), deque[RunSpec](), 0.0, 0, Counter[str]()
-    with stopping() as stop, _crew(specs, store, executor, jobs, data, digests or {}, stop, report) as crew:
+    with (
+        stopping() as stop,
+        _crew(specs, store, executor, jobs, side_by_side, data, digests or {}, stop, report) as crew,
+    ):
         while not stop() and (queue or busy or running):
             found: list[Ended] = []
             if time.monotonic() >= deadline:
@@ -323,14 +331,18 @@ def train_all(
 
 
 def _crew(
-    specs: Sequence[RunSpec], store: RunStore, executor: Executor | None, jobs: int | None, data: str | Path | None,
-    digests: dict[str, str], stop: Callable[[], bool], report: Report,
+    specs: Sequence[RunSpec], store: RunStore, executor: Executor | None, jobs: int | None, side_by_side: int | None,
+    data: str | Path | None, digests: dict[str, str], stop: Callable[[], bool], report: Report,
 ) -> Crew:  # fmt: skip
     if executor is not None:
         from .cluster import Cluster, Elsewhere
 
         kind = Cluster if type(executor).__module__.startswith("distributed.") else Elsewhere
         return kind(executor, store, data, digests)
+    if side_by_side:
+        from .side_by_side import SideBySide
+
+        return SideBySide(side_by_side, specs, store, data, stop, report)
     gpus = gpu_count()
     count = min(jobs or default_jobs(specs, gpus), len(specs))
     if count <= 1:

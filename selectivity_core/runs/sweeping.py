@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
@@ -32,6 +33,7 @@ def sweep(
     *,
     executor: Executor | None = None,
     jobs: int | None = None,
+    side_by_side: int | None = None,
     on_missing: OnMissing = "train",
     data: str | Path | None = None,
     ledger: Tables | None = None,
@@ -50,6 +52,10 @@ def sweep(
         executor: trains the missing runs; results come back by value and are stored here, so its workers need no
             shared disk. By default a pool of local processes that store what they train.
         jobs: local processes, each with the threads of its spec; by default as many as GPUs, or else as cores allow.
+        side_by_side: instead of `jobs`, runs that train at once in this process, as captured graphs on the one device
+            that `choose_device` gives: a GPU, which so many small networks keep busy (8 do on an H200). Runs that
+            `captured.shape_of` refuses, and those whose weights are kept after every epoch, train as without it, one
+            after the other. A run that is stopped leaves no checkpoint.
         on_missing: "train", "skip" (the tables then lack those runs), or "raise".
         data: the folder of data sets; see `data.data_root`.
         ledger: tables of finished runs that are read where the store lacks a run.
@@ -64,11 +70,18 @@ def sweep(
 
     Raises:
         MissingRunsError: runs are missing and `on_missing` is "raise".
-        ParameterError: an unknown `on_missing`, a time budget that is none, or more work than `max_hours`.
+        ParameterError: an unknown `on_missing`, a time budget that is none, `side_by_side` with `executor` or `jobs`,
+            or more work than `max_hours`.
         StoreError: runs made from several copies of data that are not at hand, or that do not verify.
         SelectivityError: runs that failed; all others were finished and stored first.
     """
     deadline = math.inf if time_budget is None else time.monotonic() + time_budget
+    if side_by_side is not None:
+        if executor is not None or jobs is not None or side_by_side < 1:
+            raise ParameterError(
+                f"side_by_side: {side_by_side!r} given; 1 or more is allowed, without executor or jobs"
+            )
+        os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")  # queues of a GPU; read when CUDA starts
     wanted = list(dict.fromkeys(specs))
     store = store if isinstance(store, RunStore) else RunStore(store)
     if on_missing not in ("train", "skip", "raise"):
@@ -83,7 +96,7 @@ def sweep(
     if on_missing == "train":
         store.remove_leftovers(held)
     if missing and on_missing == "train":
-        work, ends = _cost(missing, store, ledger, jobs or default_jobs(missing, gpu_count()))
+        work, ends = _cost(missing, store, ledger, jobs or side_by_side or default_jobs(missing, gpu_count()))
         if max_hours is not None and time_budget is None and work > 3600 * max_hours:
             raise ParameterError(
                 f"{some} to be trained, which takes about {duration(work)} of work; "
@@ -93,7 +106,7 @@ def sweep(
         title += "" if executor else f", about {duration(ends)}"
         held |= _train_missing(
             missing, store, title if progress else None,
-            executor=executor, jobs=jobs, data=data, digests=digests, deadline=deadline,
+            executor=executor, jobs=jobs, side_by_side=side_by_side, data=data, digests=digests, deadline=deadline,
         )  # fmt: skip
     return Tables(lambda name: _table(name, [s.id for s in wanted], store, held, known, ledger))
 

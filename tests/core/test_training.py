@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from selectivity_core import RunSpec, SelectivityRegularizer, train
+from selectivity_core import RunSpec, train
 from selectivity_core.data import load
 from selectivity_core.errors import SpecError
 from selectivity_core.evaluation import Score
@@ -135,6 +135,28 @@ def test_runs_in_threads_of_one_process_take_turns(tiny):
     other.join()
 
 
+def test_trainers_made_in_threads_begin_with_the_weights_of_their_seed():
+    spec, found = RunSpec(milestones=()), []
+
+    def make():
+        found.append(Trainer(spec, load("digits"), torch.device("cpu")).model.conv.weight)
+
+    with isolated(spec):
+        make()
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        try:
+            threads = [threading.Thread(target=make) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
+    assert len(found) == 5
+    assert all(torch.equal(weight, found[0]) for weight in found)
+
+
 def enter(spec, inside) -> None:
     with isolated(spec):
         inside.set()
@@ -194,14 +216,11 @@ def test_steps_an_epoch(tiny, size, batch, steps):
     assert 0 <= trainer.history[-1]["train_accuracy"] <= 1
 
 
-def test_warm_up_reaches_full_size_after_its_epochs(tiny, monkeypatch):
+def test_warm_up_reaches_full_size_after_its_epochs(tiny):
     spec = tiny.replace(alpha=2.0, warmup_epochs=1.5, batch_size=13, train_size=50)  # 4 steps an epoch: 6 of warm-up
-    scales, scale_at, trainer = [], SelectivityRegularizer.scale_at, Trainer(spec, load("digits"))
-    monkeypatch.setattr(SelectivityRegularizer, "scale_at", lambda *a: scales.append(scale_at(*a)) or scales[-1])
-    with isolated(spec):
-        for _ in range(2):
-            trainer.run_epoch()
-    assert scales == pytest.approx([2 * min(1, k / 6) for k in range(8)])
+    trainer = Trainer(spec, load("digits"))
+    found = [trainer.alpha_at(epoch, step) for epoch in range(2) for step in range(4)]
+    assert found == pytest.approx([2 * min(1, k / 6) for k in range(8)])
 
 
 def test_a_diverged_run_is_a_result(diverging):
