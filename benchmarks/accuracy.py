@@ -12,6 +12,7 @@ import torch
 
 from selectivity_core import build_model, ledger, profile
 from selectivity_core.data import DATASETS, split
+from selectivity_core.runs.profiles import PLAIN
 from selectivity_core.spec import RunSpec
 from selectivity_core.training import Trainer, isolated
 
@@ -84,6 +85,6 @@ def rows(curve: pd.Series, dropped: int, times: Sequence[tuple[float, ...]]) -> 
 
 def measure() -> dict[str, Paired]:
     """Every row; NotMeasured where no run of the profile is archived."""
-    fast, paper = profile("cifar10-fast"), profile("cifar10")
+    fast, paper = profile("cifar10-fast", **PLAIN), profile("cifar10")
     curve = mean_curve(ledger("cifar10-fast").history, fast)
     return rows(curve, paper.milestones[0] + 1, epochs_in_turn(fast, paper))

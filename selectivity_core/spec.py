@@ -38,7 +38,7 @@ RANGES: dict[str, tuple[float, float, bool, bool]] = {
 
 # Fields that came after schema 1's 24, each with the value that all earlier runs have. A run with that value is hashed
 # without the field, so that no finished run changes its id; the values here never change.
-LATER: dict[str, Any] = {"schedule": "steps", "window": None, "nesterov": False, "min_map": 1}
+LATER: dict[str, Any] = {"schedule": "steps", "window": None, "nesterov": False, "min_map": 1, "rounding": "nearest"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ class RunSpec:
             counts from the window's start.
         nesterov: Nesterov's momentum.
         min_map: smallest side that a feature map may have: strides and pools that would go below it are left out.
+        rounding: in bfloat16, how the gradients of the loss and of the regulariser are added: "nearest" loses a part of
+            the regulariser's, "dithered" keeps it; see `Units`.
 
     Raises:
         SpecError: a value of the wrong type or out of range, naming the field.
@@ -102,6 +104,7 @@ class RunSpec:
     window: tuple[int, int] | None = None
     nesterov: bool = False
     min_map: int = 1
+    rounding: Literal["nearest", "dithered"] = "nearest"
 
     def __post_init__(self) -> None:
         for name in field_names():

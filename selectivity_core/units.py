@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -91,22 +92,58 @@ def _add_to_positions(maps: Tensor, per_unit: Tensor) -> Tensor:
     return maps + per_unit[(...,) + (None,) * (maps.ndim - 2)]
 
 
+@lru_cache(maxsize=16)
+def _thresholds(positions: int, device: torch.device) -> Tensor:
+    """(positions,) int32 spread evenly over [0, 2¹⁶) by the golden ratio: from where on a bf16 number is rounded up."""
+    golden = (0.5 + torch.arange(positions, dtype=torch.float64) * 0.6180339887498949) % 1
+    return (golden * 2**16).to(torch.int32).to(device)
+
+
+def _dithered_sum(maps: Tensor, per_unit: Tensor) -> Tensor:
+    """maps (samples, units, H, W) in bf16 + per_unit (samples, units) in float32 at every position, in bf16.
+
+    Rounded to the nearest, a sum whose second part is below half a unit in the last place is its first part: added to
+    a map of bf16 numbers, a small constant would be lost. Here each position rounds up or down at a threshold of its
+    own, so that the mean over positions is that of the exact sums.
+    """
+    n, units, *sides = maps.shape
+    positions = math.prod(sides)
+    if last := _channels_last(maps):
+        rows = maps.permute(0, 2, 3, 1).reshape(n, sides[0], sides[1] * units)
+        each = per_unit.repeat(1, sides[1])[:, None, :]
+        above = _thresholds(positions, maps.device).repeat_interleave(units).view(1, sides[0], -1)
+    else:
+        rows, each = maps.reshape(n, units, positions), per_unit[:, :, None]
+        above = _thresholds(positions, maps.device).view(1, 1, -1)
+    total = torch.empty_like(rows)
+    samples = n if maps.device.type != "cpu" else max(1, WIDENED_AT_ONCE // max(4, 4 * rows[:1].numel()))
+    for start in range(0, n, samples):
+        some = slice(start, start + samples)
+        exact = rows[some].float().add_(each[some])
+        # The upper half of a float32 is a bf16; adding to the lower half carries into it.
+        exact.view(torch.int32).add_(above).bitwise_and_(-(2**16))
+        total[some] = exact
+    if last:
+        return total.view(n, *sides, units).permute(0, 3, 1, 2)
+    return total.view(maps.shape)
+
+
 class _RectifiedMean(torch.autograd.Function):
     """The rectified map and its spatial mean as one node, so that the map's gradient is passed over once."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, slope: float) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, slope: float, rounding: str) -> tuple[Tensor, Tensor]:
         if x.ndim == 3:
             raise ActivityError(
                 f"units: shape {tuple(x.shape)} given; (samples, units) or (samples, units, H, W) is needed"
             )
         y = F.relu(x) if slope == 0 else F.leaky_relu(x, slope)
         ctx.save_for_backward(y if slope == 0 else x)  # as torch does: a later operation may work on y in place
-        ctx.slope = slope
+        ctx.slope, ctx.rounding = slope, rounding
         return y, spatial_mean(y)
 
     @staticmethod
-    def backward(ctx: Any, grad_map: Tensor, grad_mean: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad_map: Tensor, grad_mean: Tensor) -> tuple[Tensor, None, None]:
         try:
             (saved,) = ctx.saved_tensors
         except RuntimeError as error:
@@ -116,11 +153,14 @@ class _RectifiedMean(torch.autograd.Function):
                 "units: a later operation changed their output in place, of which no gradient can be had; "
                 "use inplace=False there"
             ) from error
-        positions = max(1, math.prod(saved.shape[2:]))
-        grad = _add_to_positions(grad_map, (grad_mean / positions).to(saved.dtype))
+        each = grad_mean / max(1, math.prod(saved.shape[2:]))
+        if ctx.rounding == "dithered" and saved.dtype == torch.bfloat16 and saved.ndim > 2:
+            grad = _dithered_sum(grad_map, each)
+        else:
+            grad = _add_to_positions(grad_map, each.to(saved.dtype))
         if ctx.slope == 0:
-            return torch.ops.aten.threshold_backward(grad, saved, 0), None
-        return torch.ops.aten.leaky_relu_backward(grad, saved, ctx.slope, False), None
+            return torch.ops.aten.threshold_backward(grad, saved, 0), None, None
+        return torch.ops.aten.leaky_relu_backward(grad, saved, ctx.slope, False), None, None
 
 
 def parse_activation(text: str) -> float:
@@ -142,7 +182,13 @@ class Units(nn.Module):
 
     It holds no state that a pass depends on. Each of `taps` is handed the spatial mean (samples, units) of every
     pass, computed together with the map: that is how the regulariser reads activity at little cost.
+
+    Attributes:
+        rounding: how, in bf16, a map's gradient and the small one of its mean are added: "dithered" keeps the mean's on
+            average over positions; "nearest" loses a part of it, as runs of that `RunSpec.rounding` do.
     """
+
+    rounding: str = "dithered"
 
     def __init__(self, activation: str = "relu") -> None:
         super().__init__()
@@ -159,7 +205,7 @@ class Units(nn.Module):
             y = F.relu(x) if self.slope == 0 else F.leaky_relu(x, self.slope)
             mean = spatial_mean(y)
         else:
-            y, mean = _RectifiedMean.apply(x, self.slope)
+            y, mean = _RectifiedMean.apply(x, self.slope, self.rounding)
         for tap in self.taps:
             tap(mean)
         return y

@@ -200,7 +200,11 @@ def build_model(
 def network_of(spec: RunSpec) -> UnitNetwork:
     """The network that a spec describes, freshly initialised; its data are not needed."""
     shape = DATASETS[spec.dataset]
-    return build_model(
+    model = build_model(
         spec.model, channels=shape.image[2], image_size=shape.image[0], classes=shape.classes, width=spec.width,
         activation=spec.activation, batch_norm=spec.batch_norm, dropout=spec.dropout, min_map=spec.min_map,
     )  # fmt: skip
+    for module in model.modules():
+        if isinstance(module, Units):
+            module.rounding = spec.rounding
+    return model

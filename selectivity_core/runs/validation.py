@@ -34,7 +34,7 @@ LITTER = {"@eaDir", "__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}  # wha
 TEXT = ("run", "other", "analysis", "layer", "form", "kind", "perturbation", "images")
 RUN_TEXT = (
     "run", "model", "dataset", "index", "milestones", "window", "schedule", "layers", "activation", "estimate",
-    "precision", "status", "started", *(f"provenance_{name}" for name in PROVENANCE),
+    "precision", "rounding", "status", "started", *(f"provenance_{name}" for name in PROVENANCE),
 )  # fmt: skip
 # Columns of `runs` that came later, each with what runs without it have.
 ABSENT = {k: "" if v is None else v for k, v in LATER.items()} | {"provenance_instructions": "unknown"}

@@ -21,7 +21,7 @@ OTHER = {
     "train_size": 151, "augment": True, "estimate": "shuffled", "precision": "bfloat16", "threads": 2,
 }  # fmt: skip
 # Fields that came later, with values that no earlier run has.
-ADDED = {"schedule": "onecycle", "window": (0, 3), "nesterov": True, "min_map": 2}
+ADDED = {"schedule": "onecycle", "window": (0, 3), "nesterov": True, "min_map": 2, "rounding": "dithered"}
 
 
 def test_golden_ids():

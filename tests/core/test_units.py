@@ -1,7 +1,9 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from selectivity_core import record, unit_layers
 from selectivity_core import units as units_module
@@ -145,3 +147,56 @@ def test_record_keeps_the_latest_pass_and_leaves_no_hooks():
     assert not means["1"].requires_grad
     assert list(linear) == ["0"]
     assert not any(m._forward_hooks for m in model.modules())
+
+
+LAYOUTS = {"channels last": torch.channels_last, "contiguous": torch.contiguous_format}
+
+
+def gradients(rounding: str, memory_format: torch.memory_format, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Of x in loss = Σ map · g + Σ mean · b: that by `Units`, g and b; every x is positive, b is a thousandth of g."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(64, 8, 16, 16, generator=draw).add(0.1).to(dtype).to(memory_format=memory_format).requires_grad_()
+    of_map = torch.randn(x.shape, generator=draw).to(dtype).to(memory_format=memory_format)
+    of_mean = 256 * 1e-3 * torch.randn(64, 8, generator=draw)
+    units, means = Units(), list[Tensor]()
+    units.rounding = rounding
+    units.taps.append(means.append)
+    y = units(x)
+    torch.autograd.backward([y, means[0]], [of_map, of_mean])
+    return x.grad, of_map, of_mean / 256
+
+
+def share_kept(found: Tensor, of_map: Tensor, each: Tensor) -> float:
+    """The share of b that a mean over positions still has: 1 where nothing is lost."""
+    left = (found.double() - of_map.double()).mean((2, 3))
+    return float((left * each).sum() / each.double().square().sum())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_dithered_sum_keeps_what_rounding_to_the_nearest_loses(layout):
+    assert share_kept(*gradients("nearest", LAYOUTS[layout], torch.bfloat16)) < 0.8
+    found, of_map, each = gradients("dithered", LAYOUTS[layout], torch.bfloat16)
+    assert found.is_contiguous(memory_format=LAYOUTS[layout])
+    assert share_kept(found, of_map, each) == pytest.approx(1, abs=0.02)
+    exact = of_map.double() + each[:, :, None, None]
+    step = 2.0 ** (exact.abs().log2().floor() - 7)  # from one bf16 number to the next
+    assert ((found.double() - exact).abs() <= step).all()
+
+
+def test_layouts_are_rounded_alike():
+    one, other = (gradients("dithered", layout, torch.bfloat16)[0] for layout in LAYOUTS.values())
+    assert torch.equal(one, other)
+
+
+def test_a_gradient_of_the_map_alone_is_left_as_it_is():
+    x = torch.tensor([1.0, -1.0, 3.0, 0.5]).bfloat16().view(1, 1, 2, 2).requires_grad_()
+    units = Units()
+    units.taps.append(lambda mean: None)
+    given = torch.tensor([math.inf, 2.0, -1e-30, 0.1]).bfloat16().view(1, 1, 2, 2)
+    units(x).backward(given)
+    assert x.grad.flatten().tolist() == [math.inf, 0.0, given[0, 0, 1, 0].item(), given[0, 0, 1, 1].item()]
+
+
+def test_float32_is_added_exactly_either_way():
+    one, other = (gradients(how, torch.channels_last, torch.float32)[0] for how in ("nearest", "dithered"))
+    assert torch.equal(one, other)
