@@ -92,7 +92,7 @@ def relative(on: NetworkRuns, *, measure: str, low: float, high: float) -> list[
     rows = on.values(measure)
     base = float(rows.loc[rows["alpha"] == 0, "value"].mean())
     if not base > 0:
-        raise MissingRunsError(f"{measure} is 0 or missing at α = 0: changes have no share of it")
+        raise MissingRunsError(f"{MEASURES[measure]} is 0 or missing at α = 0: changes have no share of it")
     table = differences(rows, "value") / base
     found = [
         Finding(mean_of(column), f"α = {label(a)}")
@@ -215,8 +215,12 @@ def cost_at_reduction(on: NetworkRuns, *, factor: float, measure: str = TEST_ACC
 
 
 def follows(on: NetworkRuns, *, measure: str, high: float = INF) -> list[Finding]:
-    """Spearman's correlation over α of a measure and the index, averaged over seeds; each side of α = 0 on its own."""
+    """Spearman's correlation over α of a measure and the index, averaged over seeds; each side of α = 0 on its own.
+
+    Over the networks that fit their training images: the units of one that has learnt nothing tell of no class.
+    """
     rows = in_range(_beside_index(on, measure), -INF, high)
+    rows = rows[rows["run"].isin(on.fitting())]
     found = []
     for name, side in (("α ≤ 0", rows[rows["alpha"] <= 0]), ("α ≥ 0", rows[rows["alpha"] >= 0])):
         rho = _rho(side, "value", "si_units")
@@ -350,7 +354,7 @@ def leaky_recovery(on: NetworkRuns, *, measure: str = TEST_ACCURACY) -> list[Fin
 def _pairs(on: NetworkRuns) -> pd.DataFrame:
     found = distances(on.of_figure.tables.pairs, on.runs())
     if not len(found):
-        raise MissingRunsError(f"no distance between networks of {on.model} has been worked out")
+        raise MissingRunsError(f"no distance between networks of {on.name} has been worked out")
     return in_form(found, JUDGED_FORM)
 
 
@@ -455,7 +459,7 @@ MEASURES = {
     "switched": "share of units that switched class", "switches": "switches of class per unit",
     "si": "index", "weight_l1": "L1 norm of the filter", "": "area under the ablation curve",
 }  # fmt: skip
-_CHANGE, _STEP = "change in {measure} from α = 0", "change in {measure} per step of α"
+_CHANGE, _STEP = "change in {measure} from α = 0", "change in {measure} from one α to the next higher one"
 # What the estimate of each contrast is, for axes; `measure`, `first` and `second` are filled in from the claim.
 QUANTITIES: dict[str, str] = {
     **dict.fromkeys(("effect_at", "every", "best", "first_effect", "largest"), _CHANGE),
@@ -472,17 +476,17 @@ QUANTITIES: dict[str, str] = {
     "rank_with_alpha": "rank correlation of {measure} and α",
     "follows": "rank correlation of {measure} and index over α",
     "more_regular": "rank correlation with α: {measure} less index",
-    "beyond_only": "{measure}: distance from the limit, in the claimed direction",
+    "beyond_only": "{measure}: how far on the claimed side of {share}",
     "busy_units": "share of units that most images activate",
     "against_at": "{measure}: one network less the other",
-    "slopes_against": "change in {measure} per step of α: one network less the other",
+    "slopes_against": "change in {measure} from one α to the next higher one: one network less the other",
     "early_less_late": "{measure}: first layers less last layers",
     "same_shape": "rank correlation of accuracies over α",
     "leaky_dead": "share of dead units",
     "leaky_recovery": "fall in {measure} that leaky rectifiers prevent",
     "distance_excess": "distance beyond that of other seeds",
     "distance_equal": "distance beyond that of other seeds, as a share",
-    "distance_trend": "change in the distance beyond that of other seeds, per step of |α|",
+    "distance_trend": "change in the distance beyond that of other seeds from one |α| to the next larger one",
     "bound_above_axis": "off-axis bound less shifted mean index",
     "area_by_corruption": "change in area under the curve per step of corruption",
     "zero_less_mean": "area under the curve: ablated to zero less to the mean",

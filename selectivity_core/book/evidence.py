@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..data import DATASETS
 from ..errors import MissingRunsError
+from ..models import MODEL_NAMES
 from ..tables import RUN_NUMBERS
 from .inference import Estimate, mean_correlation
 from .pages import VARIED, FigureRuns, gather
@@ -55,6 +56,11 @@ class NetworkRuns:
     figure: str
     model: str
 
+    @property
+    def name(self) -> str:
+        """The network as pages write it."""
+        return MODEL_NAMES[self.model]
+
     def other(self, figure: str = "", model: str = "") -> NetworkRuns:
         """The runs of another figure or network, under the same parameters."""
         return NetworkRuns(self.evidence, figure or self.figure, model or self.model)
@@ -69,15 +75,20 @@ class NetworkRuns:
         runs = self.of_figure.runs
         runs = runs[runs["model"] == self.model]
         if not len(runs):
-            raise MissingRunsError(f"no run of {self.model} is finished for {self.figure}")
+            raise MissingRunsError(f"no run of {self.name} is finished for Figure {self.of_figure.figure.number}")
         return runs
+
+    def fitting(self) -> pd.Series:
+        """The runs that fit their training images at the epoch whose units are measured."""
+        runs = self.runs()
+        return runs.loc[runs["train_accuracy"] >= FITTED, "run"]
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of these runs with α, seed and what else varies; MissingRunsError where it has no row of them."""
         found = self.of_figure.table(name)
         found = found[found["model"] == self.model]
         if not len(found):
-            raise MissingRunsError(f"table {name} has no row of {self.model} for {self.figure}")
+            raise MissingRunsError(f"table {name} has no row of {self.name} for Figure {self.of_figure.figure.number}")
         return found
 
     def values(self, measure: str) -> pd.DataFrame:
@@ -103,7 +114,7 @@ class NetworkRuns:
             rows = pd.concat([rows, lost[keys].assign(value=chance)]) if len(lost) else rows
         rows = rows[rows["value"].notna()].reset_index(drop=True)
         if not len(rows):
-            raise MissingRunsError(f"no finished run of {self.model} has {measure}")
+            raise MissingRunsError(f"no finished run of {self.name} has {measure.replace('_', ' ')}")
         return rows
 
     def _measured(self, measure: str, runs: pd.DataFrame) -> pd.DataFrame:

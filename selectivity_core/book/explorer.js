@@ -73,9 +73,10 @@ const axes = (picture, { width, height = HEIGHT, label, x, y }, ...under) => {
   );
 };
 
-// A label beside each place where there is room for it; `texts` are [place, text], those with precedence first.
-const labels = (picture, places, texts, width) => {
-  const taken = [...places.map(([x, y]) => [x - 6, y - 6, x + 6, y + 6]), [0, 0, 120, 14]]; // the axis's title, last
+// A label beside each place where there is room for it; `texts` are [place, text], those with precedence first. Boxes
+// in `full`, as [left, top, right, bottom], are left free.
+const labels = (picture, places, texts, width, full) => {
+  const taken = [...places.map(([x, y]) => [x - 6, y - 6, x + 6, y + 6]), [0, 0, 120, 14], ...full]; // the axis's title
   const overlap = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
   for (const [k, text] of texts) {
     const [[x, y], wide] = [places[k], 7 * text.length];
@@ -105,6 +106,12 @@ function render({ model, el }) {
   const activity = ({ layer, unit }) => layers[layer].mean[state.at][unit];
   const same = (one, other) => one.layer === other?.layer && one.unit === other?.unit;
   const layerName = (layer) => (layer < 0 ? `all ${layers.length} layers` : `layer ${layers[layer].depth}`);
+  // The mean index at any α: between those of the α on either side, or that of the nearest.
+  const indexAt = (alpha) => {
+    const above = alphas.findIndex((other) => other >= alpha);
+    const [low, high] = above < 0 ? [last, last] : [Math.max(0, above - 1), above];
+    return linear([alphas[low], alphas[high]], [networks[low].index, networks[high].index])(alpha);
+  };
   const important = () => [state.at, zero, 0, last]; // α values that are labelled first
 
   // The numbers in words, for the line above the panels and for readers who hear the pictures.
@@ -148,7 +155,8 @@ function render({ model, el }) {
   const fromPaper = (words) => sweep.key.append(" ", html("span", { class: "paper" }, words));
   if (paper.index.size) fromPaper("▲ the paper’s index at that α.");
   for (const [alpha, change] of paper.change) {
-    fromPaper(`Dashed: ours at α = 0 with the paper’s change at α = ${minus(alpha)}, ${points(change)}.`);
+    const where = `${points(change)} from ours at α = 0; across, it stands between our α on either side`;
+    fromPaper(`◆ the paper’s change at α = ${minus(alpha)}: ${where}.`);
   }
   const ends = [["lower", "← less selective units"], ["zero", "α"], ["raise", "more selective units →"]];
   const note =
@@ -178,16 +186,18 @@ function render({ model, el }) {
   const drawSweep = (width) => {
     const every = networks.flatMap(({ each }) => each);
     const most = 1.05 * Math.max(...every.map(([si]) => si), ...paper.index.values());
-    const told = paper.change.map(([, change]) => 100 * (networks[zero].accuracy + change));
-    const accuracies = [...told, ...every.map(([, accuracy]) => 100 * accuracy)];
+    const told = paper.change.map(([alpha, change]) => [alpha, 100 * (networks[zero].accuracy + change)]);
+    const accuracies = [...told.map(([, at]) => at), ...every.map(([, accuracy]) => 100 * accuracy)];
     const [low, high] = [Math.min(...accuracies), Math.max(...accuracies)];
     const span = [low - 0.06 * (high - low || 1), high + 0.06 * (high - low || 1)];
     const bottom = HEIGHT - PAD.bottom;
     const x = linear([0, most], [PAD.left, width - PAD.right]);
-    const y = linear(span, [bottom - (paper.index.size ? 24 : 0), PAD.top]); // the paper's marks stand below
+    const y = linear(span, [bottom - (paper.index.size ? 24 : 0), PAD.top + 10]); // the paper's marks stand below
     const marks = [...paper.index].map(([alpha, si]) => [x(si), minus(alpha)]).reverse();
     const marked = apart(marks.map(([at]) => at), [], 24);
     const places = networks.map(({ index: si, accuracy }) => [x(si), y(100 * accuracy)]);
+    const diamonds = told.map(([alpha, share]) => [x(indexAt(alpha)), y(share), `at α = ${minus(alpha)}`]);
+    const beside = diamonds.map(([at, height]) => [Math.min(at, width - PAD.right - 55), height]); // words keep within
     const words = networkWords().map((parts) => parts.join("")).join("; ");
     axes(
       sweep.picture,
@@ -196,7 +206,6 @@ function render({ model, el }) {
         x: { title: "mean selectivity index", ticks: steps(0, most, width / 70).map((si) => [x(si), short(si)]) },
         y: { title: "test accuracy (%)", ticks: steps(...span, 5).map((share) => [y(share), short(share)]) },
       },
-      ...told.map((at) => svg("line", { class: "paper", x1: PAD.left, x2: width - PAD.right, y1: y(at), y2: y(at) })),
       ...marks.map(([at]) => svg("path", { class: "paper", d: `M${at - 5} ${bottom}h10l-5 -9z` })),
       ...marked.map((k) => svg("text", { class: "paper", x: marks[k][0] - 6, y: bottom - 11 }, marks[k][1])),
       svg("polyline", { class: "line", points: places.join(" ") }),
@@ -205,9 +214,16 @@ function render({ model, el }) {
       ),
       ...places.map(([cx, cy], k) => svg("circle", { cx, cy, r: 5.5, fill: hue(k), "fill-opacity": strength(k) })),
       svg("circle", { class: "chosen", cx: places[state.at][0], cy: places[state.at][1], r: 9 }),
+      ...diamonds.flatMap(([at, height, where], k) => [
+        svg("path", { class: "paper", d: `M${at} ${height - 6}l6 6l-6 6l-6 -6z` }),
+        ...["the paper’s change", where].map((text, line) =>
+          svg("text", { class: "paper", x: beside[k][0], y: height - 24 + 14 * line, "text-anchor": "middle" }, text),
+        ),
+      ]),
     );
+    const full = beside.map(([at, height]) => [at - 58, height - 36, at + 58, height + 6]);
     const texts = [...new Set([...important(), ...alphas.keys()])];
-    labels(sweep.picture, places, texts.map((k) => [k, k === state.at ? `α = ${label(k)}` : label(k)]), width);
+    labels(sweep.picture, places, texts.map((k) => [k, k === state.at ? `α = ${label(k)}` : label(k)]), width, full);
     picks.set(sweep.picture, places.map(([px, py], k) => [px, py, () => change({ at: k })]));
   };
 

@@ -3,7 +3,8 @@
 The trained network is the replicate, and one design serves the whole book. Runs share their seeds across α, so every
 effect is a paired difference, one number a seed. From `FLIPS_FROM` networks on its p value is that of the exact
 sign-flip test, which holds where a few networks collapse and t does not, and its interval is the values that this test
-does not reject. Below that, where 2ⁿ flips are too few to reach a level, both are Student's t. A family of effects is
+does not reject. Below that, where 2ⁿ flips are too few to reach a level, both are Student's t; one or two networks have
+neither. A family of effects is
 corrected by the largest statistic (max-T), each seed's differences flipped together; effects with fewer seeds than that
 are a family of their own, corrected by Holm.
 """
@@ -24,6 +25,7 @@ from statsmodels.stats.power import TTestPower
 from ..errors import ParameterError
 
 LEVEL = 0.05
+FEWEST = 3  # networks that a mean needs for an interval and a p value
 FLIPS_FROM = 6  # networks: 2 / 2⁶ is the first exact two-sided level below 0.05
 MOST_FLIPS = 2**13  # all sign flips up to here, as many random ones beyond
 ROUNDING = 1e-12  # spreads below this share of the values are rounding
@@ -41,7 +43,7 @@ class Estimate:
     """A mean over networks, or a difference of two, in the unit of the values.
 
     Attributes:
-        se: standard error; NaN for a single network.
+        se: standard error; NaN for too few networks.
         df: degrees of freedom of `se`.
         n: networks (pairs, where paired).
         p: two-sided, against `null`; NaN where so few networks give none.
@@ -60,7 +62,7 @@ class Estimate:
     values: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def interval(self, coverage: float = 0.95) -> tuple[float, float]:
-        """The means that the test behind `p` does not reject at 1 − coverage; NaN for a single network.
+        """The means that the test behind `p` does not reject at 1 − coverage; NaN for too few networks.
 
         Student's t interval where so few networks have no sign flips for that coverage.
         """
@@ -126,8 +128,8 @@ def mean_of(values: ArrayLike, null: float = 0.0) -> Estimate:
     if not found.size:
         raise ParameterError("values: none given; one a network is needed")
     n, mean = found.size, float(found.mean())
-    if n == 1:
-        return Estimate(mean, math.nan, 0, 1, math.nan, "none: one network")
+    if n < FEWEST:
+        return Estimate(mean, math.nan, n - 1, n, math.nan, "none: too few networks")
     spread = float(found.std(ddof=1))
     se = spread / math.sqrt(n) if spread > ROUNDING * np.abs(found).max() else 0.0
     if n >= FLIPS_FROM:

@@ -95,7 +95,7 @@ class FigureRuns:
             paper = DATASETS[theirs].title if theirs in DATASETS else theirs or "not known"
             found[MODEL_NAMES[model]] = {
                 "data": ", ".join(own["provenance_data"].unique()),
-                "width": f"{spec.width} (the paper: {width})" if width else str(spec.width),
+                "width (units of the first layer)": f"{spec.width} (the paper: {width})" if width else str(spec.width),
                 "training images": f"{spec.train_size:,}",
                 "epochs (steps)": f"{spec.epochs} ({spec.epochs * -(-spec.train_size // spec.batch_size):,})",
                 "networks" if self.figure.side == "none" else "seeds at α = 0": str(own["seed"].nunique()),

@@ -24,7 +24,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from pandas.io.formats.style import Styler
 
 from ..files import make_folder, replace
+from ..models import MODEL_NAMES
 from . import BookError
+from .contrasts import MEASURES
 from .evidence import label
 from .papers.figures import FIGURES
 from .verdicts import AGAINST, FOR, INCONCLUSIVE, REPRODUCED, SIZE_DIFFERS, UNJUDGED
@@ -122,8 +124,21 @@ def describe(title: str, frame: pd.DataFrame, x: str, y: str, by: str = "") -> s
     parts = []
     for where, value in means.items():
         levels = where if isinstance(where, tuple) else (where,)
-        parts.append(f"{' '.join(v if isinstance(v, str) else label(v) for v in levels)}: {round(value, 9) + 0:.3g}")
-    return f"{title}. Mean {y} by {f'{by} and ' if by else ''}{x}: {'; '.join(parts)}."
+        names = [_word(v) if isinstance(v, str) else label(v) for v in levels]
+        parts.append(f"{' '.join(names)}: {_said(value)}")
+    what = "" if y == "mean" else f" {_word(y)}"
+    return f"{title}. Mean{what} by {f'{_word(by)} and ' if by else ''}{_word(x)}: {'; '.join(parts)}."
+
+
+def _said(value: float) -> str:
+    """A number with three digits as it is read aloud, and rounding errors as 0."""
+    return f"{round(value, 6) + 0:.3g}".replace("-", "−")
+
+
+def _word(name: str) -> str:
+    """A network, a measure or another column in words."""
+    names = MODEL_NAMES | {"model": "network", "alpha": "α"}
+    return names.get(name, MEASURES.get(name, name).removeprefix("mean ").replace("_", " "))
 
 
 def show(
@@ -298,7 +313,7 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
     """The claims of a page: a picture of ours beside the paper's, and a short table."""
     judged = _judged(verdicts)
     if len(judged):
-        alt = "; ".join(f"{row.claim} {row.network} {row.status}, {row.estimate:.3g}" for row in judged.itertuples())
+        alt = "; ".join(f"{row.claim} {row.network} {row.status}, {_said(row.estimate)}" for row in judged.itertuples())
         words, name = f"Claims of the page. {alt}.", f"claims-{verdicts['figure'].iloc[0]}"  # each page its own files
         display(badges(judged, name))
         show(forest(verdicts), name, KEY, words, save=save, tables={"verdicts": verdicts})

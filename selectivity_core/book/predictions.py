@@ -20,6 +20,7 @@ from .build import ROOT
 from .inference import mean_of, present
 
 HOLDS, FAILS, OPEN = "holds", "fails", "open"
+ABSOLUTE = ", in absolute value"  # of a quantity that is held against its margin on either side of 0
 Side = Literal["below", "above", "within"]
 
 
@@ -45,7 +46,7 @@ def _written() -> dict[str, Prediction]:
     found = {}
     for name, *texts in re.findall(r"^\| (P\d+) \| (.*?) \| (.*?) \| (\w+) ([\d.]+) ?(.*?) \|$", page, re.MULTILINE):
         statement, quantity, side, margin, unit = texts
-        absolute = quantity.endswith(", in absolute value")  # on whichever side of 0
+        absolute = quantity.endswith(ABSOLUTE)
         found[name] = Prediction(statement, quantity, "within" if absolute else side, float(margin), unit)
     return found
 
@@ -118,7 +119,10 @@ def table(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
 def listed(names: Iterable[str]) -> Styler:
     """Predictions as the page of that name has them, for a table on the page that judges them."""
     chosen = {name: PREDICTIONS[name] for name in names}
-    rows = [(name, row.statement, row.quantity, row.limit) for name, row in chosen.items()]
+    rows = []
+    for name, row in chosen.items():
+        written = row.limit.replace("within", "below") if row.quantity.endswith(ABSOLUTE) else row.limit
+        rows.append((name, row.statement, row.quantity, written))
     shown = pd.DataFrame(rows, columns=["", "prediction", "quantity", "margin"]).style.hide()
     return shown.set_properties(**LEFT)
 

@@ -162,7 +162,7 @@ def _areas(on: NetworkRuns, analysis: str = "ablation") -> pd.DataFrame:
     found = areas(curves_of(on.of_figure.tables.curves, analysis), runs)
     found = found[found["fits"]] if len(found) else found
     if not len(found):
-        raise MissingRunsError(f"no {analysis} curve of a network of {on.model} that fits its training images")
+        raise MissingRunsError(f"no {analysis} curve of {on.name} from a network that fits its training images")
     return found.assign(value=found[AREA], error=found["train_accuracy_last"] - found["test_accuracy_last"])
 
 
@@ -220,6 +220,8 @@ def area_and_accuracy(on: NetworkRuns) -> list[Finding]:
     """Spearman's correlation of area and test accuracy over settings, each the mean of its networks."""
     found = _areas(on)
     means = found.groupby(["lr", "batch_size"], as_index=False)[["value", "test_accuracy_last"]].mean()
+    if len(means) < 3:
+        raise MissingRunsError(f"it is about a correlation over settings, of which {len(means)} was run")
     return [Finding(correlation_over(means["value"], means["test_accuracy_last"]), f"over {len(means)} settings")]
 
 
@@ -249,7 +251,7 @@ def loss_by_dropout(on: NetworkRuns) -> list[Finding]:
     for share, own in on.values("train_loss_last").groupby("label_corruption"):
         by_seed = slopes(own, "value", "dropout")
         if len(by_seed):
-            labels = f"{share:.0%} of labels random" if share else "true labels"
+            labels = f"{100 * share:.0f} % of labels random" if share else "true labels"
             found.append(Finding(mean_of(by_seed), f"a step of dropout, {labels}"))
     return needed(found, why="no labels with two or more rates of dropout")
 
@@ -271,7 +273,9 @@ def up_to_dropout(on: NetworkRuns) -> list[Finding]:
     """Training accuracy with as large a share of units ablated as training dropped, less that with none ablated."""
     found = [
         Finding(
-            mean_of((own["within"] - 1) * own["train_accuracy_last"]), f"dropout {rate:g}, {share:.0%} corrupted", True
+            mean_of((own["within"] - 1) * own["train_accuracy_last"]),
+            f"dropout {rate:g}, {100 * share:.0f} % of labels random" if share else f"dropout {rate:g}, true labels",
+            True,
         )
         for (rate, share), own in _dropped(on).groupby(["dropout", "label_corruption"])
     ]
@@ -316,7 +320,7 @@ def units_agree(on: NetworkRuns, *, first: str, second: str, pooled: bool = Fals
     units = living(on.table("units"))
     units = units[units["alpha"] == 0]
     if not len(units):
-        raise MissingRunsError(f"no units of {on.model} at α = 0")
+        raise MissingRunsError(f"no units of {on.name} at α = 0")
     if pooled:
         each = [spearman(own[first], own[second]) for _, own in units.groupby("run")]
         return [Finding(mean_correlation(each), "pooled over layers")]
@@ -332,7 +336,7 @@ def importance(on: NetworkRuns, *, measure: str, layers: str = "all") -> list[Fi
     found = curves_of(on.of_figure.tables.importances, "importance")
     joined = units.merge(found, on=["run", "layer", "unit"], suffixes=("", "_ablated")) if len(found) else found
     if not len(joined):
-        raise MissingRunsError(f"what ablating single units of {on.model} costs has not been measured")
+        raise MissingRunsError(f"what ablating single units of {on.name} costs has not been measured")
     return [_over_networks(joined, measure, "loss_change", layers)]
 
 

@@ -30,6 +30,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "Dropout and batch norm": ("morcos5", "morcos6"),
     "Which units matter": ("morcos7", "morcosA2", "morcosA3", "morcosA4"),
 }
+# Claims about ResNet50, whose one figure has both signs of α, that belong elsewhere than that figure.
+CLAIM_TOPICS = {"L005": "Raising selectivity", "L053": "Raising selectivity", "L054": "How far α moves the index"}
 WIDTH, ROW = 300, 16  # of a claim's axis, and of a scale's line on it, in pixels
 SHAPES = {"*": "M0-6 2-2 6-2 3 1 4 6 0 3-4 6-3 1-6-2-2-2Z", "o": "M-4 0A4 4 0 1 1 4 0 4 4 0 1 1-4 0Z",
           "D": "M0-5 5 0 0 5-5 0Z", "X": "M-4-4 4 4M4-4-4 4", "s": "M-3.5-3.5H3.5V3.5H-3.5Z"}  # fmt: skip
@@ -38,9 +40,11 @@ SHAPES = {"*": "M0-6 2-2 6-2 3 1 4 6 0 3-4 6-3 1-6-2-2-2Z", "o": "M-4 0A4 4 0 1 
 def scoreboard(verdicts: pd.DataFrame) -> HTML:
     """All claims that were judged at some scale, in folded groups by topic, with filters by scale and verdict."""
     judged = verdicts[~verdicts["status"].isin(UNJUDGED)]
+    by_figure = {figure: topic for topic, figures in TOPICS.items() for figure in figures}
+    topics = judged["claim"].map(CLAIM_TOPICS).fillna(judged["figure"].map(by_figure))
     groups = []
-    for topic, figures in TOPICS.items():
-        own = judged[judged["figure"].isin(figures)]
+    for topic in TOPICS:
+        own = judged[topics == topic]
         if not len(own):
             continue
         rows = "".join(_claim(group) for _, group in own.groupby("claim", sort=False))

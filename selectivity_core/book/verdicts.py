@@ -243,6 +243,8 @@ def _shown(claim: Claim, finding: Finding) -> dict[str, object]:
         near = criterion.null if value.limit == "within" else value.number - sign * room
         far = sign * math.inf if value.limit == "beyond" else value.number + sign * room
         ends = sorted((near, far))
+        if _is_level(claim):  # neither an accuracy nor an index lies below 0
+            ends[0] = max(0.0, ends[0])
         numbers |= {"paper_value": value.number, "paper_low": ends[0], "paper_high": ends[1]}
     if finding.fold:
         sign = -sign
@@ -253,7 +255,7 @@ def _shown(claim: Claim, finding: Finding) -> dict[str, object]:
     unit = "" if not finding.points else "%" if is_level else "points"
     settings = {"measure": TEST_ACCURACY, **criterion.settings}
     names = {k: MEASURES.get(str(settings[k]), "") for k in ("measure", "first", "second") if k in settings}
-    quantity = (MEASURES[settings["measure"]] if is_level else QUANTITIES[criterion.kind]).format(**names)
+    quantity = (MEASURES[settings["measure"]] if is_level else QUANTITIES[criterion.kind]).format(**settings | names)
     numbers = {name: (100.0 if finding.points else 1.0) * x for name, x in numbers.items()}
     return {
         **numbers, "unit": unit, "quantity": f"{quantity} ({unit})" if unit else quantity,
@@ -311,16 +313,24 @@ def table(verdicts: Iterable[Verdict]) -> pd.DataFrame:
 
 
 def independent(frame: pd.DataFrame) -> pd.DataFrame:
-    """How many claims and how many contrasts, each counted once, have each status, and how many chance would give.
-
-    Where an effect is 0 its interval lies on the claimed side in one case of forty.
-    """
+    """How many claims and how many contrasts, each counted once, have each status."""
     judged = frame[frame["contrast"] != ""].drop_duplicates(["profile", "contrast"])
     counts = frame.groupby(["profile", "status"]).size().rename("claims").to_frame()
     counts["contrasts"] = judged.groupby(["profile", "status"]).size().reindex(counts.index, fill_value=0)
-    total = judged.groupby("profile").size()
-    counts["by chance"] = [
-        0.025 * total.get(profile, 0) if status in (SAME_SIGN, SIZE_AGREES, SIZE_DIFFERS, OPPOSITE) else math.nan
-        for profile, status in counts.index
-    ]
     return counts.reset_index()
+
+
+def by_chance(frame: pd.DataFrame) -> pd.DataFrame:
+    """How many contrasts with a claimed direction, each counted once, lie on the claimed side and on the other.
+
+    Where an effect is 0 its interval lies on a given side in one case of forty: `by chance` of each.
+    """
+    judged = frame[frame["claimed"].str.startswith(("above", "below"), na=False)]
+    judged = judged.drop_duplicates(["profile", "contrast"])
+    sides = {
+        "on the claimed side": judged["status"].isin((REPRODUCED, SIZE_AGREES, SIZE_DIFFERS, SAME_SIGN)),
+        "on the other side": judged["status"] == OPPOSITE,
+    }
+    counts = pd.DataFrame({name: lies.groupby(judged["profile"]).sum() for name, lies in sides.items()})
+    counts.insert(0, "contrasts", judged.groupby("profile").size())
+    return counts.assign(**{"on each side by chance": 0.025 * counts["contrasts"]}).reset_index()

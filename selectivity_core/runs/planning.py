@@ -172,22 +172,24 @@ def cost_of(spec: RunSpec, samples: Iterable[Sample]) -> Cost:
     """
     fastest = {setting_of(s.spec): s for s in sorted(samples, key=lambda s: -s.seconds) or REFERENCE}
     same = fastest.get(setting_of(spec))
-    found = same or min(fastest.values(), key=lambda s: _distance(s.spec, spec))
+    found = same or min(fastest.values(), key=lambda s: _distance(s, spec))
     ratio = 1.0 if same else work(spec) / work(found.spec)
     seconds = found.seconds if same else max(1.0, found.seconds * ratio)  # the smallest run takes a second
     return Cost(seconds, estimated_bytes(spec), same is not None, found, ratio)
 
 
-def _distance(one: RunSpec, other: RunSpec) -> tuple[Any, ...]:
-    """How far two settings are apart for the purpose of cost: the same network on the same data first.
+def _distance(sample: Sample, spec: RunSpec) -> tuple[Any, ...]:
+    """How far a measured run is from a setting for the purpose of cost: the same network on the same data first.
 
     Of others the one whose steps have the most similar arithmetic: what a multiply-add costs depends on that above all,
-    and a small network's steps are nearly all overhead.
+    and a small network's steps are nearly all overhead. Of runs with the same steps, with or without the regulariser
+    alike, the fastest for its arithmetic counts: the others shared the machine with more.
     """
+    one = sample.spec
     names = ("model", "dataset", "width", "precision", "threads")
-    differ = any(getattr(one, name) != getattr(other, name) for name in names)
-    steps = abs(math.log(_network(one)[0] * one.batch_size / (_network(other)[0] * other.batch_size)))
-    return (differ, steps, (one.alpha == 0) != (other.alpha == 0), abs(math.log(work(one) / work(other))))
+    differ = any(getattr(one, name) != getattr(spec, name) for name in names)
+    steps = abs(math.log(_network(one)[0] * one.batch_size / (_network(spec)[0] * spec.batch_size)))
+    return (differ, steps, (one.alpha == 0) != (spec.alpha == 0), sample.seconds / work(one))
 
 
 def work(spec: RunSpec) -> float:

@@ -45,7 +45,7 @@ def test_all_archived_seeds_are_drawn_unless_some_are_named(archived):
 def test_the_context_says_what_the_networks_are(archived):
     column = gather("figA2", profile="cifar10-short", on_missing="skip").context().set_index("")["ResNet20"]
     assert column["data"] == "CIFAR-10 (JPEG copy)"
-    assert (column["width"], column["training images"]) == ("16 (the paper: 16)", "45,000")
+    assert (column["width (units of the first layer)"], column["training images"]) == ("16 (the paper: 16)", "45,000")
     assert (column["epochs (steps)"], column["seeds at α = 0"]) == ("8 (1,408)", "6")
     assert column["the paper"] == "CIFAR-10, 91.2 %" and column["test accuracy"].startswith("75.")
 

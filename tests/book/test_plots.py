@@ -45,8 +45,15 @@ def test_stars():
 
 def test_alternative_text_states_the_numbers():
     frame = pd.DataFrame({"alpha": [-1.0, -1.0, 0.0], "acc": [1.0, 2.0, 4.0], "net": ["a", "a", "b"]})
-    assert plots.describe("T", frame, "alpha", "acc") == "T. Mean acc by alpha: −1: 1.5; 0: 4."
-    assert plots.describe("T", frame, "alpha", "acc", "net") == "T. Mean acc by net and alpha: a −1: 1.5; b 0: 4."
+    assert plots.describe("T", frame, "alpha", "acc") == "T. Mean acc by α: −1: 1.5; 0: 4."
+    assert plots.describe("T", frame, "alpha", "acc", "net") == "T. Mean acc by net and α: a −1: 1.5; b 0: 4."
+
+
+def test_columns_and_networks_are_words_in_alternative_texts():
+    frame = pd.DataFrame({"alpha": [0.0, 0.0], "si_units": [-0.5, 0.25], "model": ["convnet11", "first_last"]})
+    assert plots.describe("T", frame, "alpha", "si_units", "model") == (
+        "T. Mean index by network and α: 11-layer convnet 0: −0.5; first last 0: 0.25."
+    )
 
 
 def test_a_figure_is_shown_with_anchor_caption_and_text_and_saved(tmp_path, monkeypatch):

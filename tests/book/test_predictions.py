@@ -77,6 +77,8 @@ def test_nothing_to_judge_is_open():
 def test_the_predictions_of_a_page_are_listed_as_they_stand():
     text = listed(["P3", "P6"]).to_html()
     assert PREDICTIONS["P6"].quantity in text and "above 0.5 points" in text and "P5" not in text
+    absolute = listed(["P7"]).to_html()
+    assert "in absolute value" in absolute and "below 2 points" in absolute and "within 2" in listed(["P4"]).to_html()
 
 
 def test_the_index_at_which_a_point_is_lost():

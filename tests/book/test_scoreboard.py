@@ -5,7 +5,7 @@ from bs4 import BeautifulSoup
 
 from selectivity_core.book.papers.claims import all_claims
 from selectivity_core.book.papers.figures import FIGURES
-from selectivity_core.book.scoreboard import TOPICS, scoreboard
+from selectivity_core.book.scoreboard import CLAIM_TOPICS, TOPICS, scoreboard
 
 ROW = {"claim": "M009", "figure": "morcos3", "statement": "a < b", "paper_says": "negative", "profile": "digits",
        "network": "11-layer convnet",
@@ -45,3 +45,13 @@ def test_every_claim_has_a_place_on_the_board():
     shown = {claim.figure_of(model) for claim in all_claims().values() for model in claim.models}
     assert shown <= set(listed) <= set(FIGURES)
     assert len(listed) == len(set(listed))
+    assert set(CLAIM_TOPICS.values()) <= set(TOPICS) and set(CLAIM_TOPICS) <= set(all_claims())
+
+
+def test_a_claim_on_raising_selectivity_stands_under_it_whatever_its_figure():
+    rows = [ROW | {"claim": name, "figure": "figA34"} for name in ("L002", "L053", "L054")]
+    board = BeautifulSoup(scoreboard(pd.DataFrame(rows)).data, "html.parser")
+    assert {group.b.get_text(): [claim["id"] for claim in group.select(".selectivity-claim")]
+            for group in board.select("details")} == {
+        "Lowering selectivity": ["L002"], "Raising selectivity": ["L053"], "How far α moves the index": ["L054"],
+    }  # fmt: skip

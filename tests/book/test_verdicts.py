@@ -7,7 +7,7 @@ import pytest
 from made_up_runs import around, evidence_of, made_up
 
 from selectivity_core.book import verdicts
-from selectivity_core.book.contrasts import CONTRASTS, MEASURES, QUANTITIES, relative, trend
+from selectivity_core.book.contrasts import CONTRASTS, MEASURES, QUANTITIES, follows, relative, trend
 from selectivity_core.book.pages import FigureRuns
 from selectivity_core.book.papers.claims import all_claims
 from selectivity_core.errors import MissingRunsError
@@ -38,6 +38,7 @@ def signs(low, high, **more):
         (around(0.90, 0.0005, 4), [0.90] * 4, verdicts.NONE_HERE),  # within half a point for certain
         (around(0.90, 0.1, 4), [0.88] * 4, verdicts.INCONCLUSIVE),
         ([0.95], [0.84], verdicts.INCONCLUSIVE),  # one network has no spread
+        ([0.95, 0.951], [0.84, 0.84], verdicts.INCONCLUSIVE),  # two that happen to agree judge nothing
     ],
 )
 def test_sign_and_size(low, high, status):
@@ -156,6 +157,20 @@ def test_claims_on_the_same_contrast_count_once():
     assert (counts["claims"].sum(), counts["contrasts"].sum()) == (2, 1)
 
 
+def test_chance_is_counted_once_a_side_and_only_where_a_side_is_claimed():
+    """Forty contrasts with a direction, one of them shown twice, and one claim of no difference."""
+    row = {"profile": "digits", "claimed": "above 0", "status": verdicts.INCONCLUSIVE}
+    rows = [row | {"contrast": f"c{k}"} for k in range(40)]
+    for k, status in enumerate((verdicts.SAME_SIGN, verdicts.SIZE_DIFFERS, verdicts.OPPOSITE)):
+        rows[k]["status"] = status
+    rows += [rows[0], row | {"contrast": "d", "claimed": "within ±0.5"}, row | {"contrast": "", "claimed": None}]
+    (found,) = verdicts.by_chance(pd.DataFrame(rows)).to_dict("records")
+    assert found == {
+        "profile": "digits", "contrasts": 40, "on the claimed side": 2, "on the other side": 1,
+        "on each side by chance": 1.0,
+    }  # fmt: skip
+
+
 def test_a_claim_on_several_networks_is_judged_on_each():
     alphas = {(0.0, "test_accuracy"): [0.9] * 4, (1.0, "test_accuracy"): around(0.8, 0.001, 4)}
     runs = made_up("figA6", {**alphas, (2.0, "test_accuracy"): around(0.7, 0.001, 4)}, model="resnet20")
@@ -208,6 +223,17 @@ def test_either_side_is_judged_on_its_own():
     runs = made_up("fig4", {(a, "si_units"): around(v, 0.01, 4) for a, v in values})
     sides = trend(evidence_of(runs).of("fig4", "resnet18"), measure="si_units")
     assert [round(s.estimate.mean, 2) for s in sides] == [0.15, -0.05]
+
+
+def test_a_measure_is_held_against_the_index_where_networks_fit():
+    """It falls as the index rises, but for α = 5, where nothing is learnt."""
+    index, accuracy, train = [0.4, 0.5, 0.6, 0.3], [0.9, 0.8, 0.7, 0.95], [1.0, 1.0, 0.95, 0.94]
+    values = {}
+    for k, alpha in enumerate((0.0, 1.0, 2.0, 5.0)):
+        values |= {(alpha, "si_units"): index[k : k + 1] * 4, (alpha, "test_accuracy"): accuracy[k : k + 1] * 4}
+        values[alpha, "train_accuracy"] = train[k : k + 1] * 4
+    [found] = follows(evidence_of(made_up("fig4", values)).of("fig4", "resnet18"), measure="test_accuracy")
+    assert found.estimate.mean < -0.99
 
 
 def test_one_alpha_is_not_every_alpha_and_one_step_no_trend():

@@ -55,6 +55,15 @@ def test_the_nearest_setting_is_the_same_network_on_the_same_data():
     assert found.seconds == pytest.approx(2.0 * 200 / 8)
 
 
+def test_of_runs_with_the_same_steps_the_fastest_of_their_kind_counts():
+    """However many epochs it has: a longer run that shared the machine says less of what a run costs."""
+    paper = RunSpec(dataset="cifar10", width=16, train_size=45_000, epochs=200, milestones=())
+    short = [sample(paper.replace(epochs=16, alpha=alpha), 2.0 + 0.1 * abs(alpha)) for alpha in (0.0, 1.0)]
+    shared = [sample(paper.replace(epochs=34, alpha=alpha), 20.0) for alpha in (0.0, 1.0)]
+    for alpha, nearest in ((0.0, short[0]), (-2.0, short[1])):
+        assert cost_of(paper.replace(alpha=alpha), [*shared, *short]).sample == nearest
+
+
 def test_of_other_networks_the_one_with_the_most_similar_steps_counts():
     """The same network on tiny images spends its time on other things than arithmetic."""
     paper = RunSpec(model="vgg16", dataset="cifar10", width=64, batch_size=256, train_size=45_000, milestones=())

@@ -178,16 +178,16 @@ CLAIMS = (
           says="only from 10 on"),
     claim("L066", "figA10", R20, "The share of sparse units of ResNet20 rises with α > 0.",
           by("trend", 1, measure="sparse", **POSITIVE), says="rises"),
-    claim("L071", "figA17", R18, "Units' precision rises and falls with the index over all α, in ResNet18.",
+    claim("L071", "figA17", R18, "Units' precision rises and falls with the index over all α, in ResNet18s that fit.",
           by("follows", 1, measure="precision"), says="follows"),
-    claim("L072", "figA17", R20, "Units' precision rises and falls with the index for α up to 1, in ResNet20 (beyond, "
-          "the paper finds it irregular).", by("follows", 1, measure="precision", high=1.0),
+    claim("L072", "figA17", R20, "Units' precision rises and falls with the index for α up to 1, in ResNet20s that fit "
+          "(beyond, the paper finds it irregular).", by("follows", 1, measure="precision", high=1.0),
           says="follows, then irregular"),
     claim("L073", "figA18", R18, "Units' mutual information with the class rises and falls with the index over all α, "
-          "in ResNet18.", by("follows", 1, measure="informed"), says="follows"),
-    claim("L074", "figA18", R20, "Units' mutual information with the class falls with the index for α < 0, in ResNet20 "
-          "(for large α > 0 the paper finds it irregular).", by("follows", 1, measure="informed", high=0.0),
-          says="follows, then irregular"),
+          "in ResNet18s that fit.", by("follows", 1, measure="informed"), says="follows"),
+    claim("L074", "figA18", R20, "Units' mutual information with the class falls with the index for α < 0, in "
+          "ResNet20s that fit (for large α > 0 the paper finds it irregular).",
+          by("follows", 1, measure="informed", high=0.0), says="follows, then irregular"),
     claim("L075", "figA19", R18, "Over the units of baseline ResNet18s, d′ and the index go together.",
           by("units_agree", 1, first="dprime", second="si", pooled=True), says="rank correlation 0.83",
           value=Value(0.83, SPEARMAN)),
