@@ -210,7 +210,7 @@ def _tiny_imagenet_20() -> Profile:
     resnet18 = (
         _tiny_imagenet_short()
         .base[0]
-        .replace(schedule="onecycle", milestones=(), epochs=30, weight_decay=5e-4, nesterov=True)
+        .replace(schedule="onecycle", milestones=(), epochs=30, weight_decay=5e-4, nesterov=True, rounding="dithered")
     )
     return Profile(
         "Tiny ImageNet, 20 classes, one cycle of 30 epochs", (resnet18,), (0.0, -1.0, 1.0, -2.0, -5.0, 0.4), 3,
