@@ -200,6 +200,7 @@ def says(*sentences: str | tuple[str, bool]) -> HTML:
     """A paragraph written by a person, whose sentences hold of the runs at hand.
 
     `[text](target)` in a sentence is a link: to another notebook, or to `../book/glossary.html#term-…`.
+    `**text**` is bold.
 
     A sentence comes alone, or with a condition on the page's tables. Where a condition is false the sentence is struck
     through and marked: the build of the book fails on the mark and lists them all; under other parameters it says that
@@ -210,6 +211,6 @@ def says(*sentences: str | tuple[str, bool]) -> HTML:
     for sentence in sentences:
         text, holds = (sentence, True) if isinstance(sentence, str) else sentence
         text = re.sub(r"\[([^]]+)\]\(([\w./#-]+)\)", r'<a href="\2">\1</a>', escape(text))
-        text = text.replace('.ipynb">', '.html">')
+        text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text.replace('.ipynb">', '.html">'))
         parts.append(text if holds else f'<s class="{NOT_HERE}">{text}</s> {note}')
     return HTML(f"<p>{' '.join(parts)}</p>")

@@ -104,6 +104,7 @@ def test_says_marks_what_does_not_hold():
     linked = says("[A <unit>](../book/glossary.html#term-unit) in [0, 1] (see below).").data
     assert linked == '<p><a href="../book/glossary.html#term-unit">A &lt;unit&gt;</a> in [0, 1] (see below).</p>'
     assert says("[It](09_active_units.ipynb).").data == '<p><a href="09_active_units.html">It</a>.</p>'
+    assert says("**Not *one*.** 2**3").data == "<p><b>Not *one*.</b> 2**3</p>"
     failed = says(("<Not> so.", pd.Series([1]).gt(2).any())).data
     assert NOT_HERE in failed and "&lt;Not&gt; so." in failed and "default runs" in failed
 
