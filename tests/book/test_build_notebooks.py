@@ -110,7 +110,7 @@ def test_progress_is_shown_while_a_figure_is_made(tmp_path):
     command = [sys.executable, "-m", "selectivity_core.cli", "figure", "05_figure_4", "-y", given]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"training \d+ runs", done.stderr)
+    assert re.search(r"training \d+ runs, about \d+ \w+: +\d+%.*<", done.stderr)  # the cost, and the time left
     copy, page = map(Path, done.stdout.splitlines())
     assert copy.is_file() and page.is_file() and copy.parent == tmp_path / "figures"
     assert "training" not in "".join(o.get("text", "") for o in outputs(copy))
