@@ -222,6 +222,7 @@ def test_a_figure_that_is_ended_takes_its_kernel_and_the_kernels_workers_along(t
     store, tests = RunStore(tmp_path / "runs"), str(Path(__file__).parents[1])
     notebook = write_notebook(tmp_path / "a.ipynb", SWEEP.format(tests=tests, store=str(store.path)))
     command = [sys.executable, "-c", FIGURE, str(notebook), str(tmp_path / "out.ipynb")]
+    found = []
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         try:
             until(lambda: all(run_status(store, spec).in_training for spec in ENDLESS))
@@ -229,8 +230,9 @@ def test_a_figure_that_is_ended_takes_its_kernel_and_the_kernels_workers_along(t
             assert sum("executing.serve" in " ".join(each.cmdline()) for each in found) == 2
             os.killpg(process.pid, sent) if sent == signal.SIGINT else process.send_signal(sent)
             assert process.wait(WAIT) != 0
+            until(lambda: not any(alive(each.pid) for each in found))
         finally:
-            process.kill()
-    until(lambda: not any(alive(each.pid) for each in found))
+            for each in [process, *filter(psutil.Process.is_running, found)]:
+                each.kill()
     assert sorted(store.unfinished()) == sorted(spec.id for spec in ENDLESS)  # each with its checkpoint
     assert not (tmp_path / "out.ipynb").exists()

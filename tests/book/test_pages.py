@@ -122,6 +122,6 @@ def test_long_work_is_refused_unless_it_was_allowed(monkeypatch, command_line):
 
 
 def test_a_figure_that_takes_long_is_refused_before_anything_is_trained(alone, tmp_path):
-    with pytest.raises(ParameterError, match=r"runs to be trained, .* hours are allowed without --yes"):
+    with pytest.raises(ParameterError, match=r"hours are allowed without --yes .*SELECTIVITY_MAX_HOURS"):
         gather("fig4", profile="cifar10")
     assert not (tmp_path / "runs").exists()
