@@ -100,7 +100,8 @@ def sweep(
         if max_hours is not None and time_budget is None and work > 3600 * max_hours:
             raise ParameterError(
                 f"{some} to be trained, which takes about {duration(work)} of work; "
-                f"{duration(3600 * max_hours)} are allowed without --yes (in Python: max_hours)"
+                f"{duration(3600 * max_hours)} are allowed without --yes (in notebooks SELECTIVITY_MAX_HOURS, "
+                f"in Python max_hours)"
             )
         title = f"training {len(missing)} {'run' if len(missing) == 1 else 'runs'}"
         title += "" if executor else f", about {duration(ends)}"

@@ -12,11 +12,14 @@ import nbformat
 import psutil
 import pytest
 from tiny_notebooks import CHECK, write_notebook
+from tiny_specs import TINY
 
+from selectivity_core import RunStore
 from selectivity_core.book import NotebookError
 from selectivity_core.book.build import execution
 from selectivity_core.book.build.execution import STAMP, execute, execute_all, find_notebook, prepare, why_stale
 from selectivity_core.errors import ParameterError
+from selectivity_core.runs.verification import run_status
 
 WAIT = 240  # seconds; far more than anything here takes
 
@@ -193,3 +196,43 @@ time.sleep(600)
         until(lambda pid=pid: not alive(pid))
     until(lambda: not list(tmp_path.glob("selectivity-*")))
     assert not out.exists()
+
+
+FIGURE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from selectivity_core.cli import main
+sys.exit(main(["figure", sys.argv[1], "--out", sys.argv[2]]))
+"""
+ENDLESS = [TINY.replace(seed=seed, epochs=100_000) for seed in range(2)]
+SWEEP = """
+import sys
+sys.path.insert(0, {tests!r})
+from tiny_specs import TINY
+from selectivity_core import sweep
+sweep([TINY.replace(seed=seed, epochs=100_000) for seed in range(2)], {store!r}, jobs=2, progress=False)
+"""
+
+
+@pytest.mark.fault("a figure that trains in workers, ended and killed", "ended")
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_figure_that_is_ended_takes_its_kernel_and_the_kernels_workers_along(tmp_path, sent):
+    """Ctrl-C reaches all processes of a terminal; the other signals the command alone."""
+    store, tests = RunStore(tmp_path / "runs"), str(Path(__file__).parents[1])
+    notebook = write_notebook(tmp_path / "a.ipynb", SWEEP.format(tests=tests, store=str(store.path)))
+    command = [sys.executable, "-c", FIGURE, str(notebook), str(tmp_path / "out.ipynb")]
+    found = []
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        try:
+            until(lambda: all(run_status(store, spec).in_training for spec in ENDLESS))
+            found = psutil.Process(process.pid).children(recursive=True)
+            assert sum("executing.serve" in " ".join(each.cmdline()) for each in found) == 2
+            os.killpg(process.pid, sent) if sent == signal.SIGINT else process.send_signal(sent)
+            assert process.wait(WAIT) != 0
+            until(lambda: not any(alive(each.pid) for each in found))
+        finally:
+            for each in [process, *filter(psutil.Process.is_running, found)]:
+                each.kill()
+    assert sorted(store.unfinished()) == sorted(spec.id for spec in ENDLESS)  # each with its checkpoint
+    assert not (tmp_path / "out.ipynb").exists()

@@ -66,18 +66,24 @@ def test_a_command_is_read(page, command):
         assert runs(options.notebook, options.parameters)
 
 
+def commented(path):
+    """Parameters whose comment gives an example: names and examples."""
+    (cell,) = (c for c in read_notebook(path).cells if "parameters" in c.metadata.get("tags", []))
+    return [found.groups() for line in cell.source.splitlines()
+            if (found := re.match(r"(\w+):.*#.*such as ([\[{].*[\]}])", line))]  # fmt: skip
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_what_a_comment_gives_as_an_example_is_allowed(path):
     """Such as `overrides: dict = {}  # other values for fields of RunSpec, such as {epochs: 20}`, of every figure."""
-    (cell,) = (c for c in read_notebook(path).cells if "parameters" in c.metadata.get("tags", []))
     known = declared(read_notebook(path), path.stem)
-    for line in cell.source.splitlines():
-        if found := re.match(r"(\w+):.*#.*such as ([\[{].*[\]}])", line):
-            assert found[1] in known
-            runs(path.stem, f"{found[1]}: {found[2]}")
+    for name, text in commented(path):
+        assert name in known
+        runs(path.stem, f"{name}: {text}")
 
 
 def test_examples_are_found():
     """A change of wording must not leave the tests above without anything to test."""
     assert len(MADE) >= 6 and len(SAID) >= 12
+    assert sum("overrides" in dict(commented(path)) for path in NOTEBOOKS) >= 30
     assert {"README.md", "rerun.md"} <= {page for page, *_ in MADE}

@@ -1,6 +1,7 @@
 """The notebooks' sources: typed parameters, visible work, no outputs, no training."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from selectivity_core.book.build.check import problems
 from selectivity_core.book.papers.figures import FIGURES
+from selectivity_core.book.parameters import declared
+from selectivity_core.book.verdicts import STATUSES
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -50,6 +53,25 @@ def test_a_figure_is_drawn_in_sight(path):
     assert drawing
     for cell in drawing:
         assert not {"hide-input", "hide-cell", "remove-input", "remove-cell"} & set(cell.metadata.get("tags", []))
+
+
+@each_notebook
+def test_a_readers_folder_gets_every_figure_and_its_tables(path):
+    """`save`, the parameter, reaches each picture; PDF, PNG and CSV are written by `plots.show`."""
+    calls = [n for n in ast.walk(ast.parse("\n".join(c.source for c in cells(path)))) if isinstance(n, ast.Call)]
+    for call in calls:
+        named = {k.arg: ast.unparse(k.value) for k in call.keywords}
+        if ast.unparse(call.func) in ("plots.show", "plots.claims"):
+            assert named.get("save") == "save" and ("tables" in named or call.func.attr == "claims"), ast.unparse(call)
+    assert "save" in declared(nbformat.read(path, 4), path.stem) or path.stem in OTHERS
+
+
+@each_notebook
+def test_a_title_says_the_topic_and_no_verdict(path):
+    title = nbformat.read(path, 4).cells[0].source.splitlines()[0]
+    assert title.startswith("# ") and not any(status in title.lower() for status in STATUSES)
+    topic = re.sub(r"Morcos et al\.,|\b(Figures?|to|and|[AB]?\d+)\b|[#:,]", "", title)
+    assert len(topic.split()) >= 1 and re.search(r"[a-z]{3}|VGG16|ResNet", topic)
 
 
 @each_notebook

@@ -120,3 +120,9 @@ def test_long_work_is_refused_unless_it_was_allowed(monkeypatch, command_line):
     monkeypatch.setenv("SELECTIVITY_MAX_HOURS", "a day")
     with pytest.raises(ParameterError, match="SELECTIVITY_MAX_HOURS: 'a day' given; a number of hours"):
         pages.allowed_hours()
+
+
+def test_a_figure_that_takes_long_is_refused_before_anything_is_trained(alone, tmp_path):
+    with pytest.raises(ParameterError, match=r"hours are allowed without --yes .*SELECTIVITY_MAX_HOURS"):
+        gather("fig4", profile="cifar10")
+    assert not (tmp_path / "runs").exists()

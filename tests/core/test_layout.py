@@ -1,6 +1,5 @@
 """What a clone holds, and that the files that must agree do."""
 
-import ast
 import re
 import shlex
 import shutil
@@ -8,21 +7,20 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from unittest import mock
 
+import matplotlib.pyplot as plt
 import pytest
+import torch
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from selectivity_core import grid
+from selectivity_core.data.sources import torchvision
+
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "book/reading.md",
-    "book/method.md",
-    "book/rerun.md",
-    "book/architecture.md",
-)
+PAGES = ["README.md", "CONTRIBUTING.md", *(f"book/{page.name}" for page in sorted((ROOT / "book").glob("*.md")))]
 
 
 def text(name):
@@ -115,10 +113,37 @@ def test_the_readmes_example_runs_and_is_at_most_ten_lines(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", "")
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_examples_on_pages_are_python(name):
+def a_readers_own():
+    """Names that examples take from their readers."""
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    images, labels = torch.rand(4, 3, 4, 4), torch.tensor([0, 1, 0, 1])
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return {"model": model, "images": list(zip(images, labels, strict=True)), "batches": [(images, labels)],
+            "optimizer": optimizer}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["book/api.md", "book/models.md", "book/rerun.md", "book/sweeps.md"])
+def test_an_example_on_a_page_runs(name, monkeypatch):
+    swept, own = [], a_readers_own()
+    weights = own["model"][1].weight
+    before = weights.detach().clone()
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", mock.MagicMock())  # a scheduler that is not here
+    monkeypatch.setattr("selectivity_core.runs.cluster.scheduled", mock.MagicMock())
+    monkeypatch.setattr("selectivity_core.sweep", lambda specs, *_, **__: swept.extend(specs))
+    torchvision()  # where its compiled part is missing, a plain import fails before
     for example in python_examples(name):
-        ast.parse(example)
+        exec(example, own)
+    plt.close("all")
+    assert torch.equal(weights, before) == (name != "book/rerun.md")
+    assert ("table" in own) == (name == "book/models.md")
+    assert len(swept) == (len(grid("cifar10", "fig4")) if name == "book/sweeps.md" else 0)
+
+
+def test_every_example_is_run_somewhere():
+    """Here, above and below, or on the page of the tables in its own test."""
+    run = {"README.md", "book/tables.md", "book/api.md", "book/models.md", "book/rerun.md", "book/sweeps.md"}
+    assert {name for name in PAGES if python_examples(name)} == run
 
 
 def shell_lines(name):
@@ -130,7 +155,7 @@ def shell_lines(name):
 @pytest.mark.parametrize("name", PAGES)
 def test_commands_that_pages_name_exist(name):
     targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), flags=re.MULTILINE))
-    variables = set(re.findall(r"^([A-Z]+) *\?=", text("Makefile"), flags=re.MULTILINE)) | {"LEDGER"}
+    variables = set(re.findall(r"\$[($]([A-Z]+)", text("Makefile")))
     scripts = Path(sys.executable).parent
     for line in shell_lines(name):
         words = line.split()
@@ -140,6 +165,8 @@ def test_commands_that_pages_name_exist(name):
             assert set(re.findall(r"\b([A-Z]+)=", line)) <= variables, line
         elif words and words[0].startswith(".venv/bin/"):
             assert (scripts / Path(words[0]).name).exists(), line
+        elif words[:1] == ["selectivity"]:
+            assert "source .venv/bin/activate" in text(name), line  # else the shell does not find it
         elif words[:1] == ["bash"]:
             assert (ROOT / words[1]).is_file(), line
 
@@ -156,6 +183,37 @@ def recipe(target):
     """The commands of a make target."""
     (found,) = re.findall(rf"^{target}:.*\n((?:\t.*\n)+)", text("Makefile"), flags=re.MULTILINE)
     return [line.strip() for line in found.splitlines()]
+
+
+def made(tmp_path, target, *settings):
+    """What the commands of a target are given, in a folder of their own, where stand-ins only say it."""
+    for name in ("jupyter", "selectivity"):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).write_text(f'#!/bin/sh\nfor word in {name} "$@"; do echo "$word"; done\n')
+        (tmp_path / "bin" / name).chmod(0o755)
+    command = ["make", "-s", "-f", ROOT / "Makefile", "-o", "env", target, "BIN=bin", *settings]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_make_figure_passes_its_parameters_on_as_they_are(tmp_path):
+    given = "{profile: digits, overrides: {activation: 'leaky_relu:0.1'}, save: \"$HOME a\"}"
+    said = made(tmp_path, "figure", "NB=23_ablation", f"PARAMS={given.replace('$', '$$')}")
+    assert said == ["selectivity", "figure", "23_ablation", "-y", given]
+
+
+def test_make_lab_opens_copies_and_leaves_those_there_alone(tmp_path):
+    """Saving in JupyterLab changes no tracked file, and a reader's own work is never overwritten."""
+    (tmp_path / "notebooks").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "notebooks" / f"{name}.ipynb").write_text(name)
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "b.ipynb").write_text("a reader's")
+    said = made(tmp_path, "lab", "NB=a")
+    assert said == ["jupyter", "lab", "--LabApp.default_url=/lab/tree/lab/a.ipynb"]
+    assert [(tmp_path / "lab" / f"{name}.ipynb").read_text() for name in ("a", "b")] == ["a", "a reader's"]
+    assert re.search(r"^make lab ", text("README.md"), flags=re.MULTILINE)
+    book = tomllib.loads(text("pyproject.toml"))["project"]["optional-dependencies"]["book"]
+    assert "jupyterlab" in {Requirement(r).name for r in book}
 
 
 def test_pre_commit_runs_what_lint_runs_and_downloads_nothing():
@@ -213,6 +271,14 @@ def test_nothing_that_is_made_is_tracked():
     made = [p.relative_to(ROOT).as_posix() for p in tracked()]
     kept = ("_build/", "build/", "runs/", "figures/", "lab/", ".venv/")
     assert [name for name in made if name.startswith(kept) or "__pycache__" in name] == []
+
+
+def test_git_ignores_what_readers_make():
+    made = ["out.ipynb", "notebooks/.ipynb_checkpoints/a-checkpoint.ipynb", "build/lib/a.py", "figures/a.html",
+            "lab/a.ipynb", "runs/a/manifest.json", "_build/html/index.html", ".venv/bin/python"]  # fmt: skip
+    tracked()  # skips where there is no checkout
+    command = ["git", "check-ignore", "--no-index", *made]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.splitlines() == made
 
 
 def test_ci_runs_the_readmes_test_command():

@@ -156,6 +156,7 @@ def test_progress_says_first_how_long_it_will_take(tmp_path, tiny, capsys, monke
     sweep([tiny.replace(seed=s) for s in (0, 1, 2)], tmp_path, jobs=1)
     shown = capsys.readouterr().err
     assert re.search(r"training 2 runs, about \d+ s:   0%", shown)
+    assert re.search(r"\[\d\d:\d\d<\d\d:\d\d\D", shown)  # the time left
     assert "100%" in shown
     assert "2 of 2 finished" in shown
     assert "\n" not in shown.strip()  # one line where there is no terminal

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,8 @@ import pytest
 from bs4 import BeautifulSoup
 from chromium import Browser
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.interaction import POINTER_TOUCH
+from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -221,12 +224,13 @@ def test_on_a_rendered_page(browser, folder, data, served):
 
 @pytest.mark.book
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", ["00_findings", "05_figure_4"])
-def test_on_the_books_own_pages(browser, site, served, name, width):
+@pytest.mark.parametrize(("name", "shown"), [("00_findings", "CIFAR-10"), ("05_figure_4", "scikit-learn's digits")])
+def test_on_the_books_own_pages(browser, site, served, name, shown, width):
     page = site / "notebooks" / f"{name}.html"
     assert page.stat().st_size < 1_500_000
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     data = json.loads(soup.select_one(".alpha-explorer script[type='application/json']").string)
+    assert data["data"] == shown
     for address in (f"{served(site)}/notebooks/{name}.html", page.as_uri()):
         browser.open(address, width=width)
         moves(browser, data)
@@ -234,7 +238,6 @@ def test_on_the_books_own_pages(browser, site, served, name, width):
 
 
 def test_in_jupyterlab(browser, folder, data):
-    pytest.importorskip("jupyterlab")
     with running(folder, "jupyter-lab", "--no-browser", "--allow-root", "--IdentityProvider.token=") as address:
         browser.wait(answers(f"{address}/lab"), 120)
         browser.open(f"{address}/lab/tree/explorer.ipynb?reset")
@@ -246,7 +249,6 @@ def test_in_jupyterlab(browser, folder, data):
 
 def test_a_figures_notebook_is_edited_and_run_in_jupyterlab(browser, folder, monkeypatch):
     """Parameters as one writes Python, without types or comments; what was asked to be saved is written."""
-    pytest.importorskip("jupyterlab")
     monkeypatch.setenv("SELECTIVITY_LEDGER", str(ROOT / "results"))
     notebook = nbformat.read(ROOT / "notebooks" / "05_figure_4.ipynb", 4)
     (cell,) = (c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
@@ -270,7 +272,6 @@ def test_a_figures_notebook_is_edited_and_run_in_jupyterlab(browser, folder, mon
 
 
 def test_in_voila(browser, folder, data):
-    pytest.importorskip("voila")
     with running(folder, "voila", "explorer.ipynb", "--no-browser") as address:
         browser.wait(answers(f"{address}/voila/static/voila.js"), 120)
         browser.open(address)
@@ -315,6 +316,37 @@ def test_points_choose_alpha_too_and_the_numbers_are_spoken(browser, file, data)
     assert len(circles) == len(data["alphas"])
     ActionChains(browser.driver).move_to_element(circles[1]).click().perform()
     assert state(browser) == expected_state(data, 1)
+
+
+def test_the_papers_values_are_marked_where_they_stand(browser, file, data):
+    browser.open(file)
+    wait_for_it(browser)
+    drawn = [mark.get_attribute("d") for mark in pictures(browser)[SWEEP].find_elements(By.CSS_SELECTOR, "path.paper")]
+    across = sorted(float(found[1]) for d in drawn if (found := re.match(r"M([\d.]+) [\d.]+h10", d)))
+    told = sorted(si for _, si in data["paper"]["index"])
+    assert len(told) == 3 and len(drawn) == len(told) + len(data["paper"]["change"])
+    (a, b, c), (p, q, r) = across, told
+    assert (c - b) / (b - a) == pytest.approx((r - q) / (q - p), rel=0.01)
+
+
+def test_a_finger_moves_alpha_and_chooses_a_unit(browser, file, data):
+    browser.open(file, width=390, height=844)
+    wait_for_it(browser)
+
+    def finger() -> ActionChains:
+        return ActionChains(browser.driver, duration=50, devices=[PointerInput(POINTER_TOUCH, "finger")])
+
+    zero, last = data["alphas"].index(0), len(data["alphas"]) - 1
+    Select(part(browser, "select")).select_by_index(6)
+    cloud, index = pictures(browser)[CLOUD], data["layers"][5]["si"][zero]
+    browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", cloud)
+    finger().move_to_element(browser.driver.find_elements(By.CSS_SELECTOR, ".dot")[3]).click().perform()
+    depth, unit = chosen(browser)
+    assert depth == 6 and abs(index[unit] - index[3]) < 0.03 and index[unit] < max(index)
+    slider = part(browser, ALPHA)
+    across = finger().move_to_element_with_offset(slider, 0, 0).click_and_hold()
+    across.move_to_element_with_offset(slider, slider.size["width"] / 2 - 12, 0).release().perform()
+    assert state(browser) == expected_state(data, last)
 
 
 def test_names_from_the_data_are_text(browser, monkeypatch, tmp_path):

@@ -1,14 +1,17 @@
 """The rendered book itself, where there is one: its pages in a browser."""
 
+import re
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
+from bs4 import BeautifulSoup
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from selectivity_core.book.build.check import check
+from selectivity_core.book.verdicts import STATUSES
 
 pytestmark = [pytest.mark.slow, pytest.mark.book]
 
@@ -17,8 +20,31 @@ TOC = ROOT / "_toc.yml"
 LARGEST_PAGE = 8_000_000  # bytes, scripts and fonts included
 
 
+def parsed(page):
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
 def test_it_passes_its_check(site):
     assert check(site, TOC) == len(set(parse_toc_yaml(TOC)))
+
+
+def test_the_first_page_answers_before_any_table(site):
+    """In three sentences or more; the words of the glossary in them are linked, and so is the figure that counts."""
+    article = parsed(site / "notebooks" / "00_findings.html").article
+    answer = article.select_one("a[href^='05_figure_4.html']").find_parent("section")
+    shown = article.select_one("table, figure, .alpha-explorer, svg, img")
+    assert answer in shown.find_all_previous("section") and answer not in shown.parents
+    text = " ".join(p.get_text(" ", strip=True) for p in answer.select("p"))
+    assert len(re.findall(r"[.?](?= [A-Z]|$)", text)) >= 3
+    linked = {a["href"].partition("glossary.html#")[2] for a in answer.select("a")}
+    terms = {dt["id"]: dt.find(string=True).strip() for dt in parsed(site / "book" / "glossary.html").select("dt[id]")}
+    used = {name for name, term in terms.items() if re.search(rf"\b{re.escape(term)}\b", text)}
+    assert {"term-0", "term-unit"} <= used - {"term-run", "term-importance", "term-n"} <= linked  # words of every day
+
+
+def test_the_contents_name_topics_and_no_verdicts(site):
+    entries = [a.get_text().lower() for a in parsed(site / "notebooks" / "00_findings.html").select("nav.bd-links a")]
+    assert len(entries) > 40 and [e for e in entries if any(status in e for status in STATUSES)] == []
 
 
 @pytest.mark.browser
