@@ -255,6 +255,7 @@ def _shown(claim: Claim, finding: Finding) -> dict[str, object]:
     unit = "" if not finding.points else "%" if is_level else "points"
     settings = {"measure": TEST_ACCURACY, **criterion.settings}
     names = {k: MEASURES.get(str(settings[k]), "") for k in ("measure", "first", "second") if k in settings}
+    names |= {"other": MODEL_NAMES[settings["other"]]} if "other" in settings else {}
     quantity = (MEASURES[settings["measure"]] if is_level else QUANTITIES[criterion.kind]).format(**settings | names)
     numbers = {name: (100.0 if finding.points else 1.0) * x for name, x in numbers.items()}
     return {
