@@ -240,10 +240,11 @@ def forest(verdicts: pd.DataFrame) -> Figure:
 def _entries(rows: pd.DataFrame) -> list[tuple[list[str], dict[str, Any]]]:
     """Lines of text with the row that is drawn below them: none below a claim's own text."""
     found: list[tuple[list[str], dict[str, Any]]] = []
-    for (claim, statement, claimed), own in rows.groupby(["claim", "statement", "claimed"], sort=False):
+    for (claim, statement, *claimed), own in rows.groupby(["claim", "statement", "quantity", "claimed"], sort=False):
         code = f"$\\bf{{{claim}}}$"  # longer than what is seen of it
         lines = textwrap.wrap(f"{claim} {statement}", WRAP)
-        found.append((["", lines[0].replace(claim, code, 1), *lines[1:], f"claimed: {claimed}"], {}))
+        lines[0] = lines[0].replace(claim, code, 1)
+        found.append((["", *lines, *textwrap.wrap(f"claimed: {' is '.join(claimed)}", WRAP)], {}))
         for row in own.to_dict("records"):
             details = f"{row['verdict']}: {row['network']}, {row['profile']}, {row['where']}, n = {row['n']:g}"
             details = details.replace(" = ", "\u00a0=\u00a0")

@@ -9,10 +9,11 @@ from importlib.resources import files
 
 import pandas as pd
 from IPython.display import HTML
+from matplotlib.ticker import MaxNLocator
 
 from .papers.figures import find_figure
 from .plots import BANDS, PAPER, VERDICT_LOOK
-from .verdicts import UNJUDGED
+from .verdicts import STATUSES, UNJUDGED
 
 # Topics in the order of what matters for the papers' argument, each with its figures.
 TOPICS: dict[str, tuple[str, ...]] = {
@@ -32,7 +33,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
 }
 # Claims about ResNet50, whose one figure has both signs of α, that belong elsewhere than that figure.
 CLAIM_TOPICS = {"L005": "Raising selectivity", "L053": "Raising selectivity", "L054": "How far α moves the index"}
-WIDTH, ROW = 300, 16  # of a claim's axis, and of a scale's line on it, in pixels
+WIDTH, ROW, EDGE = 300, 16, 14  # of a claim's axis, a scale's line on it, and room for numbers at its ends, in pixels
 SHAPES = {"*": "M0-6 2-2 6-2 3 1 4 6 0 3-4 6-3 1-6-2-2-2Z", "o": "M-4 0A4 4 0 1 1 4 0 4 4 0 1 1-4 0Z",
           "D": "M0-5 5 0 0 5-5 0Z", "X": "M-4-4 4 4M4-4-4 4", "s": "M-3.5-3.5H3.5V3.5H-3.5Z"}  # fmt: skip
 
@@ -48,14 +49,25 @@ def scoreboard(verdicts: pd.DataFrame) -> HTML:
         if not len(own):
             continue
         rows = "".join(_claim(group) for _, group in own.groupby("claim", sort=False))
-        counts = own["status"].value_counts()
-        listed = ", ".join(f"{n} {status}" for status, n in counts.items())
-        groups.append(
-            f"<details><summary><b>{escape(topic)}</b> <small>{escape(listed)}</small></summary>{rows}</details>"
-        )
-    script = (files(__package__) / "scoreboard.js").read_text("utf-8")
+        counts = {status: n for status in STATUSES if (n := sum(own["status"] == status))}
+        chips = " ".join(_chip(status, f"{n} × {status}", _data(verdict=status)) for status, n in counts.items())
+        groups.append(f"<details><summary><b>{escape(topic)}</b><br><small>{chips}</small></summary>{rows}</details>")
+    style, script = ((files(__package__) / f"scoreboard.{kind}").read_text("utf-8") for kind in ("css", "js"))
     filters = _select("scale", judged["profile"].unique()) + _select("verdict", judged["status"].unique())
-    return HTML(f'<div class="selectivity-scoreboard"><p>{filters}</p>{"".join(groups)}</div><script>{script}</script>')
+    return HTML(
+        f'<div class="selectivity-scoreboard"><style>{style}</style>'
+        f'<p class="filters" hidden>{filters}<span aria-live="polite"></span></p>'  # the script shows them
+        f"{''.join(groups)}</div><script>{script}</script>"
+    )
+
+
+def _data(**values: str) -> str:
+    """The attributes by which the script finds what a filter chooses."""
+    return " ".join(f'data-{name}="{escape(value)}"' for name, value in values.items())
+
+
+def _chip(status: str, text: str, attributes: str = "") -> str:
+    return f'<span {attributes} style="--look: {VERDICT_LOOK[status][1]}">{escape(text)}</span>'
 
 
 def _select(name: str, values: Iterable[str]) -> str:
@@ -75,13 +87,12 @@ def _claim(rows: pd.DataFrame) -> str:
         in_training = "" if math.isnan(training) else f"; in training {_number(training)}"
         ends = f"{_number(row['low'])} to {_number(row['high'])}"
         lines.append(
-            f'<li data-scale="{escape(row["profile"])}" data-verdict="{escape(row["status"])}">'
-            f'<span style="border-left: 0.6em solid {VERDICT_LOOK[row["status"]][1]}; padding-left: 0.4em">'
-            f"{escape(row['verdict'])}</span> <small>{escape(place)}: "
+            f"<li {_data(scale=row['profile'], verdict=row['status'])}>"
+            f"{_chip(row['status'], row['verdict'])} <small>{escape(place)}: "
             f"{_number(row['estimate'])} ({ends}), n = {row['n']:g}{in_training}</small></li>"
         )
     return (
-        f'<div class="selectivity-claim" id="{escape(first["claim"])}"><p>{escape(first["claim"])} '
+        f'<div class="claim" id="{escape(first["claim"])}"><p>{escape(first["claim"])} '
         f"{escape(first['statement'])}{says} {link}</p>{axes}<ul>{''.join(lines)}</ul></div>"
     )
 
@@ -120,16 +131,22 @@ def _axis(rows: pd.DataFrame) -> str:
     for k, row in enumerate(rows.to_dict("records")):
         marker, colour = VERDICT_LOOK[row["status"]]
         y = ROW * k + ROW / 2 + 2
+        parts.append(f"<g {_data(scale=row['profile'], verdict=row['status'])}>")
         if not math.isnan(row["low"]):
             ends = f'x1="{x(row["low"])}" x2="{x(row["high"])}" y1="{y}" y2="{y}"'
             parts.append(f'<line {ends} stroke="{colour}" stroke-width="2"/>')
         if not math.isnan(row["estimate"]):
             place = f'transform="translate({x(row["estimate"])} {y})"'
             parts.append(f'<path d="{SHAPES[marker]}" {place} fill="{colour}" stroke="{colour}" stroke-width="1.5"/>')
+        parts.append("</g>")
+    for tick in MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high):
+        if low - pad <= tick <= high + pad:
+            parts.append(f'<path d="M{x(tick)} {height}v4" stroke="#444"/>')
+            parts.append(f'<text x="{x(tick)}" y="{height + 15}">{_number(tick)}</text>')
     text = "; ".join(f"{r.network}, {r.profile} {_number(r.estimate)}, {r.status}" for r in rows.itertuples())
     text += "" if math.isnan(paper) else f"; the paper {_number(paper)}"
-    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
-    caption = f"{first['quantity']}; claimed: {first['claimed']}"
+    size = f'viewBox="-{EDGE} 0 {WIDTH + 2 * EDGE} {height + 18}" width="{WIDTH + 2 * EDGE}"'
+    caption = f"claimed: {first['quantity']} is {first['claimed']}"
     return (
         f'<div><svg role="img" aria-label="{escape(text)}" {size}>{"".join(parts)}</svg><br>'
         f"<small>{escape(caption)}</small></div>"

@@ -254,7 +254,8 @@ def _shown(claim: Claim, finding: Finding) -> dict[str, object]:
     is_level = _is_level(claim) or criterion.kind in ("level", "levels")
     unit = "" if not finding.points else "%" if is_level else "points"
     settings = {"measure": TEST_ACCURACY, **criterion.settings}
-    names = {k: MEASURES.get(str(settings[k]), "") for k in ("measure", "first", "second") if k in settings}
+    named = ("measure", "first", "second", "other")
+    names = {k: (MEASURES | MODEL_NAMES).get(str(settings[k]), "") for k in named if k in settings}
     quantity = (MEASURES[settings["measure"]] if is_level else QUANTITIES[criterion.kind]).format(**settings | names)
     numbers = {name: (100.0 if finding.points else 1.0) * x for name, x in numbers.items()}
     return {

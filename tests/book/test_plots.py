@@ -90,10 +90,10 @@ def test_the_forest_has_a_row_a_judged_claim_and_an_axis_a_quantity_with_points_
     axes = plots.forest(frame).axes
     texts = [[text.get_text().replace("\u00a0", " ").strip().split("\n") for text in ax.texts] for ax in axes]
     assert texts[0] == [
-        ["$\\bf{L1}$ It falls.", "claimed: below 0, size −5.5 to −4.5"],
+        ["$\\bf{L1}$ It falls.", "claimed: change (points) is below 0, size −5.5 to −4.5"],
         ["same sign, size differs: ResNet18, digits, α = 1, n = 3"],
         ["same sign, size differs: VGG16, digits, α = 1, n = 3"],
-        ["$\\bf{L2}$ It falls.", "claimed: below 0"],
+        ["$\\bf{L2}$ It falls.", "claimed: change (points) is below 0"],
         ["opposite sign: ResNet18, digits, α = 1, n = 3"],
     ]
     assert [ax.get_xlabel() for ax in axes] == [plots.POINTS, "times lower"]

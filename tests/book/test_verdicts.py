@@ -134,7 +134,8 @@ def test_a_claim_of_a_value_alone_has_no_sign():
 
 
 def test_every_contrast_and_measure_of_a_claim_has_a_name_for_its_axis():
-    assert set(QUANTITIES) == set(CONTRASTS)
+    """One that can be read on as "… is above 0"."""
+    assert set(QUANTITIES) == set(CONTRASTS) and not any(":" in name for name in QUANTITIES.values())
     named = [c.criterion.settings.get(k, "") for c in CLAIMS.values() for k in ("measure", "first", "second")]
     assert {name for name in named if isinstance(name, str)} <= set(MEASURES)
 
