@@ -44,14 +44,31 @@ document.querySelectorAll(".theme-switch-button").forEach((button) => {
 document.querySelectorAll(".citation-list, .citation").forEach((part) => part.removeAttribute("role"));
 document.querySelectorAll(".sig dl, .sig dd").forEach((part) => part.setAttribute("role", "none"));
 
-// Search: excerpts show prose, not code, tables or formulas; where pages tie, one that explains a word comes before the
-// glossary.
+// Search: a question is looked up as the word that it asks about, and an excerpt is prose of the section or of the
+// glossary's entry found, not code, tables or formulas. A page comes first by how much of its title the words are, where
+// all stand in it, and objects of the reference come last, unless a name with an underscore is asked for; where pages tie,
+// one that explains a word comes before the glossary.
 if (typeof Search !== "undefined") {
+  const asked = (query) => query.replace(/^\s*what (is|are) ((an?|the) )?|[?\s]+$/gi, "");
+  const parse = Search._parseQuery;
+  Search._parseQuery = (query) => parse(asked(query));
   const notProse = ".headerlink, script, style, summary, pre, table, .math, .cell_input, h1";
-  Search.htmlToText = (html) => {
-    const text = new DOMParser().parseFromString(html, "text/html").querySelector("article");
+  Search.htmlToText = (html, anchor) => {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    const target = anchor && page.getElementById(anchor.slice(1));
+    const own = target?.matches("dt") ? page.querySelector(`${anchor} ~ dd`) : target?.closest("section");
+    const text = own ?? page.querySelector("article");
     text?.querySelectorAll(notProse).forEach((part) => part.remove());
     return text?.textContent.replace(/\s+/g, " ").trim() ?? "";
   };
-  Scorer.score = ([page, , , , score]) => score - (page === "book/glossary");
+  const stems = (text) => splitQuery(text.toLowerCase()).map((word) => new Stemmer().stemWord(word));
+  Scorer.score = (result) => {
+    const [page, title, anchor, kind, score] = result;
+    if (anchor.startsWith("#index-")) result[2] = ""; // below the title: not the page a second time
+    const words = asked(new URLSearchParams(location.search).get("q"));
+    if (kind) return score + (words.includes("_") ? 1000 : -1000);
+    const [wanted, there] = [stems(words).filter((word) => !stopwords.includes(word)), stems(title)];
+    const share = wanted.length && wanted.every((word) => there.includes(word)) ? words.length / title.length : 0;
+    return score + (share && 40 + 200 * share) - (page === "book/glossary");
+  };
 }

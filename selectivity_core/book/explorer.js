@@ -75,12 +75,14 @@ const axes = (picture, { width, height = HEIGHT, label, x, y }, ...under) => {
 
 // A label beside each place where there is room for it; `texts` are [place, text], those with precedence first. Boxes
 // in `full`, as [left, top, right, bottom], are left free.
+const AROUND = [[1, 0], [-1, 0], [0, -1], [0, 1], [1, -1], [-1, -1], [1, 1], [-1, 1]]; // to the right, down
 const labels = (picture, places, texts, width, full) => {
   const taken = [...places.map(([x, y]) => [x - 6, y - 6, x + 6, y + 6]), [0, 0, 120, 14], ...full]; // the axis's title
   const overlap = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
   for (const [k, text] of texts) {
     const [[x, y], wide] = [places[k], 7 * text.length];
-    for (const [left, middle] of [[x + 11, y], [x - 11 - wide, y], [x - wide / 2, y - 18], [x - wide / 2, y + 18]]) {
+    for (const [right, down] of AROUND) {
+      const [left, middle] = [x + 11 * right + (wide / 2) * (right - 1), y + 18 * down];
       const box = [left - 3, middle - 8, left + wide + 3, middle + 8];
       if (left < PAD.left || left + wide > width || taken.some((other, o) => o !== k && overlap(box, other))) continue;
       taken.push(box);
@@ -117,7 +119,8 @@ function render({ model, el }) {
   // The numbers in words, for the line above the panels and for readers who hear the pictures.
   const networkWords = () => {
     const { accuracy, index: si, each, change, pairs } = networks[state.at];
-    const beside = state.at !== zero && pairs ? `, ${points(change)} from α = 0 in ${count(pairs, "pair")}` : "";
+    const paired = `, ${points(change)} from α = 0, paired by seed (n = ${pairs})`;
+    const beside = state.at !== zero && pairs ? paired : "";
     const told = paper.index.has(alphas[state.at]) ? `, in the paper ${short(paper.index.get(alphas[state.at]))}` : "";
     return [
       [`α = ${label(state.at)}`, ` mean of ${count(each.length, "network")}`],
@@ -158,7 +161,7 @@ function render({ model, el }) {
     const where = `${points(change)} from ours at α = 0; across, it stands between our α on either side`;
     fromPaper(`◆ the paper’s change at α = ${minus(alpha)}: ${where}.`);
   }
-  const ends = [["lower", "← less selective units"], ["zero", "α"], ["raise", "more selective units →"]];
+  const ends = [["lower", "← less selective"], ["now", ""], ["raise", "more selective →"]];
   const note =
     `${model.network} on ${model.data}, ${count(model.epochs, "epoch")}. Accuracy and mean index are means over ` +
     `networks of different seeds; differences in accuracy pair the networks of a seed. Units are those of seed ` +
@@ -222,6 +225,7 @@ function render({ model, el }) {
       ]),
     );
     const full = beside.map(([at, height]) => [at - 58, height - 36, at + 58, height + 6]);
+    full.push(...every.map(([si, share]) => [x(si) - 2, y(100 * share) - 2, x(si) + 2, y(100 * share) + 2]));
     const texts = [...new Set([...important(), ...alphas.keys()])];
     labels(sweep.picture, places, texts.map((k) => [k, k === state.at ? `α = ${label(k)}` : label(k)]), width, full);
     picks.set(sweep.picture, places.map(([px, py], k) => [px, py, () => change({ at: k })]));
@@ -272,7 +276,7 @@ function render({ model, el }) {
       svg("circle", { class: "chosen", cx: own[0], cy: own[1], r: 7 }),
     );
     picks.set(cloud.picture, places.map(([px, py], k) => [px, py, () => change({ unit: units[k] })]));
-    cloud.key.textContent = `${words} (dotted). Point at a unit to choose it, or move the slider.`;
+    cloud.key.textContent = `${words} (dotted). Tap or click a unit to choose it, or move the slider.`;
   };
 
   const drawBars = (width) => {
@@ -297,7 +301,8 @@ function render({ model, el }) {
     );
     bars.title.textContent = `${unitName()}: mean activity by class`;
     const [a, b, si] = [short(high), short(rest), fixed(index(state.unit), 3)];
-    const alive = `(${a} − ${b}) / (${a} + ${b}) = ${si}. It responds most to ${classes[best]}.`;
+    const choice = Number(index(state.unit).toFixed(3)) ? `It responds most to ${classes[best]}.` : "It prefers no class.";
+    const alive = `(${a} − ${b}) / (${a} + ${b}) = ${si}. ${choice}`;
     const dead = "0. The unit is dead: it responds to no image.";
     bars.key.textContent = `Index at α = ${label(state.at)}: ${high > 0 ? alive : dead}`;
   };
@@ -340,6 +345,8 @@ function render({ model, el }) {
     rank.max = units.length - 1;
     rank.value = ranked.findIndex((unit) => same(unit, state.unit));
     rank.setAttribute("aria-valuetext", unitWords());
+    const [[chosen], [accuracy]] = networkWords();
+    scale.children[1].textContent = `${chosen}: ${accuracy}`;
     said.replaceChildren(...networkWords().map(([value, what]) => html("span", {}, html("b", {}, value), what)));
     const x = linear([0, last], [12, slider.clientWidth - 12]); // the thumb is 24 wide
     const marked = apart(alphas.map((_, k) => x(k)), important(), 28);
@@ -354,6 +361,15 @@ function render({ model, el }) {
     Object.assign(state, what);
     draw();
   };
+  // A swipe that scrolls the page began as a touch, which had moved the slider.
+  for (const input of [slider, rank]) {
+    let before;
+    input.addEventListener("pointerdown", () => (before = input.value));
+    input.addEventListener("pointercancel", () => {
+      input.value = before;
+      input.dispatchEvent(new Event("input"));
+    });
+  }
   slider.addEventListener("input", () => change({ at: Number(slider.value) }));
   rank.addEventListener("input", () => change({ unit: ranked[Number(rank.value)] }));
   select.addEventListener("change", () => change({ layer: Number(select.value) }));

@@ -307,7 +307,8 @@ def badges(verdicts: pd.DataFrame, anchor: str) -> HTML:
         f'padding: 0 0.5em; text-decoration: none">{escape(status)}{f" × {count}" if count > 1 else ""}</a>'
         for status, count in counts.items()
     )
-    return HTML(f'<p class="{BADGES}">{links}</p>')
+    words = '<small><a href="../book/reading.html#verdicts">what these words mean</a></small>'
+    return HTML(f'<p class="{BADGES}">{links} {words}</p>')
 
 
 def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:

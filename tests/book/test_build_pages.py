@@ -34,28 +34,48 @@ def code(source, *tags, **data):
 @pytest.mark.parametrize(
     "figure", [{"image/png": ""}, {"text/html": "<figure><img src=x></figure>"}, {"text/html": "<svg></svg>"}]
 )
-def test_the_first_figure_stands_above_its_code_and_set_up_is_folded_below_it(figure):
+def test_figures_stand_above_their_code_and_code_before_the_first_below_it(figure):
     table = {"text/html": "<table>"}
     cells = [
         code("alphas = []", "parameters"), code("alphas = [1]", "injected-parameters"), code("import x", "hide-input"),
-        code("a table", "hide-input", **table), code("in sight", **table), code("draw", **figure),
-        code("draw more", "hide-input", **figure), code("import y", "hide-input"),
+        code("a table", "hide-input", **table), new_markdown_cell("text"), code("in sight", **table),
+        code("draw", **figure), code("another table", **table), code("draw more", "hide-input", **figure),
+        code("import y", "hide-input"),
     ]  # fmt: skip
     shown = page(executed(*cells), "a").cells[1:-1]
-    assert [[o.data for o in cell.outputs] for cell in shown[:3]] == [[table], [table], [figure]]
-    assert [cell.metadata["tags"] for cell in shown[:3]] == [["remove-input"], [], ["remove-input"]]
-    assert all(cell.source for cell in shown)  # MyST-NB drops a cell without a source, outputs and all
-    folded = ["alphas = []", "alphas = [1]", "import x", "a table"]
-    assert [cell.source for cell in shown[3:]] == [*folded, "draw", "draw more", "import y"]
-    assert [bool(cell.outputs) for cell in shown[3:]] == [False] * 5 + [True, False]
+    outputs = [[o.data for o in cell.get("outputs", [])] for cell in shown]
+    assert outputs == [[table], [], [table], [figure], *[[]] * 6, [table], [figure], [], []]
+    for cell in (shown[k] for k in (0, 2, 3, 11)):
+        assert cell.metadata["tags"] == ["remove-input"] and cell.source  # MyST-NB drops a cell without a source
+    code_of_it = ["alphas = []", "alphas = [1]", "import x", "a table", "in sight", "draw"]
+    assert [cell.source for cell in shown[4:11]] == [*code_of_it, "another table"]
+    assert [shown[1].source, *(cell.source for cell in shown[12:])] == ["text", "draw more", "import y"]
     hidden = {cell.source for cell in shown if "hide-input" in cell.metadata.get("tags", [])}
-    assert hidden == {*folded, "draw more", "import y"}
+    assert hidden == {*code_of_it[:4], "draw more", "import y"}
+
+
+@pytest.mark.parametrize("before", ["", "on the table\n\n"])
+def test_what_to_see_stands_directly_below_the_first_figure(before):
+    figure, said = {"image/png": ""}, {"text/html": "<p>Seen.</p>"}
+    cells = [
+        code("draw", **figure), code("a table", **{"text/html": "<table>"}),
+        new_markdown_cell(f"{before}## What to see"), code("says()", "hide-input", **said),
+        code("says() more", "hide-input", **said), new_markdown_cell("## Next"), code("last", **said),
+    ]  # fmt: skip
+    shown = page(executed(*cells), "a").cells[1:-1]
+    assert [[o.data for o in cell.get("outputs", [])] for cell in shown[:4]] == [[figure], [], [said], [said]]
+    sources = ["draw", "a table", before.rstrip(), "says()", "says() more", "## Next", "last"]
+    assert [cell.source for cell in shown[4:]] == sources and shown[1].source == "## What to see"
+    assert [bool(cell.get("outputs")) for cell in shown[4:]] == [False, True, *[False] * 4, True]
+    without = page(executed(*cells[1:]), "a").cells  # of a figure: as it was
+    assert [cell.source for cell in without[1:-1]] == [cell.source for cell in cells[1:]]
 
 
 def test_verdicts_are_badges_below_the_title():
     verdicts = pd.DataFrame({"status": ["same sign", "opposite sign", "same sign"]})
     badge = badges(verdicts, "claims-fig4")
-    assert BeautifulSoup(badge.data, "html.parser").get_text(" | ", strip=True) == "same sign × 2 | opposite sign"
+    words = BeautifulSoup(badge.data, "html.parser").get_text(" | ", strip=True)
+    assert words == "same sign × 2 | opposite sign | what these words mean"
     cells = page(executed(new_markdown_cell("text"), code("claims()", **{"text/html": badge.data})), "a").cells
     assert "claims-fig4" in cells[1].outputs[0].data["text/html"] and cells[1].metadata["tags"] == ["remove-input"]
     assert [cell.source for cell in cells[2:4]] == ["text", "claims()"] and cells[3].outputs == []

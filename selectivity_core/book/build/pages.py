@@ -36,6 +36,7 @@ from .execution import LIBRARIES, STAMP, Job, execute, find_notebook, prepare
 COPIED = ("_config.yml", "_toc.yml", "book", "benchmarks/measured", "results/models.csv")
 _NOT_COPIED = shutil.ignore_patterns("package*.json")
 SET_UP = {"parameters", "injected-parameters", "hide-input"}  # tags of cells that pages show below the first figure
+FINDINGS = "## What to see"  # the heading of the section with what a page's figures show
 _FIGURE = re.compile(r"<(img|svg|figure|canvas)\b|^image/", re.MULTILINE)
 # The page of the bare address. Without an icon, browsers ask for /favicon.ico.
 _FRONT = """<!DOCTYPE html>
@@ -107,30 +108,33 @@ def render(folder: Path, out: Path) -> Path:
 def page(notebook: NotebookNode, name: str) -> NotebookNode:
     """What the book shows of an executed notebook; `notebook` is changed.
 
-    The first figure stands above its code, which stays visible; parameters and hidden cells down to it are folded
-    below, and what they show stays where it was. The verdicts on a page's claims stand as badges below its title, the
-    search finds figures by their numbers, and the last cell says how to make the page again.
+    Figures stand above their code. What comes before the first one, other than text and what cells show, stands below
+    it: parameters and hidden cells folded, code in sight as it is. The findings of the page stand directly below the
+    first figure. The verdicts on a page's claims stand as badges below its title, the search finds figures by their
+    numbers, and the last cell says how to make the page again.
     """
     stamp = notebook.metadata.pop(STAMP, None)
     badges = _taken_badges(notebook)
     first = next((k for k, cell in enumerate(notebook.cells) if _shows_figure(cell)), -1)
-    before: list[NotebookNode] = []
-    below: list[NotebookNode] = []
-    for k, cell in enumerate(notebook.cells[: first + 1]):
-        tags = cell.metadata.get("tags", [])
-        is_set_up = bool(SET_UP & set(tags))
-        if not is_set_up and k < first:
-            before.append(cell)
+    findings = _taken_findings(notebook.cells[first + 1 :]) if first >= 0 else []
+    cells: list[NotebookNode] = []
+    below: list[NotebookNode] = []  # code that waits for the first figure
+    for k, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code" or (k > first and not _shows_figure(cell)):
+            cells.append(cell)
             continue
         if cell.outputs:
-            before.append(_shown(cell.outputs, cell.id))
+            cells.append(_shown(cell.outputs, cell.id))
             cell.outputs = []
-        if is_set_up:
+        tags = cell.metadata.get("tags", [])
+        if k <= first and SET_UP & set(tags):
             cell.metadata["tags"] = [*dict.fromkeys([*tags, "hide-input"])]
-            what = "set-up" if tags == ["hide-input"] else "parameters"
-            cell.metadata["mystnb"] = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
+            _name_fold(cell, "set-up" if tags == ["hide-input"] else "parameters")
         below.append(cell)
-    notebook.cells = [*before, *below, *notebook.cells[first + 1 :]]
+        if k >= first:
+            cells += [*(findings if k == first else []), *below]
+            below = []
+    notebook.cells = cells
     if badges:
         notebook.cells.insert(1, _shown(badges, "badges"))
     for cell in notebook.cells:
@@ -141,6 +145,10 @@ def page(notebook: NotebookNode, name: str) -> NotebookNode:
     if stamp:
         notebook.cells.append(nbformat.v4.new_markdown_cell(_colophon(name, stamp), id="colophon"))
     return notebook
+
+
+def _name_fold(cell: NotebookNode, what: str) -> None:
+    cell.metadata["mystnb"] = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
 
 
 def _shown(outputs: list[NotebookNode], name: str) -> NotebookNode:
@@ -159,6 +167,23 @@ def _taken_badges(notebook: NotebookNode) -> list[NotebookNode]:
                 cell.outputs.remove(output)
                 found.append(output)
     return found
+
+
+def _taken_findings(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """The section `FINDINGS`, heading and what its cells show, taken out of them; their code stays where it is."""
+    texts = [k for k, cell in enumerate(cells) if cell.cell_type == "markdown"]
+    start = next((k for k in texts if FINDINGS in cells[k].source.splitlines()), None)
+    if start is None:
+        return []
+    own = cells[start + 1 : next((k for k in texts if k > start), None)]
+    before, heading, after = cells[start].source.partition(FINDINGS)
+    cells[start].source = before.rstrip()
+    taken = [nbformat.v4.new_markdown_cell(heading + after, id="findings")]
+    for cell in own:
+        taken.append(_shown(cell.outputs, cell.id))
+        cell.outputs = []
+        _name_fold(cell, f"the code of “{FINDINGS[3:]}”")
+    return taken
 
 
 def _shows_figure(cell: NotebookNode) -> bool:

@@ -305,6 +305,57 @@ def test_at_every_width_labels_stand_apart_and_have_contrast(browser, file, data
     assert color == ("rgb(255, 255, 255)" if dark else "rgb(0, 0, 0)")
 
 
+def test_labels_of_alpha_lie_on_no_dot(browser, file, data):
+    browser.open(file, width=390)
+    wait_for_it(browser)
+    script = """
+      const box = (part) => part.getBoundingClientRect();
+      const all = (kind) => [...arguments[0].querySelectorAll(kind)];
+      const [dots, texts] = [all("circle:not(.chosen)"), all("text.value")];
+      const middles = dots.map(box).map(({x, y, width, height}) => [x + width / 2, y + height / 2]);
+      const on = ({left, top, right, bottom}) =>
+        middles.some(([x, y]) => left < x && x < right && top + 3 < y && y < bottom - 3);
+      return texts.filter((text) => on(box(text))).map((text) => text.textContent);
+    """
+    assert browser.driver.execute_script(script, pictures(browser)[SWEEP]) == []
+
+
+def test_a_swipe_that_scrolls_leaves_alpha_alone(browser, file, data):
+    browser.open(file, width=390, height=844)
+    wait_for_it(browser)
+    slider = part(browser, ALPHA)
+    left, top, width = browser.driver.execute_script(
+        "const {left, top, width} = arguments[0].getBoundingClientRect(); return [left, top, width]", slider
+    )
+
+    def touch(kind, *places):
+        points = [{"x": left + across * width, "y": top + 16 + down} for across, down in places]
+        browser.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def swipe(start, *places):
+        for kind, where in (("touchStart", [start]), *(("touchMove", [place]) for place in places), ("touchEnd", [])):
+            touch(kind, *where)
+
+    before, at = state(browser), browser.driver.execute_script("return scrollY")
+    swipe((0.9, 0), *((0.9, -20 * k) for k in range(1, 10)))
+    browser.wait(lambda d: d.execute_script("return scrollY") > at + 50)
+    assert state(browser) == before
+    swipe((0.9, 0))
+    assert state(browser) != before
+    swipe((0.5, 0), *((0.5 + 0.05 * k, 0) for k in range(1, 11)))
+    assert state(browser) == expected_state(data, len(data["alphas"]) - 1)
+
+
+def test_controls_stay_in_sight_where_the_screen_is_high(browser, file, data):
+    browser.open(file, width=390, height=844)
+    wait_for_it(browser)
+    accuracy = 100 * data["networks"][data["alphas"].index(0)]["accuracy"]
+    assert f"α = 0: {accuracy:.1f} %" in part(browser, ".controls").text
+    assert part(browser, ".controls").value_of_css_property("position") == "sticky"
+    browser.open(file, width=844, height=390)
+    assert part(browser, ".controls").value_of_css_property("position") == "static"
+
+
 def test_points_choose_alpha_too_and_the_numbers_are_spoken(browser, file, data):
     browser.open(file)
     wait_for_it(browser)

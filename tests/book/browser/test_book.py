@@ -48,7 +48,7 @@ def test_the_contents_name_topics_and_no_verdicts(site):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", sorted(parse_toc_yaml(TOC)))
+@pytest.mark.parametrize("name", [*sorted(parse_toc_yaml(TOC)), "genindex"])
 def test_a_page_is_whole_and_asks_no_other_host(site, browser, served, name):
     """Formulas are set, a phone has no need to scroll sideways or to load too much."""
     browser.forget()
@@ -66,20 +66,26 @@ def test_a_page_is_whole_and_asks_no_other_host(site, browser, served, name):
 @pytest.mark.parametrize(
     ("query", "page"),
     [
-        ("Figure A7", "notebooks/08_dead_units"),
-        ("figure 4", "notebooks/05_figure_4"),
-        ("alpha", "book/method"),
-        ("α", "book/method"),
-        ("what is a unit", "book/glossary"),
+        ("Figure A7", "notebooks/08_dead_units.html"),
+        ("figure 4", "notebooks/05_figure_4.html"),
+        ("dead units", "notebooks/08_dead_units.html"),
+        ("robustness", "notebooks/41_robustness.html"),
+        ("alpha", "book/method.html"),
+        ("α", "book/method.html"),
+        ("what is a unit", "book/glossary.html#term-unit"),
     ],
 )
 def test_the_search_finds_what_one_looks_for(site, browser, served, query, page):
-    """The page first, with an excerpt of its prose."""
+    """The page first, with an excerpt of its prose; objects of the reference after all pages."""
     browser.open(f"{served(site)}/search.html?q={quote(query)}")
-    first = browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, "#search-results li"))[0]
-    assert urlsplit(first.find_element(By.TAG_NAME, "a").get_attribute("href")).path == f"/{page}.html"
-    excerpt = browser.wait(lambda _: first.find_elements(By.CSS_SELECTOR, "p.context"))[0].text
+    browser.wait(lambda d: "finished" in d.find_element(By.CLASS_NAME, "search-summary").text)
+    results = browser.driver.find_elements(By.CSS_SELECTOR, "#search-results li")
+    address = urlsplit(results[0].find_element(By.TAG_NAME, "a").get_attribute("href"))
+    assert f"{address.path}#{address.fragment}".rstrip("#") == f"/{page}"
+    excerpt = browser.wait(lambda _: results[0].find_elements(By.CSS_SELECTOR, "p.context"))[0].text
     assert len(excerpt) > 100 and "import " not in excerpt
+    objects = [" (Python " in result.text for result in results]
+    assert objects == sorted(objects)
 
 
 @pytest.mark.browser
@@ -122,12 +128,14 @@ def test_pictures_follow_the_dark_mode(site, browser, served, dark):
 
 @pytest.mark.browser
 def test_a_figure_page_begins_with_its_figure(site, browser, served):
-    """Verdicts below the title, the figure above all code, parameters folded, the analysis in sight."""
+    """Verdicts below the title, figure and findings above all code, parameters folded, the analysis in sight."""
     browser.open(f"{served(site)}/notebooks/05_figure_4.html")
     order = browser.driver.execute_script(
-        "const parts = document.querySelectorAll('article h1, .selectivity-badges, #figure-4, .cell_input');"
+        "const parts = document.querySelectorAll("
+        "'article h1, .selectivity-badges, #figure-4, section#what-to-see, .cell_input');"
         "return [...parts].map((part) => part.id || part.className || part.tagName)"
     )
-    assert [name.split()[0] for name in order[:4]] == ["H1", "selectivity-badges", "figure-4", "cell_input"]
+    wanted = ["H1", "selectivity-badges", "figure-4", "what-to-see", "cell_input"]
+    assert [name.split()[0] for name in order[:5]] == wanted
     inputs = browser.driver.find_elements(By.CSS_SELECTOR, ".cell_input")
     assert [part.is_displayed() for part in inputs[:3]] == [False, False, True]
