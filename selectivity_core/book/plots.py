@@ -166,7 +166,7 @@ def panels(fig: Figure) -> list[list[int]]:
             place, box = near[0], Bbox.union([found.pop(near[0]), box])
         found.insert(place, box)
     size = fig.get_size_inches()
-    corners = [np.clip(box.padded(0.05).get_points(), 0, size) * PIXELS for box in found]
+    corners = [np.clip(box.padded(0.03).get_points(), 0, size) * PIXELS for box in found]
     high = size[1] * PIXELS  # where y begins on the page
     return [[round(float(v)) for v in (x0, high - y1, x1 - x0, y1 - y0)] for (x0, y0), (x1, y1) in corners]
 
