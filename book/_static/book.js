@@ -47,7 +47,7 @@ const split = () => {
       const frame = document.createElement("div");
       frame.className = "selectivity-panel";
       frame.style.aspectRatio = `${width} / ${height}`;
-      frame.style.width = `clamp(${0.72 * width}px, 100%, ${1.4 * width}px)`; // letters of 9 pt: 9 to 18 px
+      frame.style.width = `clamp(${0.7 * width}px, 100%, ${1.4 * width}px)`; // letters of 9 pt: 9 to 18 px
       const copy = image.cloneNode();
       copy.style.maxWidth = "none";
       copy.style.width = `${(100 * whole) / width}%`;
