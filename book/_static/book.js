@@ -30,10 +30,10 @@ document.querySelectorAll(".selectivity-table").forEach((table) => {
   });
 });
 
-// On a phone a wide picture of one panel is scrolled, a narrow one shrunk to the page.
+// On a phone pictures are shrunk to the page as long as letters of 9 points stay 9 pixels high; wider ones are scrolled.
+const smallest = 0.7;
 document.querySelectorAll(".selectivity-figure img").forEach((image) => {
-  const mark = () => image.classList.toggle("selectivity-wide", image.naturalWidth > 600);
-  image.complete ? mark() : image.addEventListener("load", mark);
+  image.style.setProperty("--smallest", `${smallest * image.getAttribute("width")}px`);
 });
 
 // Of a picture of several panels a phone shows one below the other: each frame is a window onto a copy of the picture.
@@ -47,7 +47,7 @@ const split = () => {
       const frame = document.createElement("div");
       frame.className = "selectivity-panel";
       frame.style.aspectRatio = `${width} / ${height}`;
-      frame.style.width = `clamp(${0.7 * width}px, 100%, ${1.4 * width}px)`; // letters of 9 pt: 9 to 18 px
+      frame.style.width = `clamp(${smallest * width}px, 100%, ${2 * smallest * width}px)`;
       const copy = image.cloneNode();
       copy.style.maxWidth = "none";
       copy.style.width = `${(100 * whole) / width}%`;
