@@ -11,6 +11,17 @@ const reachable = () => {
 window.MathJax?.startup?.promise?.then(reachable);
 ["load", "resize"].forEach((event) => window.addEventListener(event, reachable));
 
+// Tables of outputs with sentences look like those of the pages. A column with words starts where its head does.
+document.querySelectorAll(".cell_output table").forEach((table) => {
+  const rows = [...table.tBodies].flatMap((body) => [...body.rows]);
+  if (rows.some((row) => [...row.cells].some((cell) => cell.textContent.trim().length > 40))) {
+    table.classList.add("selectivity-table");
+    const words = rows.flatMap((row) => [...row.cells]).filter((cell) => /\p{L}{3}/u.test(cell.textContent));
+    const places = new Set(words.map((cell) => cell.cellIndex));
+    [...table.rows].forEach((row) => places.forEach((k) => row.cells[k]?.classList.add("selectivity-words")));
+  }
+});
+
 // On a phone a row becomes a card: each cell says under which heading it stands.
 document.querySelectorAll(".selectivity-table").forEach((table) => {
   const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
@@ -19,11 +30,41 @@ document.querySelectorAll(".selectivity-table").forEach((table) => {
   });
 });
 
-// On a phone a picture of several panels is scrolled, one of a single panel shrunk to the page.
+// On a phone pictures are shrunk to the page as long as letters of 9 points stay 9 pixels high; wider ones are scrolled.
+const smallest = 0.7;
 document.querySelectorAll(".selectivity-figure img").forEach((image) => {
-  const mark = () => image.classList.toggle("selectivity-wide", image.naturalWidth > 600);
-  image.complete ? mark() : image.addEventListener("load", mark);
+  image.style.setProperty("--smallest", `${smallest * image.getAttribute("width")}px`);
 });
+
+// Of a picture of several panels a phone shows one below the other: each frame is a window onto a copy of the picture.
+const phone = window.matchMedia("(max-width: 600px)");
+const unsplit = ".selectivity-figure:not(:has(.selectivity-panel)) > img[data-panels]";
+const split = () => {
+  if (!phone.matches) return;
+  document.querySelectorAll(unsplit).forEach((image) => {
+    const whole = Number(image.getAttribute("width"));
+    const frames = JSON.parse(image.dataset.panels).map(([left, top, width, height], place) => {
+      const frame = document.createElement("div");
+      frame.className = "selectivity-panel";
+      frame.style.aspectRatio = `${width} / ${height}`;
+      frame.style.width = `clamp(${smallest * width}px, 100%, ${2 * smallest * width}px)`;
+      const copy = image.cloneNode();
+      copy.style.maxWidth = "none";
+      copy.style.width = `${(100 * whole) / width}%`;
+      copy.style.left = `${(-100 * left) / width}%`;
+      copy.style.top = `${(-100 * top) / height}%`;
+      if (place) {
+        copy.alt = "";
+        copy.setAttribute("aria-hidden", "true");
+      }
+      frame.append(copy);
+      return frame;
+    });
+    image.after(...frames);
+  });
+};
+split();
+phone.addEventListener("change", split);
 
 // What the theme and Sphinx write is mended, so that assistive technology reads it right: names that hide what an element
 // says, roles of lists without entries, and lists of parameters inside a term.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import io
+import json
 import math
 import re
 import textwrap
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -19,8 +20,10 @@ import pandas as pd
 from IPython.core.getipython import get_ipython
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.transforms import Bbox
 from pandas.io.formats.style import Styler
 
 from ..files import make_folder, replace
@@ -41,6 +44,8 @@ STYLE: dict[Any, Any] = {
 GREY = "#555555"  # α = 0, and what is neither below nor above it
 PAPER = "#7b3fa0"  # the paper's values
 CHANCE = "#b8860b"  # what shuffled labels give
+PIXELS = 100  # of the page to an inch of a figure
+PHONE = 4.5  # inches of a figure that fit a phone's width with text that can be read
 
 
 def use_style() -> None:
@@ -141,9 +146,47 @@ def _word(name: str) -> str:
     return names.get(name, MEASURES.get(name, name).removeprefix("mean ").replace("_", " "))
 
 
+def panels(fig: Figure) -> list[list[int]]:
+    """The panels of a figure, in the order of its axes: what can be read by itself.
+
+    Axes are taken with titles, labels and legends; legends and texts of the figure are panels of their own. An axes
+    and its colour bar are one panel, and so is what overlaps.
+
+    Returns:
+        Left, top, width and height of each on the page, in pixels, with a margin that ends where the figure does.
+    """
+    parts: list[Any] = [*filter(Axes.get_visible, fig.axes), *fig.legends, *fig.texts]
+    boxes = {part: part.get_tightbbox().transformed(fig.dpi_scale_trans.inverted()) for part in parts}
+    for bar in (part.colorbar for part in _mapped(fig) if part.colorbar is not None):
+        boxes[bar.mappable.axes] = Bbox.union([boxes[bar.mappable.axes], boxes.pop(bar.ax)])
+    found: list[Bbox] = []
+    for box in boxes.values():
+        place = len(found)
+        while near := [k for k, other in enumerate(found) if other.overlaps(box)]:
+            place, box = near[0], Bbox.union([found.pop(near[0]), box])
+        found.insert(place, box)
+    size = fig.get_size_inches()
+    corners = [np.clip(box.padded(0.03).get_points(), 0, size) * PIXELS for box in found]
+    high = size[1] * PIXELS  # where y begins on the page
+    return [[round(float(v)) for v in (x0, high - y1, x1 - x0, y1 - y0)] for (x0, y0), (x1, y1) in corners]
+
+
+def _mapped(fig: Figure) -> list[Any]:
+    """What has its colours from a colour map."""
+    return fig.findobj(lambda part: isinstance(part, ScalarMappable) and part.get_array() is not None)
+
+
+def _with_numbers(fig: Figure) -> None:
+    """Axes that share a scale have tick labels of their own each: on a phone an axes stands alone."""
+    for ax in fig.axes:
+        for axis, side in (("x", "labelbottom"), ("y", "labelleft")):
+            if len(getattr(ax, f"get_shared_{axis}_axes")().get_siblings(ax)) > 1:
+                ax.tick_params(axis, **{side: True})  # type: ignore[arg-type]
+
+
 def show(
     fig: Figure, figure: str, caption: str, alt: str, *,
-    part: str = "", save: str | Path = "", tables: Mapping[str, pd.DataFrame] | None = None,
+    part: str = "", save: str | Path = "", tables: Mapping[str, pd.DataFrame] | None = None, as_drawn: bool = False,
 ) -> None:  # fmt: skip
     """Puts a figure on the page, with the paper's number, an anchor for links, caption and alternative text.
 
@@ -155,6 +198,7 @@ def show(
         part: suffix of the anchor, where a figure has several pictures.
         save: a folder into which the figure is written as PDF and PNG, and `tables` as CSV; none where empty.
         tables: name -> the data behind the figure.
+        as_drawn: keep the colours in the dark mode too, as is done where a colour map stands for numbers.
 
     Raises:
         BookError: an empty caption or alternative text.
@@ -164,12 +208,18 @@ def show(
     entry = FIGURES.get(figure)
     anchor = f"{entry.anchor if entry else figure}{part}"
     lead = f"<b>Figure {entry.number}{part.replace('-', ', ')}</b> ({escape(entry.paper)}). " if entry else ""
-    source = f"data:image/svg+xml;base64,{base64.b64encode(_drawn(fig, 'svg', metadata={'Date': None})).decode()}"
-    width = round(fig.get_size_inches()[0] * 100)
+    _with_numbers(fig)
+    drawn = _drawn(fig, "svg", metadata={"Date": None})
+    source = f"data:image/svg+xml,{quote(drawn, safe=' /:;=,.+()')}"  # shorter than base64
+    more = f'width="{round(fig.get_figwidth() * PIXELS)}"'
+    if as_drawn or _mapped(fig):
+        more += ' class="selectivity-as-drawn"'
+    if fig.get_figwidth() > PHONE and len(parts := panels(fig)) > 1:  # book.js shows them one by one on a phone
+        more += f' data-panels="{json.dumps(parts)}"'
     display(
         HTML(
             f'<figure id="{escape(anchor)}" class="selectivity-figure"><img src="{source}" alt="{escape(alt)}" '
-            f'width="{width}" style="max-width: 100%; background: white">'
+            f'{more} style="max-width: 100%; background: white">'
             f"<figcaption>{lead}{escape(caption)}</figcaption></figure>"
         )
     )

@@ -1,11 +1,15 @@
 """Helpers for figures, and pictures of verdicts made by hand."""
 
+import json
 import re
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from selectivity_core.book import BookError, plots
 
@@ -70,6 +74,70 @@ def test_a_figure_is_shown_with_anchor_caption_and_text_and_saved(tmp_path, monk
     assert isinstance(fig, plt.Figure)
     with pytest.raises(BookError, match="both needed"):
         plots.show(fig, "fig1", "", "x")
+
+
+def shown(fig, monkeypatch, **more):
+    seen = []
+    monkeypatch.setattr(plots, "display", seen.append)
+    plots.show(fig, "figA7", "a caption", "words", **more)
+    return BeautifulSoup(seen[0].data, "html.parser").img
+
+
+def two(width=8.0, **more):
+    plots.use_style()
+    return plt.subplots(1, 2, figsize=(width, 3), **more)
+
+
+def test_the_picture_on_the_page_is_the_figure(monkeypatch):
+    fig, ax = plt.subplots(figsize=(4, 3))
+    ax.set_title("100 % of #1 'a' & \"b\"")
+    kind, drawn = shown(fig, monkeypatch)["src"].split(",", 1)
+    assert kind == "data:image/svg+xml" and ElementTree.fromstring(unquote(drawn)).get("width") == "288pt"
+
+
+def test_panels_side_by_side_are_halves_of_the_picture():
+    fig, _ = two()
+    plots._drawn(fig, "svg")
+    (left, right), half = plots.panels(fig), [400, 300]
+    assert left[:2] == pytest.approx([0, 0], abs=4) and left[2:] == pytest.approx(half, abs=8)
+    assert right[:2] == pytest.approx([400, 0], abs=4) and right[2:] == pytest.approx(half, abs=8)
+
+
+def test_a_colour_bar_belongs_to_its_panel_and_a_legend_of_the_figure_is_one():
+    fig, (one, other) = two()
+    fig.colorbar(one.scatter([1, 2], [1, 2], c=[1, 2]), ax=one)
+    other.plot([1, 2], label="line")
+    fig.legend(loc="outside lower left")
+    plots._drawn(fig, "svg")
+    (left, right, legend), bar = plots.panels(fig), fig.axes[2].get_position()
+    assert left[0] < 800 * bar.x0 and 800 * bar.x1 < left[0] + left[2] <= right[0] + 5
+    assert legend[1] >= right[1] + right[3] - 10 and legend[2] < 100
+
+
+def test_panels_that_overlap_are_one_in_the_place_of_the_first():
+    fig = plt.figure(figsize=(8, 3), layout="none")
+    for left in (0.1, 0.7, 0.3):
+        fig.add_axes((left, 0.2, 0.25, 0.6))
+    assert [(x < 80, w > 300) for x, _, w, _ in plots.panels(fig)] == [(True, True), (False, False)]
+
+
+def test_panels_have_their_own_numbers_and_are_named_on_the_page(monkeypatch):
+    fig, axes = two(sharex=True, sharey=True)
+    image = shown(fig, monkeypatch)
+    assert len(json.loads(image["data-panels"])) == 2 and image["width"] == "800"
+    assert all(ax.yaxis.get_tick_params()["labelleft"] for ax in axes)
+
+
+def test_a_single_panel_or_a_narrow_picture_has_none(monkeypatch):
+    one, two_of_a_phone = plt.subplots(figsize=(8, 3))[0], two(4)[0]
+    assert not any(shown(fig, monkeypatch).has_attr("data-panels") for fig in (one, two_of_a_phone))
+
+
+def test_a_colour_map_stays_as_drawn(monkeypatch):
+    plain, mapped = plt.subplots()[0], plt.subplots()[0]
+    mapped.axes[0].scatter([1, 2], [1, 2], c=[1, 2])
+    kept = [shown(plain, monkeypatch), shown(mapped, monkeypatch), shown(plain, monkeypatch, as_drawn=True)]
+    assert ["selectivity-as-drawn" in image.get("class", []) for image in kept] == [False, True, True]
 
 
 NAN = float("nan")
