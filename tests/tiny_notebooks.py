@@ -1,6 +1,8 @@
-"""Notebooks of a few cells for the tests of running them."""
+"""Notebooks of a few cells for the tests of running them, and the cells of a notebook run without a kernel."""
 
+import ast
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -18,3 +20,22 @@ def write_notebook(path: Path, *sources: str, parameters: tuple[str, ...] = (PAR
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
     return path
+
+
+def run_cells(path: Path, **parameters: Any) -> None:
+    """Run the code cells of a notebook in this process, in a namespace of their own, as a kernel would.
+
+    Of the value that a cell ends with the HTML is made, as Jupyter makes it to show it.
+    """
+    names: dict[str, Any] = {"__name__": "__main__", "display": lambda value: None}
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type != "code":
+            continue
+        tree = ast.parse(cell.source)
+        last = ast.Expression(tree.body.pop().value) if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, f"{path.stem}, {cell.id}", "exec"), names)
+        if last:
+            value = eval(compile(last, f"{path.stem}, {cell.id}", "eval"), names)
+            getattr(value, "_repr_html_", str)()
+        if "parameters" in cell.metadata.get("tags", []):
+            names.update(parameters)

@@ -121,13 +121,10 @@ def present(values: ArrayLike) -> np.ndarray:
 def mean_of(values: ArrayLike, null: float = 0.0) -> Estimate:
     """The mean of one value a network, such as a paired difference, tested against `null`; NaN are dropped.
 
-    Raises:
-        ParameterError: no value.
+    Without any value the mean is NaN.
     """
     found = present(values)
-    if not found.size:
-        raise ParameterError("values: none given; one a network is needed")
-    n, mean = found.size, float(found.mean())
+    n, mean = found.size, float(found.mean()) if found.size else math.nan
     if n < FEWEST:
         return Estimate(mean, math.nan, n - 1, n, math.nan, "none: too few networks")
     spread = float(found.std(ddof=1))
@@ -288,8 +285,11 @@ def effects(runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha",
         a row a level, ascending, the baseline among them. `by`; n (pairs); mean, the baseline's over all its seeds plus
         the paired difference, so that levels with fewer seeds stand where they belong; mean_low and mean_high, the same
         with the difference's interval; difference, low and high (95 %); simultaneous_low and simultaneous_high
-        (Bonferroni over the levels); p; p_corrected (`max_t`); detectable (the effect found with 80 % power).
+        (Bonferroni over the levels); p; p_corrected (`max_t`); detectable (the effect found with 80 % power). No rows
+        where there are no runs.
     """
+    if runs.empty:
+        return pd.DataFrame(columns=[by, *EFFECTS], dtype=float)
     table = differences(runs, value, by, baseline)
     base = float(runs.loc[runs[by] == baseline, value].mean())
     corrected = max_t(table)

@@ -204,12 +204,17 @@ def says(*sentences: str | tuple[str, bool]) -> HTML:
 
     A sentence comes alone, or with a condition on the page's tables. Where a condition is false the sentence is struck
     through and marked: the build of the book fails on the mark and lists them all; under other parameters it says that
-    the text describes the default runs.
+    the text describes the default runs. A sentence with a number that is NaN is never shown; a marked note stands for
+    it, whatever its condition says of tables that may be empty.
     """
     note = "<em>(This describes the default runs; it is not so of these.)</em>"
+    gone = f'<em class="{NOT_HERE}">(A sentence about the default runs stands here.)</em>'
     parts = []
     for sentence in sentences:
         text, holds = (sentence, True) if isinstance(sentence, str) else sentence
+        if re.search(r"\bnan\b", text):
+            parts.append(gone)
+            continue
         text = re.sub(r"\[([^]]+)\]\(([\w./#-]+)\)", r'<a href="\2">\1</a>', escape(text))
         text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text.replace('.ipynb">', '.html">'))
         parts.append(text if holds else f'<s class="{NOT_HERE}">{text}</s> {note}')

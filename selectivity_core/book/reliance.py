@@ -90,7 +90,9 @@ def left_out(runs: pd.DataFrame, *by: str) -> pd.DataFrame:
 
 
 def fitting(areas: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `areas` whose networks fit their training images; MissingRunsError where none does."""
+    """The rows of `areas`, or of `runs`, with `fits` whose networks do; MissingRunsError where none does."""
+    if areas.empty:
+        raise MissingRunsError("no network whose reliance could be compared is at hand")
     if not areas["fits"].any():
         best = 100 * areas["train_accuracy_last"].max()
         raise MissingRunsError(

@@ -109,6 +109,8 @@ def _judged(claim: Claim, evidence: Evidence, model: str) -> Iterable[Verdict]:
         claim = replace(claim, value=None)  # a level on other data has no size to compare
     settings = dict(criterion.settings)
     found = CONTRASTS[criterion.kind](network, **settings)
+    if not all(finding.estimate.n for finding in found):
+        raise MissingRunsError("no seed has all that the claim compares")
     training: Sequence[Finding | None] = [None] * len(found)
     if found[0].points and settings.get("measure", TEST_ACCURACY) == TEST_ACCURACY and criterion.sign is not None:
         training = _training(claim, network, len(found))

@@ -69,8 +69,9 @@ def test_networks_without_any_spread_have_a_sign_tests_p(values, p):
 
 def test_one_or_two_networks_have_no_interval():
     assert all(map(math.isnan, [*mean_of([0.3]).interval(), *mean_of([-0.53, -0.56]).interval()]))
-    with pytest.raises(ParameterError, match="none given"):
-        mean_of([math.nan])
+    none = mean_of([math.nan])
+    assert none.n == 0 and all(map(math.isnan, [none.mean, none.p, *none.interval(), none.detectable]))
+    assert not none.inside(-1, 1)
     with pytest.raises(ParameterError, match="shape"):
         mean_of([[1.0]])
 
@@ -181,6 +182,7 @@ def test_effects_place_levels_with_fewer_seeds_by_their_paired_difference():
     assert found.loc[-1.0, "mean"] == pytest.approx(0.4)  # a tenth below the baseline, not 0.6
     assert found.loc[1.0, "difference"] == pytest.approx(-0.15)
     assert effects(runs[runs["alpha"] == 0], "value")["difference"].tolist() == [0.0]
+    assert list(effects(runs[:0], "value")) == list(effects(runs, "value"))
 
 
 def test_signs_pair_equal_sizes():

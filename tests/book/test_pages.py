@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pandas as pd
@@ -107,6 +108,10 @@ def test_says_marks_what_does_not_hold():
     assert says("**Not *one*.** 2**3").data == "<p><b>Not *one*.</b> 2**3</p>"
     failed = says(("<Not> so.", pd.Series([1]).gt(2).any())).data
     assert NOT_HERE in failed and "&lt;Not&gt; so." in failed and "default runs" in failed
+    for holds in (False, True):  # of an empty table `all` is true
+        unknown = says("One.", (f"It falls to {math.nan:.1f} in Nancy.", holds), "Two.").data
+        assert NOT_HERE in unknown and "falls" not in unknown and "stands here" in unknown
+    assert "Nancy" in says("It falls to 0.1 in Nancy, by a banana.").data
 
 
 def test_long_work_is_refused_unless_it_was_allowed(monkeypatch, command_line):

@@ -33,6 +33,8 @@ def test_networks_that_do_not_fit_are_left_out_and_named_where_none_does():
     assert fitting(areas)["run"].tolist() == ["a"]
     with pytest.raises(MissingRunsError, match=r"no network fits .*the best has 40 %"):
         fitting(areas[~areas["fits"]])
+    with pytest.raises(MissingRunsError, match="is at hand"):
+        fitting(areas[:0])
 
 
 def one_by_one(score, outcome, subset, best):

@@ -249,6 +249,12 @@ def test_a_share_of_what_no_baseline_run_has_is_not_judged():
         relative(evidence_of(runs).of("fig1", "resnet18"), measure="test_accuracy", low=-1.0, high=0.0)
 
 
+def test_a_claim_on_pairs_that_no_seed_has_is_not_run():
+    runs = made_up("fig1", {(-1.0, "si_units"): [0.2, math.nan], (0.0, "si_units"): [math.nan, 0.3]})
+    found = judge(CLAIMS["L012"], evidence_of(runs))
+    assert (found.status, found.why) == (verdicts.NOT_RUN, "no seed has all that the claim compares")
+
+
 def test_the_plateau_of_the_area_is_not_judged():
     evidence = evidence_of(made_up("morcos4", {(0.0, "test_accuracy"): [0.9] * 3}, model="mlp"))
     found = judge(CLAIMS["M010"], evidence)
