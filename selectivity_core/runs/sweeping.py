@@ -106,7 +106,7 @@ def sweep(
                 f"{duration(3600 * max_hours)} are allowed without --yes (in notebooks SELECTIVITY_MAX_HOURS, "
                 f"in Python max_hours)"
             )
-        if executor is None:
+        if executor is None and time.monotonic() < deadline:
             for name in sorted({s.dataset for s in missing} - digests.keys()):
                 load(name, data)  # raises what is wrong with it
         title = f"training {len(missing)} {'run' if len(missing) == 1 else 'runs'}"

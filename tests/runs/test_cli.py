@@ -241,7 +241,7 @@ def test_a_missing_class_folder_is_named(refused, tmp_path):
 
 
 FIGURES = {
-    "unknown notebook": (("04_figure_5",), "notebook 04_figure_5: there is none; did you mean 04_figure_3?"),
+    "unknown notebook": (("04_figure_5",), "notebook 04_figure_5: there is none; did you mean 04_figure_3, 0"),
     "not YAML": (("05_figure_4", "-y", "alphas: [1"), "parameters: 'alphas: [1' given; it is not YAML ("),
     "twice": (("05_figure_4", "-y", "{alphas: [1], alphas: [2]}"), "a name stands there twice"),
     "laughs": (
