@@ -202,8 +202,9 @@ def _work(job: Job, sender: Connection, show_progress: bool) -> None:
         os.environ.pop("MPLBACKEND", None)  # one set for scripts would leave the notebook without its figures
         try:
             seconds = _execute(job, Path(name))
-            # Tutorials lack the parameter: they train in their cells.
-            if show_progress and "on_missing" in job.made_from["parameters"] and "training" not in progress.read_text():
+            # Of "skip" some may be missing; tutorials lack the parameter, and train in their cells.
+            all_there = job.made_from["parameters"].get("on_missing") == "train" and show_progress
+            if all_there and "training" not in progress.read_text(encoding="utf-8"):
                 print("no network was trained: all runs were archived or stored", file=sys.stderr, flush=True)
             sender.send(seconds)
         except SelectivityError as error:
