@@ -69,7 +69,7 @@ figure: env ## one notebook with parameters: make figure NB=05_figure_4 PARAMS='
 
 lab: env ## JupyterLab on copies of the notebooks, in lab/, which git ignores; delete a copy to have it anew
 	@mkdir -p lab; for path in notebooks/*.ipynb; do [ -e "lab/$${path##*/}" ] || cp "$$path" lab; done
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/lab/$(NB).ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root )--LabApp.default_url=/lab/tree/lab/$(NB:.ipynb=).ipynb
 
 sweep: env ## train a profile's grid: make sweep PROFILE=digits
 	$(BIN)/selectivity sweep --profile $(or $(PROFILE),digits)

@@ -4,6 +4,12 @@ import difflib
 from collections.abc import Iterable
 from importlib.util import find_spec
 
+# What is said where Ctrl-C or SIGTERM stops a command.
+INTERRUPTED = (
+    "selectivity: interrupted; finished runs are kept, those in progress have a checkpoint, and the same command goes "
+    "on from there"
+)
+
 
 def nearest(given: object, allowed: Iterable[str]) -> str:
     """The end of a message on a name that is none of those allowed: the one that it is most like."""

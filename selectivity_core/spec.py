@@ -110,9 +110,9 @@ class RunSpec:
         for name in field_names():
             object.__setattr__(self, name, check_value(name, getattr(self, name)))
         if list(self.milestones) != sorted({epoch for epoch in self.milestones if 0 < epoch < self.epochs}):
-            raise SpecError(
-                f"milestones: {self.milestones} given; ascending epochs between 1 and {self.epochs - 1} are allowed"
-            )
+            last = self.epochs - 1
+            allowed = f"ascending epochs between 1 and {last} are" if last else "none of a single epoch is"
+            raise SpecError(f"milestones: {self.milestones} given; {allowed} allowed")
         if self.schedule == "onecycle" and self.milestones:
             raise SpecError(f'milestones: {self.milestones} given with schedule "onecycle", which has none; pass ()')
         if self.window is not None and not (

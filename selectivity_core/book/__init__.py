@@ -2,6 +2,7 @@
 
 from ..errors import SelectivityError
 
+BADGES = "selectivity-badges"  # the class of the verdicts that a page shows below its title
 NOT_HERE = "selectivity-not-here"  # the class of a sentence that the runs at hand do not bear out
 
 

@@ -237,8 +237,10 @@ def differences(
         DataFrame, seeds by levels of `by` without the baseline; NaN where a seed lacks either run.
 
     Raises:
-        ParameterError: no run at the baseline.
+        ParameterError: no run at the baseline, or none at all.
     """
+    if runs.empty:
+        raise ParameterError("no run of those to be compared was found; `on_missing: train` trains what is missing")
     cells = runs.pivot(index="seed", columns=by, values=value)
     if baseline not in cells:
         raise ParameterError(f"{by}: no run at {baseline:g}, which the others are held against")

@@ -35,6 +35,12 @@ SHARED = {
     "on_missing": "Literal['train', 'skip', 'raise']",
     "save": "str",
 }
+# How messages name the types of some.
+_WORDS = {
+    "alphas": "a list of numbers, such as [-1, 0, 1],",
+    "seeds": "a count, or a list of seeds such as [3, 4],",
+    "on_missing": "train, skip or raise",
+}
 _STRICT = ConfigDict(strict=True)
 _INJECTED = "# Parameters\n"  # how the cell begins that papermill adds
 _PAPERMILL = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}  # of its options --inject-paths and the like
@@ -135,7 +141,7 @@ def _fit(name: str, annotation: Any, value: Any) -> Any:
             _check_shared(name, fitted)
     except ValidationError as error:
         found = error.errors()[0]["input"]
-        kind = annotation if isinstance(annotation, str) else formatannotation(annotation)
+        kind = _WORDS.get(name) or (annotation if isinstance(annotation, str) else formatannotation(annotation))
         raise ParameterError(
             f"{name}: {repr(found)[:80]} ({type(found).__name__}) given; {kind} is needed{_hint(name, plain)}"
         ) from None

@@ -28,7 +28,7 @@ from pandas.io.formats.style import Styler
 
 from ..files import make_folder, replace
 from ..models import MODEL_NAMES
-from . import BookError
+from . import BADGES, BookError
 from .contrasts import MEASURES
 from .evidence import label
 from .papers.figures import FIGURES
@@ -196,7 +196,9 @@ def show(
         caption: what the panels show.
         alt: what the picture shows, with its numbers, for those who cannot see it.
         part: suffix of the anchor, where a figure has several pictures.
-        save: a folder into which the figure is written as PDF and PNG, and `tables` as CSV; none where empty.
+        save: a folder into which the figure is written as PDF and PNG, and `tables` as CSV; none where empty. Files of
+            the same name are replaced, unless a CSV among them has other content: then the whole set takes the next
+            free name ("figure-4-2", …).
         tables: name -> the data behind the figure.
         as_drawn: keep the colours in the dark mode too, as is done where a colour map stands for numbers.
 
@@ -225,10 +227,14 @@ def show(
     )
     if save:
         folder = make_folder(Path(save).expanduser())
+        data = {name: frame.to_csv(index=False).encode() for name, frame in (tables or {}).items()}
+        stem, number = anchor, 1
+        while any((p := folder / f"{stem}-{name}.csv").exists() and p.read_bytes() != data[name] for name in data):
+            stem, number = f"{anchor}-{number + 1}", number + 1
         for kind in ("pdf", "png"):
-            replace(folder / f"{anchor}.{kind}", _drawn(fig, kind, dpi=200))
-        for name, frame in (tables or {}).items():
-            replace(folder / f"{anchor}-{name}.csv", frame.to_csv(index=False).encode())
+            replace(folder / f"{stem}.{kind}", _drawn(fig, kind, dpi=200))
+        for name, text in data.items():
+            replace(folder / f"{stem}-{name}.csv", text)
     plt.close(fig)
 
 
@@ -242,7 +248,6 @@ VERDICT_LOOK = {
     REPRODUCED: ("*", "#1a7f37"), SIZE_DIFFERS: ("D", "#b26a00"), INCONCLUSIVE: ("s", "#8a8a8a"),
     **dict.fromkeys(FOR, ("o", "#1a7f37")), **dict.fromkeys(AGAINST, ("X", "#b3261e")),
 }  # fmt: skip
-BADGES = "selectivity-badges"  # the class of the verdicts that a page shows below its title
 
 
 def _judged(verdicts: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 
-from ..errors import SelectivityError
+from ..errors import INTERRUPTED, SelectivityError
 from .arguments import Parser
 from .commands import add_commands
 
@@ -34,11 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         message = f"{error.filename!s:.200}: {error.strerror}" if error.filename else str(error)
     except KeyboardInterrupt:
-        print(
-            "selectivity: interrupted; finished runs are kept, those in progress have a checkpoint, and the same "
-            "command goes on from there",
-            file=sys.stderr,
-        )
+        print(INTERRUPTED, file=sys.stderr)
         return 130
     print(f"selectivity: {message}", file=sys.stderr)
     return 2

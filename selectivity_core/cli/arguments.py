@@ -19,6 +19,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends the program with exit code 2."""
+        if message == "argument --alphas: expected one argument":
+            message += "; write it with an equals sign, --alphas=-1,0,1"
         self.exit(2, f"selectivity: {message} (see {self.prog} --help)\n")
 
 

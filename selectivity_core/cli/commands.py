@@ -314,8 +314,8 @@ def _data(options: argparse.Namespace) -> None:
         download(options.name, data_root(options.data))
     found = load(options.name, options.data)
     print(
-        f"{found.name}: {len(found.images)} and {len(found.test_images)} test images in {len(found.classes)} classes, "
-        f"{found.source}, digest {found.digest[:16]}"
+        f"{found.name}: {len(found.images)} training and {len(found.test_images)} test images in "
+        f"{len(found.classes)} classes, {found.source}, digest {found.digest[:16]}"
     )
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
 
-from ..errors import SelectivityError
+from ..errors import INTERRUPTED, SelectivityError
 from ..spec import RunSpec
 from .checkpoints import Stopped
 from .profiles import keeps_epochs
@@ -406,4 +406,6 @@ def stopping() -> Iterator[Callable[[], bool]]:
         timer.cancel()
         restore()
         if len(caught) == 1:
+            if caught == [signal.SIGTERM] and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                print(INTERRUPTED, file=sys.stderr, flush=True)  # it ends the process without a word
             signal.raise_signal(caught[0])

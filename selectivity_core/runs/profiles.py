@@ -300,8 +300,10 @@ def seed_list(seeds: int | Sequence[int]) -> list[int]:
     """Seeds 0 to n−1 for a count n, or the seeds listed, each once and at most `MOST_SEEDS`."""
     numbers = seeds if isinstance(seeds, Iterable) else range(check_value("seed", seeds))
     found = [check_value("seed", number) for number in islice(numbers, MOST_SEEDS + 1)]
-    if not 1 <= len(found) <= MOST_SEEDS or len(set(found)) != len(found):
-        raise SpecError(f"seeds: {seeds!r:.40} given; at least one, each once, is needed, and at most {MOST_SEEDS}")
+    repeated = len(set(found)) != len(found)
+    if not 1 <= len(found) <= MOST_SEEDS or repeated:
+        why = "a seed is repeated, and each is needed once" if repeated else f"1 to {MOST_SEEDS} seeds are needed"
+        raise SpecError(f"seeds: {seeds!r:.40} given; {why}")
     return found
 
 

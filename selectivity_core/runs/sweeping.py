@@ -70,11 +70,14 @@ def sweep(
 
     Raises:
         MissingRunsError: runs are missing and `on_missing` is "raise".
+        DataError: data of runs to be trained on this machine that are missing, or not what their name says.
         ParameterError: an unknown `on_missing`, a time budget that is none, `side_by_side` with `executor` or `jobs`,
             or more work than `max_hours`.
         StoreError: runs made from several copies of data that are not at hand, or that do not verify.
         SelectivityError: runs that failed; all others were finished and stored first.
     """
+    from ..data import load
+
     deadline = math.inf if time_budget is None else time.monotonic() + time_budget
     if side_by_side is not None:
         if executor is not None or jobs is not None or side_by_side < 1:
@@ -103,6 +106,9 @@ def sweep(
                 f"{duration(3600 * max_hours)} are allowed without --yes (in notebooks SELECTIVITY_MAX_HOURS, "
                 f"in Python max_hours)"
             )
+        if executor is None and time.monotonic() < deadline:
+            for name in sorted({s.dataset for s in missing} - digests.keys()):
+                load(name, data)  # raises what is wrong with it
         title = f"training {len(missing)} {'run' if len(missing) == 1 else 'runs'}"
         title += "" if executor else f", about {duration(ends)}"
         held |= _train_missing(

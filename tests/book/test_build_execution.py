@@ -43,6 +43,28 @@ def test_a_notebook_is_found_by_name_or_path(tmp_path):
             find_notebook(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("05_figure_4.ipynb", "05_figure_4"), ("notebooks/05_figure_4", "05_figure_4"), ("A7", "08_dead_units"),
+        ("figA7", "08_dead_units"), ("fig4", "05_figure_4"), ("38", "38_schedules"), ("0", "00_findings"),
+    ],
+)  # fmt: skip
+def test_a_notebook_is_found_by_a_number_that_only_one_has(name, found, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_notebook(name).stem == found
+
+
+def test_of_several_notebooks_none_is_guessed():
+    """Notebook 04 draws Figure 3, 05 Figure 4 of one paper, and another the other paper's."""
+    with pytest.raises(NotebookError, match=r"4: several may be meant; did you mean 04_figure_3, 05_figure_4, \w+\?$"):
+        find_notebook("4")
+    with pytest.raises(NotebookError, match=r"x/05_figure_4.ipynb: there is none; did you mean 05_figure_4"):
+        find_notebook("x/05_figure_4.ipynb")
+    with pytest.raises(NotebookError, match="notebook zzz: there is none; 00_findings, 01_index, "):
+        find_notebook("zzz")
+
+
 @pytest.fixture
 def job(tmp_path, monkeypatch):
     """A notebook, and what it would be made from."""

@@ -104,6 +104,8 @@ def test_differences_are_paired_by_seed():
     assert found.columns.tolist() == [-1.0, 1.0]
     assert found.loc[0].tolist() == [-1.0, 3.0]
     assert found.loc[1].tolist()[0] == -2.0 and math.isnan(found.loc[1].tolist()[1])
+    with pytest.raises(ParameterError, match="no run of those to be compared was found; `on_missing: train` trains"):
+        differences(runs[:0], "value")
     with pytest.raises(ParameterError, match="no run at 0"):
         differences(runs[runs["alpha"] != 0], "value")
 

@@ -72,6 +72,13 @@ def test_a_figure_is_shown_with_anchor_caption_and_text_and_saved(tmp_path, monk
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
     assert names == ["figure-A7-runs.csv", "figure-A7.pdf", "figure-A7.png"]
     assert isinstance(fig, plt.Figure)
+    two = {"runs": runs, "more": runs}
+    for tables in (two, {"runs": runs + 1}, two, {"runs": runs + 1}):
+        plots.show(fig, "figA7", "a", "b", save=tmp_path / "out", tables=tables)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "figure-A7-2-runs.csv", "figure-A7-2.pdf", "figure-A7-2.png", "figure-A7-more.csv", "figure-A7-runs.csv",
+        "figure-A7.pdf", "figure-A7.png",
+    ]  # fmt: skip
     with pytest.raises(BookError, match="both needed"):
         plots.show(fig, "fig1", "", "x")
 

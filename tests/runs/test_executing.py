@@ -170,6 +170,16 @@ def test_a_second_signal_takes_its_course_at_once():
         raise AssertionError("it did not")
 
 
+def test_sigterm_is_not_without_a_word(monkeypatch, capsys):
+    raised = []
+    monkeypatch.setattr(signal, "raise_signal", raised.append)
+    with stopping() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop()
+    assert raised == [signal.SIGTERM]
+    assert capsys.readouterr().err.startswith("selectivity: interrupted; finished runs are kept")
+
+
 @pytest.mark.fault("a step that does not end", "ended")
 @pytest.mark.usefixtures("interrupts")
 def test_a_signal_that_does_not_end_in_time_takes_its_course(monkeypatch):

@@ -114,6 +114,8 @@ def test_milestones_follow_the_epochs_unless_given():
     assert profile("mnist", epochs=1).milestones == ()
     with pytest.raises(SpecError, match=r"milestones: \(30,\) given; ascending epochs between 1 and 19"):
         profile("digits", epochs=20, milestones=(30,))
+    with pytest.raises(SpecError, match=r"milestones: \(20, 30\) given; none of a single epoch is allowed"):
+        profile("digits", epochs=1, milestones=(20, 30))
     with pytest.raises(SpecError, match=r"epochs: '20' .* given; a whole number is needed$"):
         profile("digits", epochs="20")
     assert with_epochs(profile("digits"), 40) == profile("digits")

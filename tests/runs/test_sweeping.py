@@ -9,7 +9,7 @@ import tqdm.std
 from sweep_workers import count_trainings, same
 
 from selectivity_core import RunStore, profile, run, sweep, train, trained_network
-from selectivity_core.errors import MissingRunsError, ParameterError, SelectivityError, StoreError
+from selectivity_core.errors import DataError, MissingRunsError, ParameterError, SelectivityError, StoreError
 from selectivity_core.runs import sweeping
 from selectivity_core.runs.archive import export, ledger
 from selectivity_core.tables import COLUMNS, NAMES
@@ -80,7 +80,7 @@ def test_a_failed_run_does_not_cost_the_others(tmp_path, tiny, pooled):
 
 
 def test_missing_data_are_one_clear_line(tmp_path, tiny):
-    with pytest.raises(SelectivityError, match=r"1 of 1 runs failed.*cifar10: no images under .*selectivity data get"):
+    with pytest.raises(DataError, match=r"^cifar10: no images under .*selectivity data get"):
         sweep([tiny.replace(dataset="cifar10")], tmp_path / "s", data=tmp_path, jobs=1, progress=False)
 
 

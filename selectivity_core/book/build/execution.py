@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
 from multiprocessing.connection import Connection
@@ -31,11 +32,12 @@ import nbformat
 from bs4 import BeautifulSoup, Tag
 from nbformat import NotebookNode
 
-from ...errors import ParameterError, SelectivityError, nearest
+from ...errors import ParameterError, SelectivityError
 from ...files import make_folder, replace
 from ...machine import commit
 from ...runs import reads
 from .. import NotebookError
+from ..papers.figures import FIGURES
 from ..parameters import check, declared, read_notebook
 from . import ROOT
 
@@ -61,12 +63,23 @@ class Job:
 
 
 def find_notebook(name: str) -> Path:
-    """A notebook by its name, or by its path where that ends in .ipynb; NotebookError where there is none."""
-    path = Path(name) if name.endswith(".ipynb") else ROOT / "notebooks" / f"{name}.ipynb"
-    if not path.is_file():
-        names = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
-        raise NotebookError(f"notebook {name}: there is none{nearest(Path(name).stem, names) or f'; {names}'}")
-    return path
+    """A notebook by its path, its name, its number or that of a figure that it draws ("A7"), if only one can be meant.
+
+    Raises:
+        NotebookError: there is none, or several may be meant.
+    """
+    if name.endswith(".ipynb") and Path(name).is_file():
+        return Path(name)
+    names = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
+    stem = name.removeprefix("notebooks/").removesuffix(".ipynb")
+    meant = {n for n in names if stem.isdecimal() and n.startswith(f"{stem:0>2}_")}
+    meant |= {figure.notebook for figure in FIGURES.values() if stem in (figure.id, figure.number)}
+    meant = {stem} & set(names) or meant
+    if len(meant) == 1:
+        return ROOT / "notebooks" / f"{meant.pop()}.ipynb"
+    near = ", ".join(sorted(meant) or get_close_matches(Path(stem).name, names))
+    why = "several may be meant" if meant else "there is none"
+    raise NotebookError(f"notebook {name}: {why}; {f'did you mean {near}?' if near else ', '.join(names)}")
 
 
 def prepare(notebook: Path, out: Path, parameters: Mapping[str, Any]) -> Job:
@@ -177,17 +190,23 @@ def _work(job: Job, sender: Connection, show_progress: bool) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="selectivity-") as name:
         threading.Thread(target=_end_with_caller, args=(name,), daemon=True).start()
+        progress = Path(name, "progress")
         os.environ |= {
             "OMP_NUM_THREADS": "1",
-            "SELECTIVITY_PROGRESS": f"{name}/progress" if show_progress else "none",
+            "SELECTIVITY_PROGRESS": str(progress) if show_progress else "none",
             reads.VARIABLE: f"{name}/reads",
             "JUPYTER_RUNTIME_DIR": name,
         }
         if show_progress:
-            threading.Thread(target=_show, args=(Path(f"{name}/progress"),), daemon=True).start()
+            threading.Thread(target=_show, args=(progress,), daemon=True).start()
         os.environ.pop("MPLBACKEND", None)  # one set for scripts would leave the notebook without its figures
         try:
-            sender.send(_execute(job, Path(name)))
+            seconds = _execute(job, Path(name))
+            # Of "skip" some may be missing; tutorials lack the parameter, and train in their cells.
+            all_there = job.made_from["parameters"].get("on_missing") == "train" and show_progress
+            if all_there and "training" not in progress.read_text(encoding="utf-8"):
+                print("no network was trained: all runs were archived or stored", file=sys.stderr, flush=True)
+            sender.send(seconds)
         except SelectivityError as error:
             sender.send(str(error))
 

@@ -26,10 +26,9 @@ from nbformat.sign import NotebookNotary
 
 from ...files import make_folder, replace
 from ...runs.locks import lock
-from .. import BookError
+from .. import BADGES, BookError
 from ..papers.figures import FIGURES
 from ..parameters import read_notebook
-from ..plots import BADGES
 from . import ROOT
 from .execution import LIBRARIES, STAMP, Job, execute, find_notebook, prepare
 
@@ -226,6 +225,8 @@ def make_figure(name: str, parameters: Mapping[str, Any], out: Path | None = Non
     job = prepare(notebook, out or Path("figures") / notebook.name, parameters)
     if out is None:
         job = dataclasses.replace(job, out=job.out.with_name(f"{named(job)}.ipynb"))
+    given = as_yaml(job.changed) if job.changed else "its own parameters"
+    print(f"{notebook.stem}: running with {given} …", file=sys.stderr, flush=True)
     execute(job, show_progress=True)
     executed = read_notebook(job.out)
     NotebookNotary().sign(executed)  # scripts in outputs, such as the explorer's, run in trusted notebooks only
