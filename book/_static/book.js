@@ -96,7 +96,7 @@ if (typeof Search !== "undefined") {
   const notProse = ".headerlink, script, style, summary, pre, table, .math, .cell_input, h1";
   Search.htmlToText = (html, anchor) => {
     const page = new DOMParser().parseFromString(html, "text/html");
-    const target = anchor && page.getElementById(anchor.slice(1));
+    const target = anchor ? page.getElementById(anchor.slice(1)) : null;
     const own = target?.matches("dt") ? page.querySelector(`${anchor} ~ dd`) : target?.closest("section");
     const text = own ?? page.querySelector("article");
     text?.querySelectorAll(notProse).forEach((part) => part.remove());

@@ -76,7 +76,7 @@ def test_runs_that_are_missing_can_be_left_out(places, tmp_path, monkeypatch):
         ("05_figure_4", "profile: digit", "profile: 'digit' given; one of digits"),
         ("05_figure_4", "{profile: digits, overrides: {epochs: 0}}", "epochs: 0 given; [1, 100000] is allowed"),
         ("05_figure_4", "overrides: {lr: fast}", "lr: 'fast' (str) given; a number is needed"),
-        ("05_figur_4", "", "did you mean 05_figure_4?"),
+        ("05_figur_4", "", "there is none; did you mean 05_figure_4, "),
     ],
 )
 def test_the_command_refuses_before_a_kernel_starts(name, given, message, tmp_path, monkeypatch, capsys):
