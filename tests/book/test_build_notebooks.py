@@ -76,7 +76,7 @@ def test_runs_that_are_missing_can_be_left_out(places, tmp_path, monkeypatch):
         ("05_figure_4", "profile: digit", "profile: 'digit' given; one of digits"),
         ("05_figure_4", "{profile: digits, overrides: {epochs: 0}}", "epochs: 0 given; [1, 100000] is allowed"),
         ("05_figure_4", "overrides: {lr: fast}", "lr: 'fast' (str) given; a number is needed"),
-        ("05_figur_4", "", "there is none; did you mean 05_figure_4, "),
+        ("05_figur_4", "", "did you mean 05_figure_4?"),
     ],
 )
 def test_the_command_refuses_before_a_kernel_starts(name, given, message, tmp_path, monkeypatch, capsys):
@@ -110,7 +110,6 @@ def test_progress_is_shown_while_a_figure_is_made(tmp_path):
     command = [sys.executable, "-m", "selectivity_core.cli", "figure", "05_figure_4", "-y", given]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "no network was trained" not in done.stderr
     assert re.search(r"training \d+ runs, about \d+ \w+: +\d+%.*<", done.stderr)  # the cost, and the time left
     copy, page = map(Path, done.stdout.splitlines())
     assert copy.is_file() and page.is_file() and copy.parent == tmp_path / "figures"
@@ -126,7 +125,7 @@ def test_the_readmes_figure_is_made_from_the_archived_tables(tmp_path):
     assert done.returncode == 0, done.stderr
     said = done.stderr.splitlines()
     assert said[0].startswith(f"{name}: running with {{")
-    assert said[-1] == "no network was trained: all runs were archived or stored" and "training" not in done.stderr
+    assert "training" not in done.stderr
     assert not (tmp_path / "runs").exists()
     page = Path(done.stdout.splitlines()[1])
     alt = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select_one("#figure-4 img")["alt"]

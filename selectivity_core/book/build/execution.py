@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
 from multiprocessing.connection import Connection
@@ -32,7 +31,7 @@ import nbformat
 from bs4 import BeautifulSoup, Tag
 from nbformat import NotebookNode
 
-from ...errors import ParameterError, SelectivityError
+from ...errors import ParameterError, SelectivityError, nearest
 from ...files import make_folder, replace
 from ...machine import commit
 from ...runs import reads
@@ -77,9 +76,9 @@ def find_notebook(name: str) -> Path:
     meant = {stem} & set(names) or meant
     if len(meant) == 1:
         return ROOT / "notebooks" / f"{meant.pop()}.ipynb"
-    near = ", ".join(sorted(meant) or get_close_matches(Path(stem).name, names))
-    why = "several may be meant" if meant else "there is none"
-    raise NotebookError(f"notebook {name}: {why}; {f'did you mean {near}?' if near else ', '.join(names)}")
+    if meant:
+        raise NotebookError(f"notebook {name}: several may be meant, {', '.join(sorted(meant))}")
+    raise NotebookError(f"notebook {name}: there is none{nearest(Path(stem).name, names) or '; ' + ', '.join(names)}")
 
 
 def prepare(notebook: Path, out: Path, parameters: Mapping[str, Any]) -> Job:
@@ -190,23 +189,17 @@ def _work(job: Job, sender: Connection, show_progress: bool) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="selectivity-") as name:
         threading.Thread(target=_end_with_caller, args=(name,), daemon=True).start()
-        progress = Path(name, "progress")
         os.environ |= {
             "OMP_NUM_THREADS": "1",
-            "SELECTIVITY_PROGRESS": str(progress) if show_progress else "none",
+            "SELECTIVITY_PROGRESS": f"{name}/progress" if show_progress else "none",
             reads.VARIABLE: f"{name}/reads",
             "JUPYTER_RUNTIME_DIR": name,
         }
         if show_progress:
-            threading.Thread(target=_show, args=(progress,), daemon=True).start()
+            threading.Thread(target=_show, args=(Path(name, "progress"),), daemon=True).start()
         os.environ.pop("MPLBACKEND", None)  # one set for scripts would leave the notebook without its figures
         try:
-            seconds = _execute(job, Path(name))
-            # Of "skip" some may be missing; tutorials lack the parameter, and train in their cells.
-            all_there = job.made_from["parameters"].get("on_missing") == "train" and show_progress
-            if all_there and "training" not in progress.read_text(encoding="utf-8"):
-                print("no network was trained: all runs were archived or stored", file=sys.stderr, flush=True)
-            sender.send(seconds)
+            sender.send(_execute(job, Path(name)))
         except SelectivityError as error:
             sender.send(str(error))
 
