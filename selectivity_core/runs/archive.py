@@ -14,7 +14,7 @@ What may displace what:
 
 from __future__ import annotations
 
-import gzip
+import lzma
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ from .validation import (
     copies_of,
     copies_problems,
     equal_values,
-    from_gzip,
+    from_xz,
     is_litter,
     printable,
     to_csv,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 KEPT = (*TABLES, *DERIVED)
+EXTENSION = ".csv.xz"
 # Unit tables are kept for the first so many seeds of some settings, to stay small enough for git.
 PER_UNIT, UNIT_SEEDS = ("units", "responses"), 8
 # Significant digits: enough for any plot and any test, and a third to a half of the space. `runs` is exact.
@@ -103,7 +104,7 @@ def profiles_in(folder: Path) -> list[str]:
 
 def strays(profile: Path) -> list[str]:
     """Names of what stands in a profile's folder and is no table of a ledger."""
-    known = {WEIGHTS, *(f"{name}.csv.gz" for name in KEPT)}
+    known = {WEIGHTS, *(f"{name}{EXTENSION}" for name in KEPT)}
     return sorted(p.name for p in standing(profile).glob("*") if p.name not in known and not is_litter(p.name))
 
 
@@ -137,7 +138,7 @@ def _read_at_once(profile: Path, tables: Iterable[str]) -> tuple[tuple[int, int]
 def _export_of(profile: Path) -> tuple[int, int]:
     """What tells two exports of a profile apart."""
     try:
-        found = (standing(profile) / "runs.csv.gz").stat()
+        found = (standing(profile) / f"runs{EXTENSION}").stat()
     except OSError:
         return (0, 0)
     return found.st_ino, found.st_mtime_ns
@@ -149,7 +150,7 @@ def read_table(profile: Path, table: str) -> pd.DataFrame:
     Raises:
         StoreError: it cannot be read, or has values that none has, or mixes copies of the data.
     """
-    path = profile / f"{table}.csv.gz"
+    path = profile / f"{table}{EXTENSION}"
     note_read(path)
     try:
         content = read_in(profile, path.name)
@@ -160,7 +161,7 @@ def read_table(profile: Path, table: str) -> pd.DataFrame:
 
 @lru_cache(maxsize=64)
 def _parse(content: bytes, table: str) -> pd.DataFrame:
-    found = from_gzip(content, table)
+    found = from_xz(content, table)
     if table == "runs" and (problems := copies_problems(copies_of(found))):
         raise ValueError(problems[0])
     return found
@@ -233,10 +234,16 @@ def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exp
     tables = _of_ledger({table: joined(table, found) for table, found in frames.items()}, folder.name)
     if problems := all_problems(tables):  # nothing is written that `verify` would refuse
         raise StoreError(f"{folder}: nothing was exported: {problems[0]}")
-    files = {f"{t}.csv.gz": gzip.compress(to_csv(f), compresslevel=9, mtime=0) for t, f in tables.items() if len(f)}
+    files = {f"{t}{EXTENSION}": _packed(f, folder, f"{t}{EXTENSION}") for t, f in tables.items() if len(f)}
     files |= _weights(store, tables["runs"], taken, replaced, folder)
     _put(folder, files)
     return Exported(len(tables["runs"]), tuple(sorted(kept)), tuple(sorted(replaced)))
+
+
+def _packed(frame: pd.DataFrame, folder: Path, name: str) -> bytes:
+    """A table as a ledger has it: the file that stands there where it says the same, since compressing is slow."""
+    text, there = to_csv(frame), read_in(folder, name)
+    return there if there is not None and lzma.decompress(there) == text else lzma.compress(text)
 
 
 def _told_apart(there: pd.DataFrame, ours: pd.DataFrame, replace: bool) -> tuple[set[str], set[str]]:

@@ -6,10 +6,9 @@ table, the column, the row, the value and what is allowed.
 
 from __future__ import annotations
 
-import gzip
 import io
+import lzma
 import re
-import zlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -123,11 +122,11 @@ def from_csv(content: bytes, name: str) -> pd.DataFrame:
     return found[list(COLUMNS[name])]
 
 
-def from_gzip(content: bytes, name: str) -> pd.DataFrame:
+def from_xz(content: bytes, name: str) -> pd.DataFrame:
     """`from_csv` of what was compressed, with every value checked: ledgers have no checksums."""
     try:
-        found = from_csv(gzip.decompress(content), name)
-    except (OSError, EOFError, zlib.error) as error:
+        found = from_csv(lzma.decompress(content), name)
+    except lzma.LZMAError as error:
         raise ValueError(printable(error)) from error
     if problems := table_problems(name, found):
         raise ValueError(problems[0])

@@ -37,7 +37,7 @@ RECOMPUTED = (
 
 
 def archived(profile, model, alphas, **setting):
-    runs = pd.read_csv(RESULTS / profile / "runs.csv.gz")
+    runs = pd.read_csv(RESULTS / profile / "runs.csv.xz")
     runs = runs[runs["alpha"].isin(alphas)]
     runs = runs.assign(window=runs["window"].fillna("") if "window" in runs else "")  # older tables have none
     wanted = {**PLAIN, "model": model, "epochs": EPOCHS[profile], **setting}

@@ -13,7 +13,7 @@ from selectivity_core.tables import COLUMNS, LATE_MEASURES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "book" / "tables.md").read_text(encoding="utf-8")
-KEPT = sorted((ROOT / "results").glob("*/*.csv.gz"))
+KEPT = sorted((ROOT / "results").glob("*/*.csv.xz"))
 # Tables that were exported earlier lack them.
 LATER_COLUMNS = {*LATER, "provenance_instructions", *(m + end for m in LATE_MEASURES for end in ("", "_shuffled"))}
 
@@ -36,8 +36,8 @@ def test_every_column_is_described_once(table):
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda p: f"{p.parent.name}-{p.name}")
 def test_a_kept_table_has_the_columns_described(path):
-    table = path.name.removesuffix(".csv.gz")
-    there, runs = (set(pd.read_csv(p, nrows=0).columns) for p in (path, path.with_name("runs.csv.gz")))
+    table = path.name.removesuffix(".csv.xz")
+    there, runs = (set(pd.read_csv(p, nrows=0).columns) for p in (path, path.with_name("runs.csv.xz")))
     assert there <= set(described(table)) <= there | LATER_COLUMNS
     assert "run" in there & runs
 
@@ -55,5 +55,5 @@ def test_the_example_needs_pandas_alone():
                       "sorted(m for m in ('torch', 'selectivity_core') if m in sys.modules))"])  # fmt: skip
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     folder = ROOT / "results" / "digits"
-    rows = [len(pd.read_csv(folder / f"{n}.csv.gz", usecols=["run"], dtype=str)) for n in ("runs", "units")]
+    rows = [len(pd.read_csv(folder / f"{n}.csv.xz", usecols=["run"], dtype=str)) for n in ("runs", "units")]
     assert done.stdout.strip() == f"{rows[0]} {rows[1]} 0 []"

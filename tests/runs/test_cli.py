@@ -148,7 +148,7 @@ def test_train_sweep_status_export(tiny_profile, printed, tmp_path):
     ] == [1] * 4
 
     assert printed("export", "--store", store, "--to", tmp_path / "ledger") == "digits: 5 runs\n"
-    kept = pd.read_csv(tmp_path / "ledger" / "digits" / "runs.csv.gz")
+    kept = pd.read_csv(tmp_path / "ledger" / "digits" / "runs.csv.xz")
     assert sorted(kept["run"]) == RunStore(store).ids()
 
 
@@ -241,7 +241,7 @@ def test_a_missing_class_folder_is_named(refused, tmp_path):
 
 
 FIGURES = {
-    "unknown notebook": (("04_figure_5",), "notebook 04_figure_5: there is none; did you mean 04_figure_3, 0"),
+    "unknown notebook": (("04_figure_5",), "notebook 04_figure_5: there is none; did you mean 04_figure_3?"),
     "not YAML": (("05_figure_4", "-y", "alphas: [1"), "parameters: 'alphas: [1' given; it is not YAML ("),
     "twice": (("05_figure_4", "-y", "{alphas: [1], alphas: [2]}"), "a name stands there twice"),
     "laughs": (

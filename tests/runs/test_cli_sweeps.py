@@ -1,6 +1,6 @@
 """The command line of long sweeps: plan, shards, time budgets, status, verify, export and import."""
 
-import gzip
+import lzma
 import re
 
 import pytest
@@ -142,12 +142,12 @@ def test_verify_names_what_is_wrong_and_ends_with_2(call, store, tmp_path):
     assert out == [f"{store.path}: 3 runs, 0 problems", f"{tmp_path / 'ledger'}: 1 profiles, 0 problems"]
     manifest = store.folder(TINY) / "manifest.json"
     manifest.write_text("{")
-    (tmp_path / "ledger" / "digits" / "units.csv.gz").write_bytes(b"")
+    (tmp_path / "ledger" / "digits" / "units.csv.xz").write_bytes(b"")
     code, out, said = call(*words)
     assert code == 2
     assert len(said) == 2
     assert f"{manifest.parent}: manifest.json: Invalid JSON" in said[0]
-    assert "units.csv.gz: not a table of the ledger" in said[1]
+    assert "units.csv.xz: not a table of the ledger" in said[1]
     code, _, (said,) = call("verify", "--store", store.path, "--ledger", tmp_path / "nowhere")
     assert (code, said) == (2, f"selectivity: {tmp_path / 'nowhere'}: no such folder")
 
@@ -162,9 +162,9 @@ def test_verify_trains_some_runs_anew(call, store, tmp_path, monkeypatch):
     assert out[2] == "training 2 of 3 runs of digits anew (--draw 4)"
     assert out[3].split()[:3] == ["run", "model", "dataset"] and len(out) == 7
     assert out[-1] == "2 of 2 agree bit for bit, 2 agree"
-    path = folder / "digits" / "runs.csv.gz"
-    rows = from_csv(gzip.decompress(path.read_bytes()), "runs")
-    path.write_bytes(gzip.compress(to_csv(rows.assign(train_loss=rows["train_loss"] + 0.25))))
+    path = folder / "digits" / "runs.csv.xz"
+    rows = from_csv(lzma.decompress(path.read_bytes()), "runs")
+    path.write_bytes(lzma.compress(to_csv(rows.assign(train_loss=rows["train_loss"] + 0.25))))
     code, out, said = call(*words)
     assert code == 2
     assert said and all("differs; every bit is expected to agree" in line for line in said)

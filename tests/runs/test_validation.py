@@ -9,7 +9,7 @@ from selectivity_core.runs import validation
 from selectivity_core.runs.validation import (
     copies_problems,
     from_csv,
-    from_gzip,
+    from_xz,
     joint_problems,
     printable,
     table_problems,
@@ -179,7 +179,7 @@ def test_columns_are_those_of_the_table(tables):
 @pytest.mark.fault("garbage in place of a table", "named")
 @pytest.mark.parametrize("content", [b"", b"\x00\xff", b"a,b\n1\n1,2,3\n", b'"', b"run,layer\n" + b"," * 5000])
 def test_garbage_is_one_line(content):
-    for read in (from_csv, from_gzip):
+    for read in (from_csv, from_xz):
         with pytest.raises(ValueError) as raised:
             read(content, "units")
         assert str(raised.value).isprintable()

@@ -1,4 +1,4 @@
-import gzip
+import lzma
 import shutil
 
 import numpy as np
@@ -21,9 +21,9 @@ def ledger(store, tmp_path, tiny_digits):
 
 
 def change(folder, table, edit) -> None:
-    path = folder / "digits" / f"{table}.csv.gz"
-    frame = from_csv(gzip.decompress(path.read_bytes()), table)
-    path.write_bytes(gzip.compress(to_csv(edit(frame))))
+    path = folder / "digits" / f"{table}.csv.xz"
+    frame = from_csv(lzma.decompress(path.read_bytes()), table)
+    path.write_bytes(lzma.compress(to_csv(edit(frame))))
 
 
 def test_a_sound_store_and_ledger_have_no_problems(store, ledger, tmp_path):
@@ -65,7 +65,7 @@ def test_stale_runs_and_what_systems_leave_are_no_problem(store, ledger, monkeyp
 
 @pytest.mark.fault("bits of a ledger flipped", "named")
 def test_flipped_bits_of_a_ledger_are_named_or_change_nothing(ledger, record_property):
-    path = ledger / "digits" / "layers.csv.gz"
+    path = ledger / "digits" / "layers.csv.xz"
     whole = path.read_bytes()
     places = range(0, len(whole) * 8, len(whole) * 8 // 60)
     for place in places:
@@ -73,7 +73,7 @@ def test_flipped_bits_of_a_ledger_are_named_or_change_nothing(ledger, record_pro
         content[place // 8] ^= 1 << place % 8
         path.write_bytes(content)
         found = ledger_problems(ledger)
-        assert found or gzip.decompress(content) == gzip.decompress(whole), place  # its date, say
+        assert found or lzma.decompress(content) == lzma.decompress(whole), place  # its date, say
         assert all(line.isprintable() for line in found)
     record_property("tried", len(places))
 
@@ -85,13 +85,13 @@ def test_values_and_strangers_of_a_ledger_are_named(ledger, table):
     assert f"digits: {table}: has rows of run 0123456789abcdef, which is not among the runs" in ledger_problems(ledger)
     change(ledger, table, lambda f: f.assign(run="x"))
     (problem,) = ledger_problems(ledger)
-    assert f"{table}.csv.gz: not a table of the ledger ({table}: run: 'x' given and in " in problem
+    assert f"{table}.csv.xz: not a table of the ledger ({table}: run: 'x' given and in " in problem
 
 
 @pytest.mark.fault("ledgers cut and emptied", "named")
-@pytest.mark.parametrize("content", [b"", b"run,alpha\n", gzip.compress(b"run\na\n", mtime=0)[:-9]])
+@pytest.mark.parametrize("content", [b"", b"run,alpha\n", lzma.compress(b"run\na\n")[:-9]])
 def test_what_is_no_table_is_named(ledger, content):
-    path = ledger / "digits" / "units.csv.gz"
+    path = ledger / "digits" / "units.csv.xz"
     path.write_bytes(content)
     assert [line for line in ledger_problems(ledger) if f"{path}: not a table of the ledger" in line]
 
@@ -100,7 +100,7 @@ def test_what_is_no_table_is_named(ledger, content):
 def test_strays_and_leftovers_are_named(ledger):
     (ledger / "tiny").mkdir()  # a profile without tables is none
     (ledger / "digits" / "notes.txt").write_text("")
-    (ledger / "digits" / ".runs.csv.gz.12.part").write_text("")
+    (ledger / "digits" / ".runs.csv.xz.12.part").write_text("")
     found = ledger_problems(ledger)
     assert len(found) == 2
     assert [line for line in found if "notes.txt: is no table" in line]
