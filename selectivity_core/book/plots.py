@@ -76,7 +76,7 @@ def alpha_palette(alphas: Iterable[float]) -> dict[float, str]:
     return found
 
 
-def alpha_axis(ax: Axes, alphas: Iterable[float], name: str = "regulariser scale α") -> dict[float, int]:
+def alpha_axis(ax: Axes, alphas: Iterable[float], name: str = "regulariser strength α") -> dict[float, int]:
     """Evenly spaced places for α values along x, as the paper draws them: α -> its place, for `map`."""
     places = {alpha: k for k, alpha in enumerate(sorted(set(map(float, alphas))))}
     ax.set_xticks(list(places.values()), [label(a) for a in places], rotation=45 if len(places) > 7 else 0)
@@ -259,7 +259,7 @@ KEY = (
     "Marks are ours, lines their 95 % intervals. A claim holds where the whole line lies on the claimed side of the "
     "dashed threshold: “sign” means this side. A purple bar is the paper's number, pale purple what agrees with it in "
     "size. An effect counts as none if its 90 % interval, which is shorter than the line, lies within the grey band. "
-    "Green circle: same sign, and size where the paper gives one, or no effect as claimed. Green star: reproduced. "
+    "Green circle: the claim holds, in size too where the paper gives one. Green star: reproduced. "
     "Amber diamond: same sign, other size. Red cross: contradicted. Grey square: inconclusive."
 )
 POINTS = "points of accuracy (linear from −2 to 2, logarithmic beyond)"

@@ -192,14 +192,14 @@ def area_by_corruption(on: NetworkRuns, *, analysis: str) -> list[Finding]:
 def zero_less_mean(on: NetworkRuns) -> list[Finding]:
     """The area with units ablated to zero less that with units ablated to their mean, network by network."""
     zero, mean = (_areas(on, analysis).set_index("run")["value"] for analysis in ("ablation", "ablation-mean"))
-    return [_paired(zero, mean, "to zero less to the mean")]
+    return [_paired(zero, mean, "to zero minus to the mean")]
 
 
 def with_less_without(on: NetworkRuns, *, setting: str, first: Any, second: Any, measure: str = "") -> list[Finding]:
     """A measure (the area under the ablation curve where empty) at one value of a setting less that at another."""
     rows = on.values(measure) if measure else _areas(on)
     with_it, without = _sides(rows, setting, first, second)
-    return [_paired(with_it, without, f"with {setting.replace('_', ' ')} less without")]
+    return [_paired(with_it, without, f"with {setting.replace('_', ' ')} minus without")]
 
 
 def best_less_worst(on: NetworkRuns) -> list[Finding]:
@@ -209,7 +209,7 @@ def best_less_worst(on: NetworkRuns) -> list[Finding]:
     if not k:
         raise MissingRunsError(f"{len(found)} networks: too few for a best and a worst quarter")
     ranked = found.sort_values(["error", "seed"], kind="stable")["value"]
-    return [Finding(unpaired(ranked.head(k), ranked.tail(k)), f"{k} best less {k} worst of {len(found)}")]
+    return [Finding(unpaired(ranked.head(k), ranked.tail(k)), f"{k} best minus {k} worst of {len(found)}")]
 
 
 def area_and_error(on: NetworkRuns) -> list[Finding]:
@@ -304,7 +304,7 @@ def norm_less_dropout(on: NetworkRuns, *, other: str) -> list[Finding]:
     gains = [(normed - plain).dropna(), (most - least).dropna()]
     if not all(map(len, gains)):
         raise MissingRunsError("no seed has both of what the claim compares")
-    return [Finding(unpaired(*gains), "batch norm less dropout")]
+    return [Finding(unpaired(*gains), "batch norm minus dropout")]
 
 
 def _over_networks(units: pd.DataFrame, first: str, second: str, layers: str = "all") -> Finding:

@@ -4,7 +4,7 @@
   const selects = [...board.querySelectorAll("select")];
   const apply = () => {
     const want = selects.map((s) => [s.dataset.filter, s.value]).filter(([, value]) => value);
-    for (const part of board.querySelectorAll("[data-scale]")) {
+    for (const part of board.querySelectorAll("[data-profile]")) {
       part.toggleAttribute("hidden", want.some(([name, value]) => part.dataset[name] !== value));
     }
     for (const claim of board.querySelectorAll(".claim")) claim.hidden = !claim.querySelector("li:not([hidden])");

@@ -1,4 +1,4 @@
-"""The scoreboard: every claim by topic, the paper's value and ours at every scale on one axis for each quantity."""
+"""The scoreboard: every claim by topic, the paper's value and ours for every profile on one axis for each quantity."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ TOPICS: dict[str, tuple[str, ...]] = {
 }
 # Claims about ResNet50, whose one figure has both signs of α, that belong elsewhere than that figure.
 CLAIM_TOPICS = {"L005": "Raising selectivity", "L053": "Raising selectivity", "L054": "How far α moves the index"}
-WIDTH, ROW, EDGE = 300, 16, 14  # of a claim's axis, a scale's line on it, and room for numbers at its ends, in pixels
+WIDTH, ROW, EDGE = 300, 16, 14  # of a claim's axis, a profile's line on it, and room for numbers at its ends, in pixels
 SHAPES = {"*": "M0-6 2-2 6-2 3 1 4 6 0 3-4 6-3 1-6-2-2-2Z", "o": "M-4 0A4 4 0 1 1 4 0 4 4 0 1 1-4 0Z",
           "D": "M0-5 5 0 0 5-5 0Z", "X": "M-4-4 4 4M4-4-4 4", "s": "M-3.5-3.5H3.5V3.5H-3.5Z"}  # fmt: skip
 
 
 def scoreboard(verdicts: pd.DataFrame) -> HTML:
-    """All claims that were judged at some scale, in folded groups by topic, with filters by scale and verdict."""
+    """All claims that were judged for some profile, in folded groups by topic, with filters by profile and verdict."""
     judged = verdicts[~verdicts["status"].isin(UNJUDGED)]
     by_figure = {figure: topic for topic, figures in TOPICS.items() for figure in figures}
     topics = judged["claim"].map(CLAIM_TOPICS).fillna(judged["figure"].map(by_figure))
@@ -53,7 +53,7 @@ def scoreboard(verdicts: pd.DataFrame) -> HTML:
         chips = " ".join(_chip(status, f"{n} × {status}", _data(verdict=status)) for status, n in counts.items())
         groups.append(f"<details><summary><b>{escape(topic)}</b><br><small>{chips}</small></summary>{rows}</details>")
     style, script = ((files(__package__) / f"scoreboard.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    filters = _select("scale", judged["profile"].unique()) + _select("verdict", judged["status"].unique())
+    filters = _select("profile", judged["profile"].unique()) + _select("verdict", judged["status"].unique())
     return HTML(
         f'<div class="selectivity-scoreboard"><style>{style}</style>'
         f'<p class="filters" hidden>{filters}<span aria-live="polite"></span></p>'  # the script shows them
@@ -87,7 +87,7 @@ def _claim(rows: pd.DataFrame) -> str:
         in_training = "" if math.isnan(training) else f"; in training {_number(training)}"
         ends = f"{_number(row['low'])} to {_number(row['high'])}"
         lines.append(
-            f"<li {_data(scale=row['profile'], verdict=row['status'])}>"
+            f"<li {_data(profile=row['profile'], verdict=row['status'])}>"
             f"{_chip(row['status'], row['verdict'])} <small>{escape(place)}: "
             f"{_number(row['estimate'])} ({ends}), n = {row['n']:g}{in_training}</small></li>"
         )
@@ -131,7 +131,7 @@ def _axis(rows: pd.DataFrame) -> str:
     for k, row in enumerate(rows.to_dict("records")):
         marker, colour = VERDICT_LOOK[row["status"]]
         y = ROW * k + ROW / 2 + 2
-        parts.append(f"<g {_data(scale=row['profile'], verdict=row['status'])}>")
+        parts.append(f"<g {_data(profile=row['profile'], verdict=row['status'])}>")
         if not math.isnan(row["low"]):
             ends = f'x1="{x(row["low"])}" x2="{x(row["high"])}" y1="{y}" y2="{y}"'
             parts.append(f'<line {ends} stroke="{colour}" stroke-width="2"/>')

@@ -24,7 +24,7 @@ from .papers.claims import Claim, all_claims, claims_of
 REPRODUCED = "reproduced"
 SIZE_AGREES = "same sign, size agrees"
 SIZE_DIFFERS = "same sign, size differs"
-SAME_SIGN = "same sign"  # where the paper gives no size
+HOLDS = "holds"  # where the paper gives no size
 NONE_AGREES = "no difference, as in the paper"
 NONE_HERE = "no difference where the paper has one"
 SOME_HERE = "a difference where the paper has none"
@@ -33,10 +33,10 @@ INCONCLUSIVE = "inconclusive"
 NOT_RUN = "not run"
 NOT_APPLICABLE = "not applicable"
 STATUSES = (
-    REPRODUCED, SIZE_AGREES, SIZE_DIFFERS, SAME_SIGN, NONE_AGREES, NONE_HERE, SOME_HERE, OPPOSITE, INCONCLUSIVE,
+    REPRODUCED, SIZE_AGREES, SIZE_DIFFERS, HOLDS, NONE_AGREES, NONE_HERE, SOME_HERE, OPPOSITE, INCONCLUSIVE,
     NOT_RUN, NOT_APPLICABLE,
 )  # fmt: skip
-FOR, AGAINST = (SIZE_AGREES, SAME_SIGN, NONE_AGREES), (NONE_HERE, SOME_HERE, OPPOSITE)
+FOR, AGAINST = (SIZE_AGREES, HOLDS, NONE_AGREES), (NONE_HERE, SOME_HERE, OPPOSITE)
 UNJUDGED = (NOT_RUN, NOT_APPLICABLE)
 
 
@@ -146,7 +146,7 @@ def _status(claim: Claim, finding: Finding, comparable: bool) -> str:
     low, high = estimate.interval(1 - LEVEL / finding.family if finding.chosen else 1 - LEVEL)
     if (low > criterion.null if criterion.sign > 0 else high < criterion.null) and finding.met:
         if claim.value is None:
-            return SAME_SIGN
+            return HOLDS
         if not _size_agrees(claim, finding):
             return SIZE_DIFFERS
         return REPRODUCED if comparable and _tight(claim, finding) else SIZE_AGREES
@@ -331,7 +331,7 @@ def by_chance(frame: pd.DataFrame) -> pd.DataFrame:
     judged = frame[frame["claimed"].str.startswith(("above", "below"), na=False)]
     judged = judged.drop_duplicates(["profile", "contrast"])
     sides = {
-        "on the claimed side": judged["status"].isin((REPRODUCED, SIZE_AGREES, SIZE_DIFFERS, SAME_SIGN)),
+        "on the claimed side": judged["status"].isin((REPRODUCED, SIZE_AGREES, SIZE_DIFFERS, HOLDS)),
         "on the other side": judged["status"] == OPPOSITE,
     }
     counts = pd.DataFrame({name: lies.groupby(judged["profile"]).sum() for name, lies in sides.items()})

@@ -26,7 +26,8 @@ class Parser(argparse.ArgumentParser):
 
 def add_profile(parser: argparse.ArgumentParser, default: str | None = "digits") -> None:
     """Which base spec, with which other values."""
-    parser.add_argument("--profile", default=default, help="named scale (default: digits)" if default else None)
+    named = "named data set and training recipe (default: digits)" if default else None
+    parser.add_argument("--profile", default=default, help=named)
     parser.add_argument("--model", help="one of the profile's networks")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="another value for a field")
 

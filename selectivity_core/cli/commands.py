@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
 
     train = command(_train)
     add_profile(train)
-    train.add_argument("--alpha", type=float, default=0.0, help="regulariser scale (default 0)")
+    train.add_argument("--alpha", type=float, default=0.0, help="regulariser strength (default 0)")
     train.add_argument("--seed", type=int, default=0)
     _add_budget(train)
     _add_yes(train)
@@ -93,7 +93,7 @@ def add_commands(commands: Any) -> None:
     _add_yes(figure)
 
     claims = command(_claims)
-    claims.add_argument("--profile", default="digits", help="named scale (default: digits)")
+    claims.add_argument("--profile", default="digits", help="named data set and training recipe (default: digits)")
     claims.add_argument("--paper", choices=PAPERS, help="only this paper's")
     claims.add_argument("--figure", help="only those of this figure (fig4, figA1, morcos2, …)")
     claims.add_argument("--verdict", help="only those with this verdict")

@@ -9,8 +9,8 @@ from selectivity_core.book.scoreboard import CLAIM_TOPICS, TOPICS, scoreboard
 
 ROW = {"claim": "M009", "figure": "morcos3", "statement": "a < b", "paper_says": "negative", "profile": "digits",
        "network": "11-layer convnet",
-       "where": "over 19 networks", "status": "same sign", "estimate": -0.44, "low": -0.75, "high": -0.04, "n": 19,
-       "training": float("nan"), "verdict": "same sign", "quantity": "rank correlation", "claimed": "below 0",
+       "where": "over 19 networks", "status": "holds", "estimate": -0.44, "low": -0.75, "high": -0.04, "n": 19,
+       "training": float("nan"), "verdict": "holds", "quantity": "rank correlation", "claimed": "below 0",
        "threshold": 0.0, "margin": 0.2, "paper_value": float("nan"), "paper_low": float("nan"),
        "paper_high": float("nan")}  # fmt: skip
 NOTHING = {"profile": "mnist", "status": "inconclusive", "verdict": "inconclusive", "n": 1} | dict.fromkeys(
@@ -18,20 +18,20 @@ NOTHING = {"profile": "mnist", "status": "inconclusive", "verdict": "inconclusiv
 )
 
 
-def test_a_claim_has_a_line_and_a_mark_for_each_scale_with_a_value():
+def test_a_claim_has_a_line_and_a_mark_for_each_profile_with_a_value():
     html = scoreboard(pd.DataFrame([ROW, ROW | NOTHING, ROW | {"claim": "M010", "status": "not run"}])).data
     board = BeautifulSoup(html, "html.parser")
     (claim,) = board.select(".claim")
     assert claim.p.get_text().startswith("M009 a < b") and "Morcos et al. 2018, Figure 3" in claim.p.get_text()
     lines = [line.get_text(" ", strip=True) for line in claim.select("li")]
-    assert lines[0] == "same sign 11-layer convnet, digits, over 19 networks: −0.44 (−0.75 to −0.04), n = 19"
+    assert lines[0] == "holds 11-layer convnet, digits, over 19 networks: −0.44 (−0.75 to −0.04), n = 19"
     assert lines[1] == "inconclusive 11-layer convnet, mnist, over 19 networks: – (– to –), n = 1"
     assert len(claim.svg.select("g path")) == 1 and "nan" not in html
     assert len(claim.svg.select("rect")) == 1 and "claimed: rank correlation is below 0" in claim.get_text()
     assert [tick.get_text() for tick in claim.select("svg text")] == ["−0.5", "0"]
-    assert [chip.get_text() for chip in board.select("summary [data-verdict]")] == ["1 × same sign", "1 × inconclusive"]
+    assert [chip.get_text() for chip in board.select("summary [data-verdict]")] == ["1 × holds", "1 × inconclusive"]
     assert [[o.get_text() for o in s.select("option")] for s in board.select("select")] == [
-        ["all", "digits", "mnist"], ["all", "same sign", "inconclusive"],
+        ["all", "digits", "mnist"], ["all", "holds", "inconclusive"],
     ]  # fmt: skip
 
 

@@ -162,7 +162,7 @@ def test_chance_is_counted_once_a_side_and_only_where_a_side_is_claimed():
     """Forty contrasts with a direction, one of them shown twice, and one claim of no difference."""
     row = {"profile": "digits", "claimed": "above 0", "status": verdicts.INCONCLUSIVE}
     rows = [row | {"contrast": f"c{k}"} for k in range(40)]
-    for k, status in enumerate((verdicts.SAME_SIGN, verdicts.SIZE_DIFFERS, verdicts.OPPOSITE)):
+    for k, status in enumerate((verdicts.HOLDS, verdicts.SIZE_DIFFERS, verdicts.OPPOSITE)):
         rows[k]["status"] = status
     rows += [rows[0], row | {"contrast": "d", "claimed": "within ±0.5"}, row | {"contrast": "", "claimed": None}]
     (found,) = verdicts.by_chance(pd.DataFrame(rows)).to_dict("records")
@@ -177,7 +177,7 @@ def test_a_claim_on_several_networks_is_judged_on_each():
     runs = made_up("figA6", {**alphas, (2.0, "test_accuracy"): around(0.7, 0.001, 4)}, model="resnet20")
     found = {v.model: v for v in verdicts.judge(CLAIMS["L005"], evidence_of(runs, profile="cifar10-short"))}
     assert {model: v.status for model, v in found.items()} == {
-        "resnet18": verdicts.NOT_APPLICABLE, "resnet20": verdicts.SAME_SIGN, "vgg16": verdicts.NOT_RUN,
+        "resnet18": verdicts.NOT_APPLICABLE, "resnet20": verdicts.HOLDS, "vgg16": verdicts.NOT_RUN,
         "resnet50": verdicts.NOT_APPLICABLE,
     }  # fmt: skip
     assert found["resnet18"].why == "the profile has no ResNet18"
@@ -212,7 +212,7 @@ def leaky(gain):
 
 
 @pytest.mark.parametrize(
-    ("gain", "status"), [(-0.36, verdicts.SAME_SIGN), (0.0, verdicts.SAME_SIGN), (0.2, verdicts.OPPOSITE)]
+    ("gain", "status"), [(-0.36, verdicts.HOLDS), (0.0, verdicts.HOLDS), (0.2, verdicts.OPPOSITE)]
 )
 def test_no_rescue_is_no_rescue_also_where_more_is_lost(gain, status):
     assert judge(CLAIMS["L063"], leaky(gain)).status == status

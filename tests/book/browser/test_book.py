@@ -96,11 +96,11 @@ def test_the_scoreboard_is_short_on_a_phone_and_filters(site, browser, served):
     groups = board.find_elements(By.TAG_NAME, "details")
     assert len(groups) > 5 and not any(group.get_attribute("open") for group in groups)
     assert all(group.size["height"] >= 44 for group in groups)
-    scale, verdict = (Select(select) for select in board.find_elements(By.TAG_NAME, "select"))
+    profile, verdict = (Select(select) for select in board.find_elements(By.TAG_NAME, "select"))
     lines, said = board.find_elements(By.TAG_NAME, "li"), board.find_element(By.CSS_SELECTOR, "[aria-live]")
-    scale.select_by_visible_text("digits")
+    profile.select_by_visible_text("digits")
     many = [line for line in lines if line.get_attribute("hidden") is None]
-    assert {line.get_attribute("data-scale") for line in many} == {"digits"} and len(many) > 12
+    assert {line.get_attribute("data-profile") for line in many} == {"digits"} and len(many) > 12
     assert said.text == f"{len(many)} of {len(lines)} verdicts"
     assert not any(group.get_attribute("open") for group in groups)
     chips = board.find_elements(By.CSS_SELECTOR, "summary [data-verdict]")
@@ -108,10 +108,10 @@ def test_the_scoreboard_is_short_on_a_phone_and_filters(site, browser, served):
     verdict.select_by_visible_text("opposite sign")
     few = [line for line in lines if line.is_displayed()]
     assert 0 < len(few) <= 12 and said.text == f"{len(few)} of {len(lines)} verdicts"
-    scale.select_by_visible_text("cifar10-fast")
+    profile.select_by_visible_text("cifar10-fast")
     assert said.text == "No verdict matches." and not any(group.is_displayed() for group in groups)
     verdict.select_by_value("")
-    scale.select_by_value("")
+    profile.select_by_value("")
     assert said.text == f"{len(lines)} of {len(lines)} verdicts" and len(few) < len(lines)
     assert not any(group.get_attribute("open") for group in groups)
 
