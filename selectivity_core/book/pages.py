@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -200,7 +202,7 @@ def says(*sentences: str | tuple[str, bool]) -> HTML:
     """A paragraph written by a person, whose sentences hold of the runs at hand.
 
     `[text](target)` in a sentence is a link: to another notebook, or to `../book/glossary.html#term-…`.
-    `**text**` is bold.
+    `**text**` is bold. Sentences that begin with `* ` are the items of a list.
 
     A sentence comes alone, or with a condition on the page's tables. Where a condition is false the sentence is struck
     through and marked: the build of the book fails on the mark and lists them all; under other parameters it says that
@@ -212,10 +214,17 @@ def says(*sentences: str | tuple[str, bool]) -> HTML:
     parts = []
     for sentence in sentences:
         text, holds = (sentence, True) if isinstance(sentence, str) else sentence
+        item, text = text.startswith("* "), text.removeprefix("* ")
         if re.search(r"\bnan\b", text):
-            parts.append(gone)
+            parts.append((item, gone))
             continue
         text = re.sub(r"\[([^]]+)\]\(([\w./#-]+)\)", r'<a href="\2">\1</a>', escape(text))
         text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text.replace('.ipynb">', '.html">'))
-        parts.append(text if holds else f'<s class="{NOT_HERE}">{text}</s> {note}')
-    return HTML(f"<p>{' '.join(parts)}</p>")
+        parts.append((item, text if holds else f'<s class="{NOT_HERE}">{text}</s> {note}'))
+    blocks = []
+    for item, group in groupby(parts, key=itemgetter(0)):
+        texts = [text for _, text in group]
+        blocks.append(
+            f"<ul>{''.join(f'<li>{text}</li>' for text in texts)}</ul>" if item else f"<p>{' '.join(texts)}</p>"
+        )
+    return HTML("".join(blocks))

@@ -211,9 +211,7 @@ def leaky(gain):
     return evidence_of(FigureRuns(parts[0].figure, "digits", parts[0].specs + parts[1].specs, Tables(runs=both)))
 
 
-@pytest.mark.parametrize(
-    ("gain", "status"), [(-0.36, verdicts.HOLDS), (0.0, verdicts.HOLDS), (0.2, verdicts.OPPOSITE)]
-)
+@pytest.mark.parametrize(("gain", "status"), [(-0.36, verdicts.HOLDS), (0.0, verdicts.HOLDS), (0.2, verdicts.OPPOSITE)])
 def test_no_rescue_is_no_rescue_also_where_more_is_lost(gain, status):
     assert judge(CLAIMS["L063"], leaky(gain)).status == status
 

@@ -30,7 +30,8 @@ T95 = 15 / 45  # of the time to learn at α = 0: the paper's quartiles over its 
 BOTH = (R18, R20)
 
 CLAIMS = (
-    claim("L001", "fig1", R18, "Lowering selectivity raises ResNet18's test accuracy: the best α < 0 beats α = 0.",
+    claim("L001", "fig1", R18, "Lowering selectivity raises ResNet18's test accuracy: the α < 0 that is best "
+          "on validation images beats α = 0.",
           by("best", 1, **NEGATIVE), says="more than 2 points", value=Value(0.0203, ACCURACY)),
     claim("L002", "figA34", R50, "Lowering selectivity raises ResNet50's test accuracy.", by("best", 1, **NEGATIVE),
           says="about 1 point", value=Value(0.01, ACCURACY)),
