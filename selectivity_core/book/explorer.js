@@ -164,8 +164,9 @@ function render({ model, el }) {
   const fromPaper = (words) => sweep.key.append(" ", html("span", { class: "paper" }, words));
   if (paper.index.size) fromPaper("▲ the paper’s index at that α.");
   for (const [alpha, change] of paper.change) {
-    const mark = alphas.includes(alpha) ? "◆ " : "";
-    fromPaper(`${mark}In the paper accuracy changes by ${points(change)} from α = 0 to ${minus(alpha)}.`);
+    const drawn = alphas.includes(alpha);
+    const what = drawn ? "◆ our accuracy at α = 0 with the paper’s change" : "The paper’s change in accuracy";
+    fromPaper(`${what}: ${points(change)} from α = 0 to ${minus(alpha)}.`);
   }
   const ends = [["lower", "← less selective"], ["now", ""], ["raise", "more selective →"]];
   const note =
