@@ -11,6 +11,27 @@ const reachable = () => {
 window.MathJax?.startup?.promise?.then(reachable);
 ["load", "resize"].forEach((event) => window.addEventListener(event, reachable));
 
+// The theme marks a heading in the page's contents while it passes the upper part of the window, and misses it in a jump.
+// Where none is there after scrolling, the section that fills the window is that of the last heading above.
+const contents = document.querySelector("#pst-page-toc-nav");
+const entries = [...(contents?.querySelectorAll("a[href^='#']:not([href='#'])") ?? [])];
+const heights = () =>
+  entries.map(({ hash }) => {
+    const part = document.getElementById(decodeURIComponent(hash.slice(1)));
+    return (part?.querySelector("h1, h2, h3, h4, h5, h6") ?? part)?.getBoundingClientRect().top ?? Infinity;
+  });
+window.addEventListener("scrollend", () => {
+  const tops = heights();
+  const here = entries[tops.findLastIndex((top) => top < 0)];
+  if (!here || tops.some((top) => top >= 0 && top < 0.3 * window.innerHeight)) return;
+  for (const entry of entries) {
+    entry.classList.toggle("active", entry === here);
+    if (entry === here) entry.setAttribute("aria-current", "true");
+    else entry.removeAttribute("aria-current");
+  }
+  contents.querySelectorAll(".toc-entry").forEach((item) => item.classList.toggle("active", item.contains(here)));
+});
+
 // Tables of outputs with sentences look like those of the pages. A column with words starts where its head does.
 document.querySelectorAll(".cell_output table").forEach((table) => {
   const rows = [...table.tBodies].flatMap((body) => [...body.rows]);

@@ -5,7 +5,10 @@
 const minus = (text) => String(text).replace("-", "−");
 const fixed = (value, digits) => minus(value.toFixed(digits));
 const short = (value) => minus(Number(value.toPrecision(3)));
-const points = (share) => `${share > 0 ? "+" : ""}${fixed(100 * share, 1)} points`;
+const points = (share) => {
+  const rounded = Number((100 * share).toFixed(1)) + 0; // no sign before 0.0
+  return `${rounded > 0 ? "+" : ""}${fixed(rounded, 1)} points`;
+};
 const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
@@ -95,7 +98,7 @@ const labels = (picture, places, texts, width, full) => {
 function render({ model, el }) {
   const { alphas, classes, layers, networks } = model;
   const [zero, last] = [alphas.indexOf(0), alphas.length - 1];
-  const paper = { index: new Map(model.paper.index), change: model.paper.change ?? [] };
+  const paper = { index: new Map(model.paper.index), change: new Map(model.paper.change) };
   const sizes = [...new Set(alphas.map(Math.abs))].sort((a, b) => a - b);
   const state = { at: zero, layer: -1, unit: null }; // `layer` −1 stands for all; `unit` is {layer, unit}
   let units = []; // those of the layer chosen
@@ -108,24 +111,25 @@ function render({ model, el }) {
   const activity = ({ layer, unit }) => layers[layer].mean[state.at][unit];
   const same = (one, other) => one.layer === other?.layer && one.unit === other?.unit;
   const layerName = (layer) => (layer < 0 ? `all ${layers.length} layers` : `layer ${layers[layer].depth}`);
-  // The mean index at any α: between those of the α on either side, or that of the nearest.
-  const indexAt = (alpha) => {
+  // The places on the slider where the paper has a value, as [place, α]: between ours where α is none of ours.
+  const told = [...new Set([...paper.index.keys(), ...paper.change.keys()])];
+  const toldAt = told.filter((alpha) => alpha >= alphas[0] && alpha <= alphas[last]).map((alpha) => {
     const above = alphas.findIndex((other) => other >= alpha);
-    const [low, high] = above < 0 ? [last, last] : [Math.max(0, above - 1), above];
-    return linear([alphas[low], alphas[high]], [networks[low].index, networks[high].index])(alpha);
-  };
+    return [above - (alphas[above] - alpha) / (alphas[above] - alphas[above - 1] || 1), alpha];
+  });
   const important = () => [state.at, zero, 0, last]; // α values that are labelled first
 
   // The numbers in words, for the line above the panels and for readers who hear the pictures.
   const networkWords = () => {
     const { accuracy, index: si, each, change, pairs } = networks[state.at];
-    const paired = `, ${points(change)} from α = 0, paired by seed (n = ${pairs})`;
+    const paired = `, ${points(change)} from α = 0 over the ${count(pairs, "seed")} that both have`;
     const beside = state.at !== zero && pairs ? paired : "";
-    const told = paper.index.has(alphas[state.at]) ? `, in the paper ${short(paper.index.get(alphas[state.at]))}` : "";
+    const value = (values) => values.get(alphas[state.at]);
+    const inPaper = (values, say) => (value(values) === undefined ? "" : `, in the paper ${say(value(values))}`);
     return [
       [`α = ${label(state.at)}`, ` mean of ${count(each.length, "network")}`],
-      [`${fixed(100 * accuracy, 1)} %`, ` test accuracy${beside}`],
-      [fixed(si, 3), ` mean selectivity index${told}`],
+      [`${fixed(100 * accuracy, 1)} %`, ` test accuracy${beside}${inPaper(paper.change, points)}`],
+      [fixed(si, 3), ` mean selectivity index${inPaper(paper.index, short)}`],
     ];
   };
   const unitName = () => `Unit ${model.every * state.unit.unit} of ${layerName(state.unit.layer)}`;
@@ -134,10 +138,9 @@ function render({ model, el }) {
   // Controls and panels, made once. JupyterLab takes the arrow keys of what does not have the attribute.
   const control = (name, attributes) => html(name, { ...attributes, "data-lm-suppress-shortcuts": true });
   const slider = control("input", { type: "range", max: last, "aria-label": "α" });
-  const ruler = svg("svg", { height: 18, "aria-hidden": "true" });
+  const ruler = svg("svg", { height: toldAt.length ? 32 : 18, "aria-hidden": "true" });
   const select = control("select", { "aria-label": "layer" });
-  const described = ({ name, si }, k) => `${layerName(k)}: ${name} (${count(si[0].length, "unit")})`;
-  select.append(...[layerName(-1), ...layers.map(described)].map((text, k) => html("option", { value: k - 1 }, text)));
+  select.append(...[-1, ...layers.keys()].map((layer) => html("option", { value: layer }, layerName(layer))));
   const rank = control("input", { type: "range", "aria-label": "unit, from the least to the most selective" });
   const said = html("p", { class: "state", "aria-live": "polite" });
   const panel = (kind, ...below) => {
@@ -151,15 +154,19 @@ function render({ model, el }) {
   const share = model.every > 1 ? ` Of each layer one unit in ${model.every} is drawn.` : "";
   const gaps = model.left_out.length ? ` No units of this seed at α = ${model.left_out.map(minus).join(", ")}.` : "";
   sweep.title.append("Accuracy against selectivity");
-  cloud.title.append(html("span", {}, "Units of"), select);
+  const order = html("span", {});
+  // The page of words, where the host is the book; JupyterLab and Voilà have none.
+  const glossary = document.querySelector(".bd-sidebar a[href$='glossary.html']")?.getAttribute("href");
+  cloud.title.append(html("span", {}, "Units of"), select, order);
   bars.key.setAttribute("aria-live", "polite");
   path.key.append("Points: the unit. Dotted: the mean of its layer.");
   sweep.key.append("Large: the mean at an α; small: single networks.");
   const fromPaper = (words) => sweep.key.append(" ", html("span", { class: "paper" }, words));
   if (paper.index.size) fromPaper("▲ the paper’s index at that α.");
   for (const [alpha, change] of paper.change) {
-    const where = `${points(change)} from ours at α = 0; across, it stands between our α on either side`;
-    fromPaper(`◆ the paper’s change at α = ${minus(alpha)}: ${where}.`);
+    const drawn = alphas.includes(alpha);
+    const what = drawn ? "◆ our accuracy at α = 0 with the paper’s change" : "The paper’s change in accuracy";
+    fromPaper(`${what}: ${points(change)} from α = 0 to ${minus(alpha)}.`);
   }
   const ends = [["lower", "← less selective"], ["now", ""], ["raise", "more selective →"]];
   const note =
@@ -189,18 +196,19 @@ function render({ model, el }) {
   const drawSweep = (width) => {
     const every = networks.flatMap(({ each }) => each);
     const most = 1.05 * Math.max(...every.map(([si]) => si), ...paper.index.values());
-    const told = paper.change.map(([alpha, change]) => [alpha, 100 * (networks[zero].accuracy + change)]);
-    const accuracies = [...told.map(([, at]) => at), ...every.map(([, accuracy]) => 100 * accuracy)];
+    // The paper's change from our accuracy at α = 0, across at our own index: only where its α is one of ours.
+    const changes = [...paper.change].filter(([alpha]) => alphas.includes(alpha));
+    const changed = changes.map(([alpha, change]) => [alphas.indexOf(alpha), 100 * (networks[zero].accuracy + change)]);
+    const accuracies = [...changed.map(([, share]) => share), ...every.map(([, accuracy]) => 100 * accuracy)];
     const [low, high] = [Math.min(...accuracies), Math.max(...accuracies)];
     const span = [low - 0.06 * (high - low || 1), high + 0.06 * (high - low || 1)];
     const bottom = HEIGHT - PAD.bottom;
-    const x = linear([0, most], [PAD.left, width - PAD.right]);
+    const x = linear([0, most], [PAD.left + 12, width - PAD.right]); // a ring at 0 covers no number beside the axis
     const y = linear(span, [bottom - (paper.index.size ? 24 : 0), PAD.top + 10]); // the paper's marks stand below
     const marks = [...paper.index].map(([alpha, si]) => [x(si), minus(alpha)]).reverse();
     const marked = apart(marks.map(([at]) => at), [], 24);
     const places = networks.map(({ index: si, accuracy }) => [x(si), y(100 * accuracy)]);
-    const diamonds = told.map(([alpha, share]) => [x(indexAt(alpha)), y(share), `at α = ${minus(alpha)}`]);
-    const beside = diamonds.map(([at, height]) => [Math.min(at, width - PAD.right - 55), height]); // words keep within
+    const diamonds = changed.map(([k, share]) => [x(networks[k].index), y(share)]);
     const words = networkWords().map((parts) => parts.join("")).join("; ");
     axes(
       sweep.picture,
@@ -217,21 +225,17 @@ function render({ model, el }) {
       ),
       ...places.map(([cx, cy], k) => svg("circle", { cx, cy, r: 5.5, fill: hue(k), "fill-opacity": strength(k) })),
       svg("circle", { class: "chosen", cx: places[state.at][0], cy: places[state.at][1], r: 9 }),
-      ...diamonds.flatMap(([at, height, where], k) => [
-        svg("path", { class: "paper", d: `M${at} ${height - 6}l6 6l-6 6l-6 -6z` }),
-        ...["the paper’s change", where].map((text, line) =>
-          svg("text", { class: "paper", x: beside[k][0], y: height - 24 + 14 * line, "text-anchor": "middle" }, text),
-        ),
-      ]),
+      ...diamonds.map(([at, height]) => svg("path", { class: "paper", d: `M${at} ${height - 6}l6 6l-6 6l-6 -6z` })),
     );
-    const full = beside.map(([at, height]) => [at - 58, height - 36, at + 58, height + 6]);
+    const full = diamonds.map(([at, height]) => [at - 6, height - 6, at + 6, height + 6]);
     full.push(...every.map(([si, share]) => [x(si) - 2, y(100 * share) - 2, x(si) + 2, y(100 * share) + 2]));
     const texts = [...new Set([...important(), ...alphas.keys()])];
     labels(sweep.picture, places, texts.map((k) => [k, k === state.at ? `α = ${label(k)}` : label(k)]), width, full);
     picks.set(sweep.picture, places.map(([px, py], k) => [px, py, () => change({ at: k })]));
   };
 
-  // Where the view's units stand across, and the axis: by layer, or by mean activity with dead units at the left.
+  // Where the view's units stand across, and the axis: by layer, or by mean activity with a place of their own for dead
+  // units, which a logarithmic axis does not reach.
   const across = ([from, to]) => {
     if (state.layer < 0) {
       const at = linear([0, layers.length], [from, to]);
@@ -242,11 +246,12 @@ function render({ model, el }) {
     }
     const alive = layers[state.layer].mean[state.at].filter((value) => value > 0);
     const [low, high, values] = alive.length ? logSteps(Math.min(...alive), Math.max(...alive)) : [1, 1, []];
-    const at = linear([Math.log10(low), Math.log10(high)], [from + 34, to]);
-    const ticks = [[from, "0"], ...values.map((value) => [at(Math.log10(value)), short(value)])];
+    const at = linear([Math.log10(low), Math.log10(high)], [from + 44, to]);
+    const none = alive.length < layers[state.layer].si[0].length ? [[from + 6, "dead"]] : [];
+    const ticks = [...none, ...values.map((value) => [at(Math.log10(value)), short(value)])];
     const widest = Math.max(...ticks.map(([, text]) => 7 * text.length));
     const clear = apart(ticks.map(([px]) => px), [0], widest + 4).map((k) => ticks[k]);
-    const place = (unit) => (activity(unit) > 0 ? at(Math.log10(activity(unit))) : from);
+    const place = (unit) => (activity(unit) > 0 ? at(Math.log10(activity(unit))) : from + 6);
     return [place, { title: "mean activity (logarithmic)", ticks: clear }];
   };
 
@@ -255,9 +260,11 @@ function render({ model, el }) {
     const [place, x] = across([PAD.left + 8, width - PAD.right - 6]);
     const average = mean(units.map((unit) => index(unit)));
     const dead = units.filter((unit) => activity(unit) === 0).length;
-    const words = `${count(units.length, "unit")} of seed ${model.seed}, ${dead} dead; mean index ${fixed(average, 3)}`;
+    const before = `${count(units.length, "unit")} of seed ${model.seed}, ${dead} `;
+    const after = `${dead ? " (index 0)" : ""}; mean index ${fixed(average, 3)}`;
     const ticks = UNIT_STEPS.map((si) => [y(si), short(si)]);
-    const title = `Selectivity index of ${layerName(state.layer)}: ${words}. ${unitWords()}.`;
+    const module = layers[state.layer]?.name ?? "";
+    const title = `Selectivity index of ${layerName(state.layer)}: ${before}dead${after}. ${unitWords()}.`;
     const places = units.map((unit) => [place(unit), y(index(unit))]);
     const own = places[units.findIndex((unit) => same(unit, state.unit))];
     // Units of another layer, or at another width, do not glide to their places.
@@ -274,9 +281,13 @@ function render({ model, el }) {
       { width, label: title, x, y: { title: "selectivity index", ticks } },
       svg("line", { class: "mean", x1: PAD.left, x2: width - PAD.right, y1: y(average), y2: y(average) }),
       svg("circle", { class: "chosen", cx: own[0], cy: own[1], r: 7 }),
+      svg("text", { class: "module", x: width - PAD.right, y: 10, "text-anchor": "end" }, module),
     );
     picks.set(cloud.picture, places.map(([px, py], k) => [px, py, () => change({ unit: units[k] })]));
-    cloud.key.textContent = `${words} (dotted). Tap or click a unit to choose it, or move the slider.`;
+    const hint = `${after} (dotted). Tap or click a unit to choose it, or move the slider.`;
+    const link = () => html("a", { href: `${glossary}#term-dead-unit` }, "dead");
+    cloud.key.replaceChildren(before, glossary ? link() : "dead", hint);
+    order.textContent = state.layer < 0 ? "by layer" : "by mean activity";
   };
 
   const drawBars = (width) => {
@@ -345,14 +356,19 @@ function render({ model, el }) {
     rank.max = units.length - 1;
     rank.value = ranked.findIndex((unit) => same(unit, state.unit));
     rank.setAttribute("aria-valuetext", unitWords());
-    const [[chosen], [accuracy]] = networkWords();
-    scale.children[1].textContent = `${chosen}: ${accuracy}`;
+    const [[chosen], [accuracy], [si]] = networkWords();
+    scale.children[1].textContent = `${chosen}: ${accuracy}, index ${si}`;
     said.replaceChildren(...networkWords().map(([value, what]) => html("span", {}, html("b", {}, value), what)));
     const x = linear([0, last], [12, slider.clientWidth - 12]); // the thumb is 24 wide
     const marked = apart(alphas.map((_, k) => x(k)), important(), 28);
     ruler.setAttribute("width", slider.clientWidth);
     const style = (k) => ({ "text-anchor": "middle", class: k === state.at ? "bold" : "" });
-    ruler.replaceChildren(...marked.map((k) => svg("text", { x: x(k), y: 13, ...style(k) }, label(k))));
+    const words = toldAt.map(([at, alpha]) => [x(at), Number.isInteger(at) ? "paper" : `paper: ${minus(alpha)}`]);
+    ruler.replaceChildren(
+      ...marked.map((k) => svg("text", { x: x(k), y: 13, ...style(k) }, label(k))),
+      ...words.map(([at]) => svg("line", { class: "paper", x1: at, x2: at, y1: -8, y2: 0 })),
+      ...words.map(([at, text]) => svg("text", { class: "paper", x: at, y: 28, "text-anchor": "middle" }, text)),
+    );
     for (const [{ box }, part] of [[sweep, drawSweep], [cloud, drawCloud], [bars, drawBars], [path, drawPath]]) {
       part(box.clientWidth);
     }

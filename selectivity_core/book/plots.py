@@ -187,6 +187,7 @@ def _with_numbers(fig: Figure) -> None:
 def show(
     fig: Figure, figure: str, caption: str, alt: str, *,
     part: str = "", save: str | Path = "", tables: Mapping[str, pd.DataFrame] | None = None, as_drawn: bool = False,
+    scale: float = 1,
 ) -> None:  # fmt: skip
     """Puts a figure on the page, with the paper's number, an anchor for links, caption and alternative text.
 
@@ -201,6 +202,7 @@ def show(
             free name ("figure-4-2", …).
         tables: name -> the data behind the figure.
         as_drawn: keep the colours in the dark mode too, as is done where a colour map stands for numbers.
+        scale: how much larger than drawn the page shows it where it has the room.
 
     Raises:
         BookError: an empty caption or alternative text.
@@ -213,7 +215,8 @@ def show(
     _with_numbers(fig)
     drawn = _drawn(fig, "svg", metadata={"Date": None})
     source = f"data:image/svg+xml,{quote(drawn, safe=' /:;=,.+()')}"  # shorter than base64
-    more = f'width="{round(fig.get_figwidth() * PIXELS)}"'
+    width = round(fig.get_figwidth() * PIXELS)
+    more = f'width="{width}"'
     if as_drawn or _mapped(fig):
         more += ' class="selectivity-as-drawn"'
     if fig.get_figwidth() > PHONE and len(parts := panels(fig)) > 1:  # book.js shows them one by one on a phone
@@ -221,7 +224,7 @@ def show(
     display(
         HTML(
             f'<figure id="{escape(anchor)}" class="selectivity-figure"><img src="{source}" alt="{escape(alt)}" '
-            f'{more} style="max-width: 100%; background: white">'
+            f'{more} style="width: {round(scale * width)}px; max-width: 100%; background: white">'
             f"<figcaption>{lead}{escape(caption)}</figcaption></figure>"
         )
     )
@@ -243,9 +246,9 @@ def _drawn(fig: Figure, kind: str, **more: Any) -> bytes:
     return buffer.getvalue()
 
 
-# Shape and colour of a verdict in pictures: filled where sign and size agree, open where the size does not.
+# Shape and colour of a verdict in pictures; text in these colours has contrast on white.
 VERDICT_LOOK = {
-    REPRODUCED: ("*", "#1a7f37"), SIZE_DIFFERS: ("D", "#b26a00"), INCONCLUSIVE: ("s", "#8a8a8a"),
+    REPRODUCED: ("*", "#1a7f37"), SIZE_DIFFERS: ("D", "#9a5b00"), INCONCLUSIVE: ("s", "#666666"),
     **dict.fromkeys(FOR, ("o", "#1a7f37")), **dict.fromkeys(AGAINST, ("X", "#b3261e")),
 }  # fmt: skip
 
@@ -264,6 +267,7 @@ KEY = (
 )
 POINTS = "points of accuracy (linear from −2 to 2, logarithmic beyond)"
 LINE, ROOM, TICKS, WRAP = 0.142, 1.5, 0.34, 64  # inches a line of text, lines a row, inches of ticks, characters a line
+FOREST = 1.5  # the scale at which its text is as large as a page's
 BANDS = {"margin": "#e4e4e4", "paper": "#e9dcf3"}
 
 
@@ -272,7 +276,7 @@ def forest(verdicts: pd.DataFrame) -> Figure:
 
     A row a claim, network and scale. Differences of accuracy share an axis, which is linear up to two points and
     logarithmic beyond; every other quantity has an axis of its own. The figure is as narrow as a phone: text stands
-    above what it is about.
+    above what it is about. `show` it with `scale=FOREST`.
     """
     rows = _judged(verdicts)
     rows = pd.concat([own for _, own in rows.groupby("claim", sort=False)] or [rows])  # scales of a claim side by side
@@ -373,7 +377,7 @@ def claims(verdicts: pd.DataFrame, *, save: str | Path = "") -> None:
         alt = "; ".join(f"{row.claim} {row.network} {row.status}, {_said(row.estimate)}" for row in judged.itertuples())
         words, name = f"Claims of the page. {alt}.", f"claims-{verdicts['figure'].iloc[0]}"  # each page its own files
         display(badges(judged, name))
-        show(forest(verdicts), name, KEY, words, save=save, tables={"verdicts": verdicts})
+        show(forest(verdicts), name, KEY, words, save=save, tables={"verdicts": verdicts}, scale=FOREST)
     columns = [
         "claim", "statement", "network", "paper_says", "verdict", "where", "n", "quantity", "estimate", "low", "high",
         "training",

@@ -44,14 +44,14 @@ def test_figures_stand_above_their_code_and_code_before_the_first_below_it(figur
     ]  # fmt: skip
     shown = page(executed(*cells), "a").cells[1:-1]
     outputs = [[o.data for o in cell.get("outputs", [])] for cell in shown]
-    assert outputs == [[table], [], [table], [figure], *[[]] * 6, [table], [figure], [], []]
-    for cell in (shown[k] for k in (0, 2, 3, 11)):
+    assert outputs == [[table], [], [table], [figure], *[[]] * 5, [table], [figure], [], []]
+    for cell in (shown[k] for k in (0, 2, 3, 10)):
         assert cell.metadata["tags"] == ["remove-input"] and cell.source  # MyST-NB drops a cell without a source
-    code_of_it = ["alphas = []", "alphas = [1]", "import x", "a table", "in sight", "draw"]
-    assert [cell.source for cell in shown[4:11]] == [*code_of_it, "another table"]
-    assert [shown[1].source, *(cell.source for cell in shown[12:])] == ["text", "draw more", "import y"]
+    code_of_it = ["alphas = []", "alphas = [1]", "import x\n\na table", "in sight", "draw"]
+    assert [cell.source for cell in shown[4:10]] == [*code_of_it, "another table"]
+    assert [shown[1].source, *(cell.source for cell in shown[11:])] == ["text", "draw more", "import y"]
     hidden = {cell.source for cell in shown if "hide-input" in cell.metadata.get("tags", [])}
-    assert hidden == {*code_of_it[:4], "draw more", "import y"}
+    assert hidden == {*code_of_it[:3], "draw more", "import y"}
 
 
 @pytest.mark.parametrize("before", ["", "on the table\n\n"])

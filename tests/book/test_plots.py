@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from matplotlib.colors import to_rgb
 
 from selectivity_core.book import BookError, plots
 
@@ -100,6 +101,18 @@ def test_the_picture_on_the_page_is_the_figure(monkeypatch):
     ax.set_title("100 % of #1 'a' & \"b\"")
     kind, drawn = shown(fig, monkeypatch)["src"].split(",", 1)
     assert kind == "data:image/svg+xml" and ElementTree.fromstring(unquote(drawn)).get("width") == "288pt"
+
+
+def test_a_picture_may_be_shown_larger_than_it_is_drawn(monkeypatch):
+    drawn, larger = (shown(plt.subplots(figsize=(4, 3))[0], monkeypatch, scale=scale) for scale in (1, 1.5))
+    assert drawn["width"] == larger["width"] == "400"  # what a phone goes by
+    assert "width: 400px; max-width: 100%" in drawn["style"] and "width: 600px; max-width: 100%" in larger["style"]
+
+
+def test_verdicts_have_the_contrast_of_text_on_white():
+    for _, colour in plots.VERDICT_LOOK.values():
+        light = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        assert 1.05 / (0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2] + 0.05) >= 4.5, colour
 
 
 def test_panels_side_by_side_are_halves_of_the_picture():

@@ -108,9 +108,9 @@ def page(notebook: NotebookNode, name: str) -> NotebookNode:
     """What the book shows of an executed notebook; `notebook` is changed.
 
     Figures stand above their code. What comes before the first one, other than text and what cells show, stands below
-    it: parameters and hidden cells folded, code in sight as it is. The findings of the page stand directly below the
-    first figure. The verdicts on a page's claims stand as badges below its title, the search finds figures by their
-    numbers, and the last cell says how to make the page again.
+    it: parameters folded, hidden cells too, neighbours as one, and code in sight as it is. The page's findings stand
+    directly below the first figure. The verdicts on a page's claims stand as badges below its title, the search finds
+    figures by their numbers, and the last cell says how to make the page again.
     """
     stamp = notebook.metadata.pop(STAMP, None)
     badges = _taken_badges(notebook)
@@ -126,10 +126,14 @@ def page(notebook: NotebookNode, name: str) -> NotebookNode:
             cells.append(_shown(cell.outputs, cell.id))
             cell.outputs = []
         tags = cell.metadata.get("tags", [])
+        set_up = k <= first and tags == ["hide-input"]
         if k <= first and SET_UP & set(tags):
             cell.metadata["tags"] = [*dict.fromkeys([*tags, "hide-input"])]
-            _name_fold(cell, "set-up" if tags == ["hide-input"] else "parameters")
-        below.append(cell)
+            _name_fold(cell, "set-up" if set_up else "parameters")
+        if set_up and below and below[-1].metadata.get("tags") == tags:
+            below[-1].source += f"\n\n{cell.source}"
+        else:
+            below.append(cell)
         if k >= first:
             cells += [*(findings if k == first else []), *below]
             below = []

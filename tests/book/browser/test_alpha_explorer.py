@@ -157,6 +157,15 @@ def chosen(browser: Browser) -> tuple[int, int]:
     return int(words[4].rstrip(":")), int(words[1])
 
 
+def slide(browser: Browser, k: int) -> None:
+    script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
+    browser.driver.execute_script(script, part(browser, ALPHA), k)
+
+
+def words(picture, kind: str = "") -> list[str]:
+    return [text.text for text in picture.find_elements(By.CSS_SELECTOR, f"text{kind}")]
+
+
 def wait_for_it(browser: Browser) -> None:
     browser.wait(lambda d: d.find_elements(By.CSS_SELECTOR, ".alpha-explorer .controls"), 120)
     browser.driver.execute_script("document.querySelector('.alpha-explorer').scrollIntoView({behavior: 'instant'})")
@@ -200,6 +209,7 @@ def moves(browser: Browser, data: dict) -> None:
 def test_as_a_file(browser, file, data):
     browser.open(file)
     moves(browser, data)
+    assert not browser.driver.find_elements(By.CSS_SELECTOR, ".alpha-explorer a")
     assert browser.problems() == []
 
 
@@ -234,6 +244,7 @@ def test_on_the_books_own_pages(browser, site, served, name, shown, width):
     for address in (f"{served(site)}/notebooks/{name}.html", page.as_uri()):
         browser.open(address, width=width)
         moves(browser, data)
+        assert part(browser, ".key a").get_attribute("href").endswith("/book/glossary.html#term-dead-unit")
         assert browser.problems() == []
 
 
@@ -293,8 +304,7 @@ def test_at_every_width_labels_stand_apart_and_have_contrast(browser, file, data
     every = [(0, k) for k in range(last + 1)]  # all layers at every α, two layers at the outermost
     for layer, k in every + list(itertools.product((1, len(data["layers"])), (0, last))):
         Select(part(browser, "select")).select_by_index(layer)
-        slide = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
-        browser.driver.execute_script(slide, part(browser, ALPHA), k)
+        slide(browser, k)
         for texts in browser.driver.execute_script(script):
             assert all(left >= 0 and right <= width for _, left, _, right, _ in texts), texts
             for (one, *a), (two, *b) in itertools.combinations(texts, 2):
@@ -350,7 +360,8 @@ def test_controls_stay_in_sight_where_the_screen_is_high(browser, file, data):
     browser.open(file, width=390, height=844)
     wait_for_it(browser)
     accuracy = 100 * data["networks"][data["alphas"].index(0)]["accuracy"]
-    assert f"α = 0: {accuracy:.1f} %" in part(browser, ".controls").text
+    index = data["networks"][data["alphas"].index(0)]["index"]
+    assert f"α = 0: {accuracy:.1f} %, index {index:.3f}" in part(browser, ".controls").text
     assert part(browser, ".controls").value_of_css_property("position") == "sticky"
     browser.open(file, width=844, height=390)
     assert part(browser, ".controls").value_of_css_property("position") == "static"
@@ -369,15 +380,60 @@ def test_points_choose_alpha_too_and_the_numbers_are_spoken(browser, file, data)
     assert state(browser) == expected_state(data, 1)
 
 
-def test_the_papers_values_are_marked_where_they_stand(browser, file, data):
+def test_the_papers_values_are_marked_where_they_stand(browser, file, data, made, tmp_path):
+    """An index on its axis, a change at our own index of its α, and on the slider every α that has either."""
+    assert data["paper"]["change"] == [[0.7, -0.05]] and 0.7 not in data["alphas"]
     browser.open(file)
     wait_for_it(browser)
     drawn = [mark.get_attribute("d") for mark in pictures(browser)[SWEEP].find_elements(By.CSS_SELECTOR, "path.paper")]
     across = sorted(float(found[1]) for d in drawn if (found := re.match(r"M([\d.]+) [\d.]+h10", d)))
     told = sorted(si for _, si in data["paper"]["index"])
-    assert len(told) == 3 and len(drawn) == len(told) + len(data["paper"]["change"])
+    assert len(told) == 3 == len(drawn)
     (a, b, c), (p, q, r) = across, told
     assert (c - b) / (b - a) == pytest.approx((r - q) / (q - p), rel=0.01)
+    ruler = part(browser, ".controls svg")
+    assert words(ruler, ".paper") == ["paper", "paper", "paper", "paper: 0.7"]
+    numbers = {text.text: float(text.get_attribute("x")) for text in ruler.find_elements(By.CSS_SELECTOR, "text")}
+    assert numbers["paper: 0.7"] == pytest.approx((numbers["0.4"] + numbers["1"]) / 2)
+
+    ours = tmp_path / "ours.html"
+    ours.write_text(PAGE.format(made.replace("[[0.7,-0.05]]", "[[0.4,-0.05]]")), encoding="utf-8")
+    browser.open(ours.as_uri())
+    wait_for_it(browser)
+    slide(browser, k := data["alphas"].index(0.4))
+    assert state(browser) == expected_state(data, k) and "in the paper −5.0 points" in part(browser, ".state").text
+    picture = pictures(browser)[SWEEP]
+    diamond = picture.find_elements(By.CSS_SELECTOR, "path.paper")[-1].get_attribute("d")
+    ring = picture.find_element(By.CSS_SELECTOR, ".chosen").get_attribute("cx")
+    assert diamond.startswith(f"M{ring} ") and diamond.endswith("l6 6l-6 6l-6 -6z")
+
+
+def test_a_difference_names_the_seeds_it_is_of_and_no_zero_has_a_sign(browser, file, data):
+    browser.open(file)
+    wait_for_it(browser)
+    k = data["alphas"].index(-0.4)
+    assert abs(data["networks"][k]["change"]) < 5e-4 and data["networks"][k]["pairs"] == 3
+    slide(browser, k)
+    assert ", 0.0 points from α = 0 over the 3 seeds that both have" in part(browser, ".state").text
+
+
+def test_dead_units_have_a_place_of_their_own_beside_a_logarithmic_axis(browser, file, data):
+    browser.open(file)
+    wait_for_it(browser)
+    title = "return [...arguments[0].querySelectorAll('.title > span')].map((part) => part.textContent).join(' … ')"
+    panel = part(browser, ".panels > :nth-child(2)")
+    assert browser.driver.execute_script(title, panel) == "Units of … by layer"
+    last = len(data["alphas"]) - 1
+    dead = [sum(mean == 0 for mean in layer["mean"][last]) for layer in data["layers"]]
+    k = next(k for k, n in enumerate(dead) if n)
+    slide(browser, last)
+    Select(part(browser, "select")).select_by_index(k + 1)
+    assert browser.driver.execute_script(title, panel) == "Units of … by mean activity"
+    assert f"{dead[k]} dead (index 0)" in panel.text and data["layers"][k]["name"] in panel.text
+    heights = [text.get_attribute("y") for text in pictures(browser)[CLOUD].find_elements(By.TAG_NAME, "text")]
+    found = words(pictures(browser)[CLOUD])
+    row = [text for text, y in zip(found, heights, strict=True) if y == heights[found.index("dead")]]
+    assert row[0] == "dead" and "0" not in row and len(row) > 2
 
 
 def test_a_finger_moves_alpha_and_chooses_a_unit(browser, file, data):

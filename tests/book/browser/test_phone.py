@@ -1,4 +1,4 @@
-"""What `book.js` and `book.css` do with figures and tables on a phone."""
+"""What `book.js` and `book.css` do with figures, tables and contents, on a phone and on a wide screen."""
 
 import shutil
 
@@ -11,7 +11,8 @@ from selectivity_core.book import plots
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 PAGE = """<!doctype html><html lang="en"><title>t</title><meta name="viewport" content="width=device-width">
-<link rel="stylesheet" href="book.css"><main class="bd-article" style="margin: 0 1rem">{body}</main>
+<link rel="stylesheet" href="book.css">
+<main class="bd-article" style="margin: 0 1rem; --pst-color-background: white">{body}</main>
 <script src="book.js"></script></html>"""
 PARTS = """return [...document.querySelectorAll("figure img")].map((image) => {
   const box = (part) => { const r = part.getBoundingClientRect(); return [r.left, r.top, r.width, r.height]; };
@@ -58,3 +59,31 @@ def test_rows_with_sentences_become_cards_and_numbers_stay_a_table(opened):
     assert [row.value_of_css_property("display") for row in rows] == ["block", "table-row"]
     said, n = rows[0].find_elements(By.TAG_NAME, "td")
     assert [cell.value_of_css_property("text-align") for cell in (said, n)] == ["start", "end"]
+
+
+@pytest.mark.parametrize(("width", "smaller"), [(1366, True), (390, False)])
+def test_a_table_of_many_columns_is_set_smaller_on_a_wide_screen(opened, width, smaller):
+    tables = [
+        "<table><thead><tr>" + "<th>estimate" * n + "<tbody><tr>" + "<td>−12.960" * n + "</table>" for n in (8, 9)
+    ]
+    parts = "".join(f'<div class="cell_output"><div class="text_html">{table}</div></div>' for table in tables)
+    sizes = ["16px", "12.8px" if smaller else "16px"]
+    few, many = opened(parts, width).find_elements(By.TAG_NAME, "table")
+    assert [table.value_of_css_property("font-size") for table in (few, many)] == sizes
+    shadowed = many.find_element(By.XPATH, "..").value_of_css_property("background-image")
+    assert shadowed.count("linear-gradient") == 4
+
+
+def test_the_contents_mark_the_section_that_fills_the_window(opened, browser):
+    """Its heading may have been jumped over; with a heading in the upper part the mark is the theme's."""
+    links = "".join(f'<li class="toc-entry"><a href="#{name}">{name}</a></li>' for name in "abc")
+    sections = "".join(f'<section id="{name}" style="height: 3000px"><h2>{name}</h2></section>' for name in "abc")
+    driver = opened(f'<nav id="pst-page-toc-nav"><ul>{links}</ul></nav>{sections}', 1366)
+    marked = "return [...document.querySelectorAll('.active, [aria-current]')].map((part) => part.textContent).join('')"
+    for top, wanted in ((4500, "bb"), (7500, "cc"), (1500, "aa")):
+        driver.execute_script("scrollTo({top: arguments[0], behavior: 'instant'})", top)
+        browser.wait(lambda d, wanted=wanted: d.execute_script(marked) == wanted)
+    place = "document.querySelector('#b h2').getBoundingClientRect().top + scrollY - 100"
+    driver.execute_script(f"scrollTo({{top: {place}, behavior: 'instant'}})")
+    driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    assert driver.execute_script(marked) == "aa"
