@@ -202,7 +202,7 @@ def says(*sentences: str | tuple[str, bool]) -> HTML:
     """A paragraph written by a person, whose sentences hold of the runs at hand.
 
     `[text](target)` in a sentence is a link: to another notebook, or to `../book/glossary.html#term-…`.
-    `**text**` is bold. Sentences that begin with `* ` are the items of a list.
+    `**text**` is bold. Sentences that begin with an asterisk and a space are items of a list.
 
     A sentence comes alone, or with a condition on the page's tables. Where a condition is false the sentence is struck
     through and marked: the build of the book fails on the mark and lists them all; under other parameters it says that
