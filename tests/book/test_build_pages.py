@@ -72,10 +72,10 @@ def test_what_to_see_stands_directly_below_the_first_figure(before):
 
 
 def test_verdicts_are_badges_below_the_title():
-    verdicts = pd.DataFrame({"status": ["same sign", "opposite sign", "same sign"]})
+    verdicts = pd.DataFrame({"status": ["holds", "opposite sign", "holds"]})
     badge = badges(verdicts, "claims-fig4")
     words = BeautifulSoup(badge.data, "html.parser").get_text(" | ", strip=True)
-    assert words == "same sign × 2 | opposite sign | what these words mean"
+    assert words == "holds × 2 | opposite sign | what these words mean"
     cells = page(executed(new_markdown_cell("text"), code("claims()", **{"text/html": badge.data})), "a").cells
     assert "claims-fig4" in cells[1].outputs[0].data["text/html"] and cells[1].metadata["tags"] == ["remove-input"]
     assert [cell.source for cell in cells[2:4]] == ["text", "claims()"] and cells[3].outputs == []
