@@ -199,7 +199,7 @@ def _kept_in(store: RunStore, task: Task) -> bool:
 
 
 def says(*sentences: str | tuple[str, bool]) -> HTML:
-    """A paragraph written by a person, whose sentences hold of the runs at hand.
+    """Paragraphs and lists written by a person, whose sentences hold of the runs at hand.
 
     `[text](target)` in a sentence is a link: to another notebook, or to `../book/glossary.html#term-…`.
     `**text**` is bold. Sentences that begin with an asterisk and a space are items of a list.

@@ -124,8 +124,12 @@ def from_csv(content: bytes, name: str) -> pd.DataFrame:
 
 def from_xz(content: bytes, name: str) -> pd.DataFrame:
     """`from_csv` of what was compressed, with every value checked: ledgers have no checksums."""
+    stream = lzma.LZMADecompressor(lzma.FORMAT_XZ)
     try:
-        found = from_csv(lzma.decompress(content), name)
+        text = stream.decompress(content)
+        if not stream.eof or stream.unused_data:  # `lzma.decompress` would pass over what follows
+            raise ValueError(f"{name}: is not one whole xz stream")
+        found = from_csv(text, name)
     except lzma.LZMAError as error:
         raise ValueError(printable(error)) from error
     if problems := table_problems(name, found):

@@ -1,3 +1,4 @@
+import lzma
 import math
 
 import pandas as pd
@@ -183,6 +184,14 @@ def test_garbage_is_one_line(content):
         with pytest.raises(ValueError) as raised:
             read(content, "units")
         assert str(raised.value).isprintable()
+
+
+def test_nothing_may_follow_a_table(tables):
+    content = lzma.compress(to_csv(tables["units"]))
+    assert len(from_xz(content, "units")) == len(tables["units"])
+    for more in (b"x", content, content[:40]):
+        with pytest.raises(ValueError, match=r"^units: is not one whole xz stream$"):
+            from_xz(content + more, "units")
 
 
 def test_columns_that_came_later_read_as_what_runs_had_before(tables):
