@@ -386,8 +386,11 @@ def dimension_rows(runs: TrainedRuns, spec: RunSpec) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["perturbation", "severity", "layer", "depth", "components"])
 
 
-def _analysis(table: str, kind: str, rows: Callable[..., pd.DataFrame], **settings: str | int) -> Analysis:
-    return Analysis(table, kind, 1, rows, tuple(settings.items()))
+def _analysis(
+    table: str, kind: str, rows: Callable[..., pd.DataFrame], *, of_best: bool = True, **settings: str | int
+) -> Analysis:
+    of_best &= settings.get("epoch", "best") == "best"
+    return Analysis(table, kind, 1, rows, tuple(settings.items()), of_best)
 
 
 # What a figure's entry can ask for, by name.
@@ -396,7 +399,7 @@ ANALYSES: dict[str, Analysis] = {
     "ablation-mean": _analysis("curves", "ablation", ablation_rows, value="mean", images="train", epoch="last"),
     "ablation-test": _analysis("curves", "ablation", ablation_rows, value="zero", images="test", epoch="best"),
     "ablation-test-mean": _analysis("curves", "ablation", ablation_rows, value="mean", images="test", epoch="best"),
-    "training": _analysis("curves", "training", training_rows, images="train"),
+    "training": _analysis("curves", "training", training_rows, images="train", of_best=False),
     "noise": _analysis("curves", "noise", noise_rows, images="train", epoch="last"),
     "noise-test": _analysis("curves", "noise", noise_rows, images="test", epoch="best"),
     "classes": _analysis("classes", "classes", class_rows),
@@ -404,6 +407,8 @@ ANALYSES: dict[str, Analysis] = {
     "dimensions": _analysis("dimensions", "dimensions", dimension_rows),
     "robustness": _analysis("robustness", "robustness", robustness_rows),
     "importance": _analysis("importances", "importance", importance_rows, value="zero", images="test", epoch="best"),
-    "importance-by-epoch": _analysis("unit_epochs", "importance by epoch", unit_epoch_rows, value="zero", samples=500),
+    "importance-by-epoch": _analysis(
+        "unit_epochs", "importance by epoch", unit_epoch_rows, value="zero", samples=500, of_best=False
+    ),
     "probe": _analysis("probes", "probe", probe_rows),
 }

@@ -9,7 +9,8 @@ What may displace what:
 3. A current run that the ledger has from another training stays, with what was worked out of it; an export names it.
    Asked to `replace`, the store's training comes in its place: its rows in all tables and its weights, and what was
    worked out of the earlier one goes.
-4. Results worked out of weights that are no longer the store's, or not those of the ledger's rows, are left out.
+4. Results worked out of weights that are neither the store's any more nor the ledger's, or not those of the ledger's
+   rows, are left out.
 """
 
 from __future__ import annotations
@@ -188,8 +189,10 @@ def export(store: RunStore, folder: Path | None = None, *, replace: bool = False
         replace: whether the store's training of a run goes before the ledger's.
 
     Returns:
-        what became of each profile that the store has runs of.
+        what became of each profile that the store has runs or results of.
     """
+    from .derived import has_results
+
     target = folder or ledger_folder()
     if target is None:
         raise StoreError('ledger: SELECTIVITY_LEDGER is "none"; name a folder to export to')
@@ -199,6 +202,8 @@ def export(store: RunStore, folder: Path | None = None, *, replace: bool = False
         spec = RunSpec.from_dict(manifest["spec"])
         runs.setdefault(profile_of(spec), []).append(run)
         made_from.append((spec.dataset, manifest["digest"], run))
+    if has_results(store):  # they may be of networks that the ledger keeps and the store lacks
+        runs |= {name: [] for name in profiles_in(target) if name not in runs and _sums(target / name)}
     if not runs:
         return {}
     make_folder(target)
@@ -220,7 +225,7 @@ def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exp
     from .derived import kept_rows
 
     old = read_profile(folder)
-    ours = pd.concat([store.table(run, "runs") for run in ids], ignore_index=True)
+    ours = joined("runs", [store.table(run, "runs") for run in ids])
     kept, replaced = _told_apart(old["runs"], ours, replace)
     taken = set(ids) - kept
     frames: dict[str, list[pd.DataFrame]] = {"runs": [old["runs"], ours[ours["run"].isin(taken)]]}
@@ -229,7 +234,7 @@ def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exp
     for table in TABLES:
         frames[table][0] = frames[table][0][~frames[table][0]["run"].isin(taken)]
     for table in DERIVED:
-        fresh = list(kept_rows(store, table, taken))
+        fresh = list(kept_rows(store, table, taken, {run: d for run, d in _sums(folder).items() if run not in ids}))
         frames[table] = [_without(old[table], fresh, replaced), *fresh]
     tables = _of_ledger({table: joined(table, found) for table, found in frames.items()}, folder.name)
     if problems := all_problems(tables):  # nothing is written that `verify` would refuse
@@ -316,8 +321,7 @@ def _weights(
     files = {run: _kept_file(folder, run, digest) for run, digest in _sums(folder).items() if run not in replaced}
     if find_profile(folder.name).keep_weights:
         for run in runs.loc[(runs["status"] == "complete") & runs["run"].isin(taken), "run"]:
-            weights, wanted = store.weights(run), kept_layout(store.spec(run))
-            files[run] = save({name: weights[name].to(wanted[name][1]).contiguous() for name in sorted(wanted)})
+            files[run] = save(_in_types(store.weights(run), kept_layout(store.spec(run))))
     sums = "".join(f"{sha256(content)}  {run}.safetensors\n" for run, content in sorted(files.items()))
     found = {f"{WEIGHTS}/{run}.safetensors": content for run, content in files.items()}
     return found | {f"{WEIGHTS}/{SUMS}": sums.encode()} if files else {}
@@ -348,21 +352,36 @@ def kept_layout(spec: RunSpec) -> Layout:
     return {name: (shape, torch.bfloat16 if len(shape) > 1 else kind) for name, (shape, kind) in network}
 
 
-def kept_weights(profile: Path, spec: RunSpec) -> dict[str, Tensor] | None:
-    """Parameters and buffers of a run at its best epoch, in the types of its network; None where none are kept.
+def as_kept(spec: RunSpec, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a run, in the types of its network, rounded as a ledger keeps them."""
+    return _in_types(_in_types(weights, kept_layout(spec)), network_layout(spec))
+
+
+def _in_types(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    return {name: weights[name].to(layout[name][1]).contiguous() for name in sorted(layout)}
+
+
+def kept_weights(folder: Path, spec: RunSpec) -> dict[str, Tensor] | None:
+    """Parameters and buffers of a run at its best epoch, in the types of its network; None where a ledger keeps none.
 
     Raises:
         StoreError: they are not what their checksum says, or not those of the run's network.
     """
     from safetensors.torch import load
 
+    profile = folder / profile_of(spec)
     digest = _sums(profile).get(spec.id)
     if digest is None:
         return None
     content = _kept_file(profile, spec.id, digest)
     if problems := weight_problems(content, kept_layout(spec)):
         raise StoreError(f"{profile / WEIGHTS / spec.id}.safetensors: {problems[0]}")
-    return {name: value.to(network_layout(spec)[name][1]) for name, value in load(content).items()}
+    return _in_types(load(content), network_layout(spec))
+
+
+def kept_networks(folder: Path | None, profiles: Iterable[str]) -> dict[str, str]:
+    """Run -> checksum of its weights, of all networks that a ledger keeps of some profiles."""
+    return {} if folder is None else {run: d for name in profiles for run, d in _sums(folder / name).items()}
 
 
 def kept_problems(profile: Path, specs: Mapping[str, RunSpec]) -> list[str]:

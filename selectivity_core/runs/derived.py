@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -18,9 +19,11 @@ from ..files import make_folder, replace, sha256
 from ..progress import bar
 from ..spec import RunSpec
 from ..tables import COLUMNS, Tables, joined
+from .archive import kept_networks, ledger_folder
+from .profiles import profile_of
 from .reads import note_read
 from .store import RunStore
-from .sweeping import OnMissing, sweep
+from .sweeping import OnMissing, at_hand, sweep
 from .trained import TrainedRuns
 from .validation import from_csv, printable, to_csv
 
@@ -36,6 +39,7 @@ class Analysis:
     version: int  # raised by hand when the same networks give other rows
     rows: Callable[..., pd.DataFrame]  # from the runs to the table's columns, less run, other, version
     settings: tuple[tuple[str, Any], ...] = ()  # what else decides the rows; part of the identity
+    of_best: bool = True  # whether it asks for nothing but the best epoch's network, which a ledger may keep
 
     @property
     def label(self) -> str:
@@ -67,36 +71,62 @@ def derive(
 ) -> pd.DataFrame:
     """The rows of many tasks of one table, in the order of the tasks: kept ones are read, the rest worked out and kept.
 
-    The ledger is read where the store has no result. Where a result and the weights it needs are both missing, runs are
-    trained, tasks left out, or MissingRunsError raised, as `on_missing` says; `max_hours` is as of `sweep`.
+    The ledger is read where the store has no result, and its networks are measured where the store lacks a run. Where a
+    result and the weights it needs are both missing, runs are trained, tasks left out, or MissingRunsError raised, as
+    `on_missing` says; `max_hours` is as of `sweep`.
     """
     wanted = list(dict.fromkeys(tasks))
     if not wanted:
         return pd.DataFrame()
     table = wanted[0].analysis.table
     known = _of_ledger(table, ledger)
-    kept = {task: _kept(task, store) for task in wanted}
+    networks = _networks(wanted, ledger)
+    kept = {task: _kept(task, store, networks) for task in wanted}
     kept = {task: known.get(task.name) if rows is None else rows for task, rows in kept.items()}
     found = {task: rows for task, rows in kept.items() if rows is not None}
     missing = [task for task in wanted if task not in found]
-    found |= dict(_worked_out(missing, store, on_missing, progress, max_hours))
+    how: dict[str, Any] = {"on_missing": on_missing, "progress": progress, "max_hours": max_hours}
+    there = _with_networks(missing, store, ledger, networks, how)
+    found |= dict(_worked_out([task for task in missing if set(task.runs) <= there], store, networks, progress))
     return joined(table, [found[task] for task in wanted if task in found])
 
 
-def _worked_out(
-    tasks: list[Task], store: RunStore, on_missing: OnMissing, progress: bool, max_hours: float | None
-) -> Iterator[tuple[Task, pd.DataFrame]]:
+def _networks(tasks: Iterable[Task], ledger: Tables | None) -> dict[str, str]:
+    """Run -> checksum of the networks that the ledger keeps of the tasks' profiles."""
+    profiles = {profile_of(spec) for task in tasks for spec in task.runs}
+    return {} if ledger is None else kept_networks(ledger_folder(), profiles)
+
+
+def _with_networks(
+    tasks: list[Task], store: RunStore, ledger: Tables | None, networks: Mapping[str, str], how: dict[str, Any]
+) -> set[RunSpec]:
+    """Runs of tasks whose networks the ledger keeps or the store has, those that both lack being trained first.
+
+    The ledger's are for data that are here, and are those that the networks were trained on.
+    """
     specs = list(dict.fromkeys(spec for task in tasks for spec in task.runs))
     if not specs:
+        return set()
+    _, known, digests = at_hand(specs, store, ledger, None, "skip")
+    there = set() if ledger is None else set(zip(ledger.runs["run"], ledger.runs["provenance_digest"], strict=True))
+    kept = {s for s in specs if s.id in known & networks.keys() and (s.id, digests.get(s.dataset)) in there}
+    others = [spec for spec in specs if spec not in kept]
+    others += [spec for task in tasks if not task.analysis.of_best for spec in task.runs]
+    trained = sweep(others, store, **how).runs
+    complete = set(trained.loc[trained["status"] == "complete", "run"])
+    return kept - set(others) | {spec for spec in others if spec.id in complete}
+
+
+def _worked_out(
+    tasks: list[Task], store: RunStore, networks: Mapping[str, str], progress: bool
+) -> Iterator[tuple[Task, pd.DataFrame]]:
+    if not tasks:
         return
-    trained = sweep(specs, store, on_missing=on_missing, progress=progress, max_hours=max_hours).runs
-    there = set(trained.loc[trained["status"] == "complete", "run"])
-    ready = [task for task in tasks if all(spec.id in there for spec in task.runs)]
     runs = TrainedRuns(store)
-    with bar(f"{tasks[0].analysis.kind}", len(ready), "result", disable=not progress) as shown:
-        for task in ready:
+    with bar(f"{tasks[0].analysis.kind}", len(tasks), "result", disable=not progress) as shown:
+        for task in tasks:
             # Before the weights are read: where they change meanwhile, the result is stale and not taken for theirs.
-            stamp = _stamp([spec.id for spec in task.runs], store)
+            stamp = _stamp([spec.id for spec in task.runs], store, networks)
             with standard():
                 rows = task.analysis.rows(runs, *task.runs, **dict(task.analysis.settings))
             rows = rows.assign(run=task.runs[0].id, other=task.runs[-1].id, analysis=task.analysis.label)
@@ -114,14 +144,18 @@ def result_path(task: Task, store: RunStore) -> Path:
     return store.path / FOLDER / task.analysis.table / f"{key}.csv.gz"
 
 
-def _stamp(runs: Iterable[str], store: RunStore) -> bytes:
+def _stamp(runs: Iterable[str], store: RunStore, networks: Mapping[str, str]) -> bytes:
     """First line of a result: the weights it was worked out of, so that another training makes it stale."""
-    files = [manifest["files"] if (manifest := store.manifest(run)) else {} for run in runs]
-    weights = [found.get("weights.safetensors") for found in files]
-    return json.dumps([entry["sha256"] if entry else "" for entry in weights]).encode()
+
+    def weights(run: str) -> str:
+        manifest = store.manifest(run)
+        entry = manifest["files"].get("weights.safetensors") if manifest else None
+        return entry["sha256"] if entry else "" if manifest else networks.get(run, "")
+
+    return json.dumps([weights(run) for run in runs]).encode()
 
 
-def _kept(task: Task, store: RunStore) -> pd.DataFrame | None:
+def _kept(task: Task, store: RunStore, networks: Mapping[str, str]) -> pd.DataFrame | None:
     """A result that is there, whole and of the weights that are there; else None, and it is worked out anew."""
     path = result_path(task, store)
     note_read(path)
@@ -129,7 +163,7 @@ def _kept(task: Task, store: RunStore) -> pd.DataFrame | None:
         stamp, rows = _read(path, task.analysis.table)
     except (OSError, ValueError):
         return None
-    return rows if stamp == _stamp([spec.id for spec in task.runs], store) else None
+    return rows if stamp == _stamp([spec.id for spec in task.runs], store, networks) else None
 
 
 def _read(path: Path, table: str) -> tuple[bytes, pd.DataFrame]:
@@ -157,13 +191,23 @@ def ledger_results(table: str, ledger: Tables) -> set[tuple[str, ...]]:
     return set(rows[_keys(rows)].drop_duplicates().itertuples(index=False, name=None)) if len(rows) else set()
 
 
-def kept_rows(store: RunStore, table: str, runs: set[str]) -> Iterator[pd.DataFrame]:
-    """Every result of a table that the store keeps of these runs, for the ledger, but for stale ones."""
+def has_results(store: RunStore) -> bool:
+    """Whether anything that the store keeps was worked out of networks."""
+    return any((store.path / FOLDER).glob("*/*.csv.gz"))
+
+
+def kept_rows(
+    store: RunStore, table: str, runs: set[str], networks: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[pd.DataFrame]:
+    """Every result of a table that the store keeps of these runs of its own, for the ledger, but for stale ones.
+
+    `networks` has the checksums of the ledger's networks of runs that the store lacks; results of these count too.
+    """
     for path in sorted((store.path / FOLDER / table).glob("*.csv.gz")):
         try:
             stamp, rows = _read(path, table)
         except (OSError, ValueError) as error:
             raise StoreError(f"{path}: not a result that can be read ({error}); remove it") from error
         ids = rows[[c for c in ("run", "other") if c in rows]].drop_duplicates().to_numpy().tolist()
-        if len(ids) == 1 and set(ids[0]) <= runs and stamp == _stamp(ids[0], store):
+        if len(ids) == 1 and set(ids[0]) <= runs | networks.keys() and stamp == _stamp(ids[0], store, networks):
             yield rows

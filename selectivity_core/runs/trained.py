@@ -20,9 +20,9 @@ from ..models import UnitNetwork, network_of
 from ..seeds import generator
 from ..spec import RunSpec, spec_of
 from ..watching import record
-from .archive import kept_weights, ledger, ledger_folder
+from .archive import as_kept, kept_weights, ledger, ledger_folder
 from .manifests import is_current
-from .profiles import profile_of
+from .profiles import find_profile, profile_of
 from .store import RunStore, default_store
 from .sweeping import OnMissing, run_label, sweep
 
@@ -31,44 +31,46 @@ MOST_IMAGES = 1000  # on which perturbed networks are tested
 
 
 def weights_of(
-    spec: RunSpec,
-    store: RunStore,
-    epoch: str = "best",
-    *,
-    exact: bool = True,
-    folder: Path | None = None,
-    digest: str | None = None,
+    spec: RunSpec, store: RunStore, epoch: str = "best", *, folder: Path | None = None, digest: str | None = None
 ) -> dict[str, Tensor]:
     """Parameters and buffers of a finished run: the store's, else those that the ledger keeps. Nothing is trained.
 
-    The ledger keeps the best epoch's of some profiles, with weights of convolutions and linear layers rounded to bf16.
+    Of a profile whose networks the ledger keeps, the best epoch's are rounded as it keeps them wherever they come from
+    (`archive.as_kept`): whoever has the repository alone measures the same networks.
 
     Args:
         spec: the run.
         store: where finished runs are kept.
-        epoch: "best" or "last".
-        exact: refuse rounded weights, as whatever goes into the ledger's tables must.
+        epoch: "best" or "last"; the ledger has only the best.
         folder: the ledger's; that of `ledger_folder` by default.
-        digest: of the data that the store's run must be made from; any by default.
+        digest: of the data that the run must be made from; any by default.
 
     Raises:
         MissingRunsError: there are none.
         StoreError: the run diverged, or does not verify.
     """
     if store.holds(spec, digest):
-        return store.weights(spec, epoch)
-    rounded = not exact and epoch == "best"
-    folder = (folder or ledger_folder()) if rounded else None
-    found = None if folder is None else kept_weights(folder / profile_of(spec), spec)
-    if found is None:
+        found = store.weights(spec, epoch)
+        return as_kept(spec, found) if epoch == "best" and find_profile(profile_of(spec)).keep_weights else found
+    folder = (folder or ledger_folder()) if epoch == "best" else None
+    kept = None if folder is None or not _made_from(spec, folder, digest) else kept_weights(folder, spec)
+    if kept is None:
         ledger_too = f"neither in {store.path} nor in the ledger, {folder or 'none'}"
-        where = ledger_too if rounded else f"not in {store.path}, and exact ones are needed"
+        where = ledger_too if epoch == "best" else f"not in {store.path}, and the ledger keeps the best epoch's only"
         raise MissingRunsError(f"{run_label(spec)}: its weights ({epoch}) are {where}")
-    return found
+    return kept
+
+
+def _made_from(spec: RunSpec, folder: Path, digest: str | None) -> bool:
+    """Whether the ledger's run, where it has one, was trained on the data of a digest."""
+    if digest is None:
+        return True
+    runs = ledger(profile_of(spec), folder=folder).runs
+    return digest in runs.loc[runs["run"] == spec.id, "provenance_digest"].to_list()
 
 
 def network(spec: RunSpec, store: RunStore, epoch: str = "best") -> UnitNetwork:
-    """The network of a run in the store, in evaluation mode, on the CPU; errors as of `weights_of`."""
+    """The network of a finished run, in evaluation mode, on the CPU; weights and errors are those of `weights_of`."""
     return _with_weights(spec, weights_of(spec, store, epoch))
 
 
@@ -87,8 +89,8 @@ def trained_network(
 ) -> UnitNetwork:
     """The network of a finished run at its best epoch, in evaluation mode, on the CPU. Nothing is trained.
 
-    That of the store goes before that of the ledger, as tables do. The ledger has networks of some profiles, with
-    weights of convolutions and linear layers rounded to bf16.
+    That of the store goes before that of the ledger, as tables do. The ledger has networks of some profiles, and of
+    these the weights of convolutions and linear layers are rounded to bf16.
 
     Args:
         run: its spec or id.
@@ -104,7 +106,7 @@ def trained_network(
     """
     store = default_store() if store is None else store if isinstance(store, RunStore) else RunStore(store)
     spec = run if isinstance(run, RunSpec) else _spec_of(run, store, folder)
-    return _with_weights(spec, weights_of(spec, store, exact=False, folder=folder))
+    return _with_weights(spec, weights_of(spec, store, folder=folder))
 
 
 def _spec_of(run: str, store: RunStore, folder: Path | None) -> RunSpec:
@@ -184,7 +186,7 @@ class TrainedRuns:
         return load(spec.dataset)
 
     def network(self, spec: RunSpec, epoch: str = "best") -> UnitNetwork:
-        """The run's network at its "best" or "last" epoch, with exact weights."""
+        """The run's network at its "best" or "last" epoch."""
         return network(spec, self.store, epoch)
 
     def labels(self, spec: RunSpec, which: Images) -> Tensor:
@@ -253,7 +255,7 @@ def load_network(spec: RunSpec, store: RunStore, *, on_missing: OnMissing = "tra
     """
     dataset = load(spec.dataset)
     try:
-        weights = weights_of(spec, store, exact=False, digest=dataset.digest)
+        weights = weights_of(spec, store, digest=dataset.digest)
     except MissingRunsError:
         if on_missing == "raise":
             raise

@@ -5,14 +5,17 @@ import shutil
 import pandas as pd
 import pytest
 from safetensors.torch import load, save
+from test_ledgers import another
 from tiny_specs import DIVERGING, TINY
 
-from selectivity_core import RunStore, Tables, profile, sweep
+from selectivity_core import RunStore, Tables, ledger, profile, sweep
 from selectivity_core.errors import MissingRunsError, ParameterError, StoreError
 from selectivity_core.runs.analyses import ANALYSES
+from selectivity_core.runs.archive import Exported, export
 from selectivity_core.runs.derived import Analysis, Task, derive, kept_rows
 from selectivity_core.runs.manifests import make_manifest
 from selectivity_core.runs.reads import entries
+from selectivity_core.runs.verification import ledger_problems
 
 SPECS = [TINY.replace(alpha=a, epochs=1) for a in (-1.0, 0.0, 1.0)]
 
@@ -238,3 +241,80 @@ def test_more_training_than_was_allowed_is_refused(tmp_path):
     tasks = [Task(ANALYSES["classes"], (profile("cifar10", seed=seed),)) for seed in range(3)]
     with pytest.raises(ParameterError, match=r"^3 of 3 runs to be trained, which takes about 10\.9 hours"):
         derive(tasks, RunStore(tmp_path), max_hours=4)
+
+
+class Means(Counting):
+    """An analysis of the networks that it is given: their mean weights."""
+
+    def __call__(self, runs, spec):
+        self.asked.append(spec.alpha)
+        weights = runs.network(spec).state_dict()
+        total = math.fsum(x for v in weights.values() for x in v.double().flatten().tolist()) % 1
+        return pd.DataFrame({"layer": ["a"], "depth": 0, "kind": "axis", "value": [total]})
+
+
+@pytest.fixture
+def kept(store, tmp_path, monkeypatch, tiny_digits):
+    """A ledger that has the store's runs and keeps their networks."""
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
+    export(store)
+    return ledger()
+
+
+def of_networks(**options):
+    means = Means()
+    return means, [Task(Analysis("bounds", "means", 1, means, **options), (spec,)) for spec in SPECS]
+
+
+def test_networks_of_the_ledger_are_measured_as_the_stores_are(store, kept, tmp_path):
+    _, tasks = of_networks()
+    ours = work(tasks, store)
+    elsewhere = RunStore(tmp_path / "elsewhere")
+    means, tasks = of_networks()
+    theirs = work(tasks, elsewhere, ledger=kept, on_missing="raise")
+    pd.testing.assert_frame_equal(theirs, ours, check_exact=True)
+    work(tasks, elsewhere, ledger=kept, on_missing="raise")
+    assert len(means.asked) == 3 and not elsewhere.folders()  # worked out once, and nothing trained
+    assert theirs["value"].nunique() == 3
+
+
+def test_what_needs_more_than_the_best_epoch_is_not_made_of_a_ledger(store, kept, tmp_path):
+    elsewhere = RunStore(tmp_path / "elsewhere")
+    _, tasks = of_networks(of_best=False)
+    with pytest.raises(MissingRunsError, match="3 of 3 runs missing"):
+        work(tasks, elsewhere, ledger=kept, on_missing="raise")
+    assert not len(work(tasks, elsewhere, ledger=kept, on_missing="skip"))
+    _, other = of_networks()
+    with pytest.raises(MissingRunsError, match="3 of 3 runs missing"):
+        work(other, elsewhere, on_missing="raise")  # without a ledger
+    work(tasks[:1], elsewhere, ledger=kept)
+    assert set(elsewhere.folders()) == {SPECS[0].id}
+
+
+@pytest.mark.fault("networks of a ledger measured, with other data here", "unmixed")
+def test_networks_of_a_ledger_are_measured_on_their_own_data_only(store, kept, tmp_path, monkeypatch):
+    from selectivity_core.runs import sweeping
+
+    _, tasks = of_networks()
+    for digests in ({"digits": "0" * 64}, {}):
+        monkeypatch.setattr(sweeping, "data_digests", lambda *_, found=digests: found)
+        assert not len(work(tasks, RunStore(tmp_path / "elsewhere"), ledger=kept, on_missing="skip"))
+
+
+def test_results_of_networks_of_a_ledger_are_exported_to_it(store, kept, tmp_path):
+    elsewhere = RunStore(tmp_path / "elsewhere")
+    _, tasks = of_networks()
+    rows = work(tasks, elsewhere, ledger=kept)
+    assert export(elsewhere) == {"digits": Exported(3)}
+    assert set(ledger().bounds["run"]) == set(rows["run"]) == {spec.id for spec in SPECS}
+    assert ledger_problems(tmp_path / "ledger") == []
+    # Another training in the first one's place: what was worked out of that is stale, wherever it lies.
+    export(another(store, tmp_path / "other", SPECS[0], started="2031-01-01T00:00:00+00:00"), replace=True)
+    assert set(ledger().bounds["run"]) == {spec.id for spec in SPECS[1:]}
+    export(elsewhere)
+    assert set(ledger().bounds["run"]) == {spec.id for spec in SPECS[1:]}
+    means, tasks = of_networks()
+    again = work(tasks, elsewhere, ledger=ledger())
+    assert means.asked == [SPECS[0].alpha]
+    assert again["value"].iloc[1:].equals(rows["value"].iloc[1:])
+    assert again["value"].iloc[0] != rows["value"].iloc[0]
