@@ -59,7 +59,8 @@ class Profile:
         by_unit: the networks of whose units the ledger keeps a table; all where empty.
         by_class: the networks whose class means the ledger keeps; the first network where empty.
         keep_weights: whether the ledger keeps the weights of its runs at their best epoch, in bf16.
-        keep_epochs: of how many of its baseline runs, seed 0 first, a store keeps the weights of every epoch.
+        keep_epochs: of how many of its baseline runs, those of the highest seeds, a store keeps the weights of every
+            epoch.
     """
 
     title: str
@@ -324,7 +325,9 @@ def profile_of(spec: RunSpec) -> str:
 def keeps_epochs(spec: RunSpec) -> bool:
     """Whether a store keeps the weights of every epoch of a run."""
     scale = find_profile(profile_of(spec))
-    return spec.seed < scale.keep_epochs and spec == scale.base[0].replace(seed=spec.seed, **PLAIN)
+    seeds = max(scale.seeds, scale.seeds_at.get(spec.model, {}).get(0.0, 0))
+    own = spec == scale.base[0].replace(seed=spec.seed, **PLAIN)
+    return own and seeds - scale.keep_epochs <= spec.seed < seeds
 
 
 # What a grid sets itself; an override would be lost, or fight with it.

@@ -157,14 +157,14 @@ def test_units_through_training(runs):
 
 def test_weights_that_a_store_kept_of_every_epoch_take_the_place_of_training(runs, tmp_path, monkeypatch):
     """Also where the training was interrupted at the end of an epoch, after its last step."""
-    own = replace(PROFILES["digits"], base=(SPEC,), keep_epochs=1)
+    own = replace(PROFILES["digits"], base=(SPEC,), keep_epochs=1, seeds=1)
     monkeypatch.setitem(PROFILES, "digits", own)
     store, later, steps = RunStore(tmp_path), SPEC.replace(seed=1), []
     assert train_and_store(SPEC, store, None, stop=lambda: len(steps) == 2, report=steps.append) == "stopped"
     sweep([SPEC, later], store, jobs=1, progress=False)
     folder = store.epochs(SPEC)
     assert sorted(path.name for path in folder.iterdir()) == [f"00{k}.safetensors" for k in (1, 2, 3)]
-    assert not store.epochs(later).exists()  # one baseline run is kept
+    assert not store.epochs(later).exists()  # it is beyond the profile's seeds
     trained = unit_epoch_rows(runs, SPEC)
     monkeypatch.setattr(Trainer, "run_epoch", lambda *_: pytest.fail("trained"))
     assert unit_epoch_rows(TrainedRuns(store), SPEC).equals(trained)

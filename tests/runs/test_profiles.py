@@ -10,6 +10,7 @@ from selectivity_core.runs.profiles import (
     check_overrides,
     expand,
     find_profile,
+    keeps_epochs,
     profile_of,
     seed_list,
     with_epochs,
@@ -154,6 +155,13 @@ def test_some_alphas_have_more_seeds_in_the_first_networks_plain_grid():
     assert len(grid("cifar10-fast", "figA32")) == 5 * 6 + 5 * 3
     assert len(grid("cifar10-fast", "figA32", alphas=[-1.0, 2.0])) == 2 * 6 + 3
     assert len(grid("cifar10-fast", "figA32", seeds=2)) == 20
+
+
+def test_weights_of_every_epoch_are_kept_of_the_last_baselines():
+    base = profile("cifar10-fast", **PLAIN)
+    assert [s for s in range(8) if keeps_epochs(base.replace(seed=s))] == [3, 4, 5]
+    others = (base.replace(seed=4, alpha=-1.0), base.replace(seed=4, epochs=2), profile("digits", seed=7))
+    assert not any(map(keeps_epochs, others))
 
 
 def test_overrides_of_what_the_grid_sets_are_refused():
