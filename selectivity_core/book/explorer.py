@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 from ..data import DATASETS, class_names
 from ..models import MODEL_NAMES
+from ..runs.profiles import PLAIN
 from ..spec import field_names
 from ..tables import Tables
 from . import BookError
@@ -91,13 +92,21 @@ def explorer_data(tables: Tables, model: str) -> dict[str, Any]:
 
 
 def _sweep(runs: pd.DataFrame, model: str) -> pd.DataFrame:
-    """The network's runs that differ in α and seed alone: of the recipes with α = 0 the one with the most α."""
-    runs = runs[(runs["model"] == model) & (runs["status"] == "complete")]
-    recipe = [runs[name].map(str) for name in field_names() if name not in ("alpha", "seed")]
-    groups = [group for _, group in runs.groupby(recipe) if (group["alpha"] == 0).any()]
-    widths = [group["alpha"].nunique() for group in groups]
-    if not groups:
+    """The network's runs that differ in α and seed alone: of the recipes with α = 0 the one with the most α.
+
+    A run at α = 0 is the baseline of every recipe that differs from it only in what the regulariser alone reads.
+    """
+    runs = runs[(runs["model"] == model) & (runs["status"] == "complete")].reset_index(drop=True)
+    varies, plain = [name for name in field_names() if name not in ("alpha", "seed")], runs["alpha"] == 0
+    if not plain.any():
         raise BookError(f"model: {model!r} given; the tables have no finished run of it at α = 0")
+    recipe, read = (runs[names].map(str).agg("|".join, axis=1) for names in (varies, [*set(varies) - PLAIN.keys()]))
+    groups = [
+        pd.concat([runs[plain & (read == read[own.index[0]])], own[own["alpha"] != 0]])
+        for _, own in runs.groupby(recipe)
+    ]
+    groups = [group for group in groups if (group["alpha"] == 0).any()]
+    widths = [group["alpha"].nunique() for group in groups]
     if widths.count(max(widths)) > 1:
         raise BookError(f"tables: {widths.count(max(widths))} recipes of {model} have {max(widths)} α each; give one")
     return groups[widths.index(max(widths))]

@@ -20,7 +20,7 @@ from ..models import MODEL_NAMES
 from ..runs.analyses import ANALYSES, bound_tasks
 from ..runs.archive import ledger
 from ..runs.derived import Task, derive, ledger_results, result_path
-from ..runs.profiles import PLAIN, PROFILES, Bound, Profile, check_overrides, find_profile, keeps_epochs
+from ..runs.profiles import PLAIN, PROFILES, Bound, Profile, check_overrides, find_profile
 from ..runs.reads import note_read
 from ..runs.store import RunStore, default_store
 from ..runs.sweeping import MAX_HOURS, OnMissing, sweep
@@ -188,7 +188,6 @@ def tasks_for(figure: Figure, specs: Sequence[RunSpec], limit: Bound | None) -> 
         found += [Task(ANALYSES[name], (spec,)) for name in figure.analyses for spec in own]
         first = own[0].replace(alpha=0.0, seed=0, **PLAIN)
         like = [s for s in own if s.replace(seed=0, **PLAIN) == first]
-        like = [spec for spec in like if keeps_epochs(spec)] or like
         found += [Task(ANALYSES[name], (spec,)) for name in figure.closer for spec in like]
     return found
 

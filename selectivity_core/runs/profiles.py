@@ -53,6 +53,7 @@ class Profile:
         counts: other numbers of seeds for figures of a kind ("many", "instances", "settings", "schedules", "means"), or
             with "_bound" behind it for its bound; "by_unit" is of how many the ledger keeps tables of units, where that
             is fewer than of others.
+        seeds_of: which seeds figures of a kind have, where they are not the first ones.
         seeds_at: network -> α -> how many seeds its plain grid has there, where that is more than elsewhere.
         bound: how many α values (the most negative side, 0 among them), seeds and layers the off-axis bound is worked
             out for; None for all that a figure has.
@@ -70,6 +71,7 @@ class Profile:
     scaled_down: bool
     grids: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    seeds_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     seeds_at: Mapping[str, Mapping[float, int]] = field(default_factory=dict)
     bound: Bound | None = None
     by_unit: tuple[str, ...] = ()
@@ -77,9 +79,9 @@ class Profile:
     keep_weights: bool = False
     keep_epochs: int = 0
 
-    def seeds_for(self, kind: str) -> int:
-        """How many seeds a figure's kind of grid has."""
-        return self.counts.get(kind, self.seeds)
+    def seeds_for(self, kind: str) -> int | tuple[int, ...]:
+        """How many seeds a figure's kind of grid has, or which."""
+        return self.seeds_of.get(kind, self.counts.get(kind, self.seeds))
 
     def more_seeds(self, base: RunSpec, alphas: Iterable[float]) -> list[RunSpec]:
         """The runs of a network's plain grid at those of some α that have more seeds than others (`seeds_at`)."""
@@ -167,6 +169,7 @@ def _cifar10_fast() -> Profile:
     resnet20 = resnet20.replace(schedule="onecycle", milestones=(), epochs=36, lr=0.2, weight_decay=5e-4)
     resnet20 = resnet20.replace(nesterov=True, rounding="dithered")
     decisive = (-2.0, 0.0, 0.7)
+    last = (3, 4, 5)  # whose weights at every epoch are kept at α = 0
     return Profile(
         "CIFAR-10, one cycle of 36 epochs", (resnet20,), (0.0, -1.0, -2.0, 0.1, 0.7, -5.0, -10.0, 0.4, 1.0, 2.0), 3,
         scaled_down=True,
@@ -177,7 +180,7 @@ def _cifar10_fast() -> Profile:
             "means_spread": (-0.3, -0.1, 0.0), "means_bound": (-1000.0, -300.0, -2.0, -0.3, -0.1, 0.0),
         },
         counts={"means": 6}, seeds_at={"resnet20": dict.fromkeys((0.0, -1.0, -2.0, 0.1, 0.7), 6)}, keep_weights=True,
-        keep_epochs=3,
+        keep_epochs=3, seeds_of={"windows": last, "estimates": last},
         bound=Bound((0.0, -1.0, -5.0, -10.0), seeds=1, layers=4),
     )  # fmt: skip
 

@@ -73,6 +73,16 @@ def test_networks_are_means_over_seeds_and_changes_pair_them():
     assert [(n["change"], n["pairs"]) for n in found["networks"]] == [(-0.1, 1), (0.0, 2), (-0.37, 2)]
 
 
+def test_settings_that_the_regulariser_alone_reads_share_their_baseline():
+    """α = 0 stands as plain whatever the others' rounding; a lone run of another rounding is not the sweep."""
+    plain = tables({key: value for key, value in RUNS.items() if key[0] == 0})
+    dithered = tables({key: value for key, value in RUNS.items() if key[0] != 0}, rounding="dithered")
+    other = tables({(-1.0, 0): (0.1, 0.9)})
+    parts = [plain, dithered, other]
+    joint = {name: pd.concat(getattr(part, name) for part in parts) for name in ("runs", "units", "responses")}
+    assert data(Tables(**joint)) == data(tables())
+
+
 def test_units_have_three_significant_digits_by_alpha_unit_and_class():
     stem, stage = data(tables())["layers"]
     assert (stem["name"], stem["depth"], stage["name"], stage["depth"]) == ("stem", 1, "stage1.0", 2)
@@ -154,7 +164,7 @@ def test_without_scripts_there_are_a_picture_and_a_table():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("profile", ["digits", "cifar10-short"])
+@pytest.mark.parametrize("profile", ["digits", "cifar10-fast"])
 def test_the_kept_runs_fit_and_say_what_the_tables_say(profile):
     kept = ledger(profile, folder=RESULTS)
     made = explorer(kept)

@@ -55,7 +55,8 @@ def test_every_set_of_alphas_of_a_profile_is_usable(name):
         assert set(alphas) == {RunSpec(alpha=a).alpha for a in alphas}
         assert found.alphas_for(kind, found.models[0]) == alphas
     assert found.alphas_for("all", "no network") == found.alphas
-    assert all(found.seeds_for(kind) >= 1 for kind in (*found.counts, "all") if kind != "by_unit")
+    kinds = {*found.counts, *found.seeds_of, "all"} - {"by_unit"}
+    assert all(seed_list(found.seeds_for(kind)) for kind in kinds)
     if found.bound is not None:
         assert 0 in found.bound.alphas
         assert max(found.bound.alphas) <= 0
@@ -160,6 +161,9 @@ def test_some_alphas_have_more_seeds_in_the_first_networks_plain_grid():
 def test_weights_of_every_epoch_are_kept_of_the_last_baselines():
     base = profile("cifar10-fast", **PLAIN)
     assert [s for s in range(8) if keeps_epochs(base.replace(seed=s))] == [3, 4, 5]
+    studied = grid("cifar10-fast", "windows")  # whose units are ablated at some epochs
+    assert {spec.seed for spec in studied} == {3, 4, 5} and sum(map(keeps_epochs, studied)) == 3
+    assert len(studied) == 3 * (1 + 7 * 2)
     others = (base.replace(seed=4, alpha=-1.0), base.replace(seed=4, epochs=2), profile("digits", seed=7))
     assert not any(map(keeps_epochs, others))
 

@@ -38,8 +38,7 @@ class Figure:
     grid: str = "all"  # which of the profile's sets of α values it takes
     tables: tuple[str, ...] = ()  # derived tables that it needs ("pairs", "bounds")
     analyses: tuple[str, ...] = ()  # of each of its trained networks, keys of `runs.analyses.ANALYSES`
-    # The same, of baseline runs of each network's first variant only: those whose epochs a store keeps, if some are.
-    closer: tuple[str, ...] = ()
+    closer: tuple[str, ...] = ()  # the same, of the baseline runs of each network's first variant only
     loads: int = 0  # of how many baseline runs its page needs the weights
     note: str = ""  # what is not known of it, or was chosen here where the paper is silent
 
@@ -313,6 +312,4 @@ def grid(
                 specs += expand(stretched(base.replace(**own), stretch), alphas=chosen, seeds=numbers)
         if seeds is None and entry.grid == "all":
             specs += scale.more_seeds(base, usual)
-        elif seeds is None and entry.closer:
-            specs += scale.more_seeds(base, [0.0])
     return list(dict.fromkeys(specs))

@@ -48,7 +48,7 @@ SWEEP, CLOUD, BARS, PATH = range(4)
 
 @pytest.fixture(scope="module")
 def made() -> str:
-    return explorer(ledger("cifar10-short", folder=ROOT / "results")).data
+    return explorer(ledger("cifar10-fast", folder=ROOT / "results")).data
 
 
 @pytest.fixture(scope="module")
@@ -460,7 +460,7 @@ def test_names_from_the_data_are_text(browser, monkeypatch, tmp_path):
     evil = "</script><img src=x onerror=window.evil=1>"
     monkeypatch.setattr(module, "class_names", lambda dataset: [evil] * 10)
     page = tmp_path / "page.html"
-    page.write_text(PAGE.format(explorer(ledger("cifar10-short", folder=ROOT / "results")).data), encoding="utf-8")
+    page.write_text(PAGE.format(explorer(ledger("cifar10-fast", folder=ROOT / "results")).data), encoding="utf-8")
     browser.open(page.as_uri())
     wait_for_it(browser)
     assert pictures(browser)[BARS].find_element(By.TAG_NAME, "text").text
