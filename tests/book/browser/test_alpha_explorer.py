@@ -48,7 +48,7 @@ SWEEP, CLOUD, BARS, PATH = range(4)
 
 @pytest.fixture(scope="module")
 def made() -> str:
-    return explorer(ledger("cifar10-fast", folder=ROOT / "results")).data
+    return explorer(ledger("cifar10-short", folder=ROOT / "results")).data
 
 
 @pytest.fixture(scope="module")
@@ -234,13 +234,15 @@ def test_on_a_rendered_page(browser, folder, data, served):
 
 @pytest.mark.book
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize(("name", "shown"), [("00_findings", "CIFAR-10"), ("05_figure_4", "scikit-learn's digits")])
+@pytest.mark.parametrize(
+    ("name", "shown"), [("00_findings", ("CIFAR-10", 36)), ("05_figure_4", ("scikit-learn's digits", 40))]
+)
 def test_on_the_books_own_pages(browser, site, served, name, shown, width):
     page = site / "notebooks" / f"{name}.html"
     assert page.stat().st_size < 1_500_000
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     data = json.loads(soup.select_one(".alpha-explorer script[type='application/json']").string)
-    assert data["data"] == shown
+    assert (data["data"], data["epochs"]) == shown
     for address in (f"{served(site)}/notebooks/{name}.html", page.as_uri()):
         browser.open(address, width=width)
         moves(browser, data)
@@ -460,7 +462,7 @@ def test_names_from_the_data_are_text(browser, monkeypatch, tmp_path):
     evil = "</script><img src=x onerror=window.evil=1>"
     monkeypatch.setattr(module, "class_names", lambda dataset: [evil] * 10)
     page = tmp_path / "page.html"
-    page.write_text(PAGE.format(explorer(ledger("cifar10-fast", folder=ROOT / "results")).data), encoding="utf-8")
+    page.write_text(PAGE.format(explorer(ledger("cifar10-short", folder=ROOT / "results")).data), encoding="utf-8")
     browser.open(page.as_uri())
     wait_for_it(browser)
     assert pictures(browser)[BARS].find_element(By.TAG_NAME, "text").text
