@@ -27,6 +27,7 @@ from .store import RunStore, default_store
 from .sweeping import OnMissing, run_label, sweep
 
 Images = Literal["train", "validation", "test"]
+ASIDE = ".networks"  # of a store: runs that are trained for their weights alone
 MOST_IMAGES = 1000  # on which perturbed networks are tested
 
 
@@ -240,6 +241,9 @@ class LoadedNetwork:
 def load_network(spec: RunSpec, store: RunStore, *, on_missing: OnMissing = "train") -> LoadedNetwork | None:
     """The network of a run with its data: the store's, else the ledger's, whose weights are rounded, else trained now.
 
+    A run of which the ledger has the tables and no weights is trained aside, in `ASIDE` of the store: on another
+    processor it comes out a little different, and its row must not displace the ledger's on other pages.
+
     Args:
         spec: the run.
         store: where finished runs are kept.
@@ -253,15 +257,17 @@ def load_network(spec: RunSpec, store: RunStore, *, on_missing: OnMissing = "tra
         StoreError: the run diverged, or does not verify.
         DataError: the data are not there.
     """
-    dataset = load(spec.dataset)
+    dataset, folder = load(spec.dataset), ledger_folder()
+    known = folder is not None and spec.id in set(ledger(profile_of(spec), folder=folder).runs["run"])
+    where = RunStore(store.path / ASIDE) if known and not store.holds(spec, dataset.digest) else store
     try:
-        weights = weights_of(spec, store, digest=dataset.digest)
+        weights = weights_of(spec, where, digest=dataset.digest)
     except MissingRunsError:
         if on_missing == "raise":
             raise
         if on_missing == "skip":
             return None
-        sweep([spec], store, jobs=1)
-        weights = weights_of(spec, store)
+        sweep([spec], where, jobs=1)
+        weights = weights_of(spec, where)
     device = choose_device()
     return LoadedNetwork(spec, _with_weights(spec, weights).with_channels_last(device), dataset.to(device))

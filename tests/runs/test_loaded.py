@@ -4,6 +4,7 @@ from tiny_specs import DIVERGING, TINY
 
 from selectivity_core import RunStore, selectivity_index
 from selectivity_core.errors import MissingRunsError, ParameterError, StoreError
+from selectivity_core.runs.archive import export
 from selectivity_core.runs.trained import load_network
 
 
@@ -52,6 +53,19 @@ def test_what_the_store_lacks_is_trained(tmp_path):
     assert store.ids() == []
     assert load_network(TINY, store).spec == TINY
     assert store.ids() == [TINY.id]
+
+
+def test_training_for_weights_alone_displaces_no_row_of_the_ledger(finished, tmp_path, monkeypatch):
+    """The pages of a book are built in turn: what one trains on another processor must not be another's result."""
+    store, (spec, *_) = finished
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
+    export(store)
+    here = RunStore(tmp_path / "here")
+    for mode in ("train", "raise"):  # the second time it is there
+        model = load_network(spec, here, on_missing=mode).model.state_dict()
+        assert all(torch.equal(value, model[name]) for name, value in store.weights(spec).items())
+    assert here.ids() == [] and not here.holds(spec)
+    assert load_network(spec, store).spec == spec
 
 
 def test_a_run_that_diverged_has_no_network(finished):
