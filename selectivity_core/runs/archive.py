@@ -233,8 +233,9 @@ def _export(store: RunStore, ids: list[str], folder: Path, replace: bool) -> Exp
         frames[table] = [old[table], *(store.table(run, table) for run in ids if run in taken)]
     for table in TABLES:
         frames[table][0] = frames[table][0][~frames[table][0]["run"].isin(taken)]
+    theirs = {run: digest for run, digest in _sums(folder).items() if run not in ids}
     for table in DERIVED:
-        fresh = list(kept_rows(store, table, taken, {run: d for run, d in _sums(folder).items() if run not in ids}))
+        fresh = list(kept_rows(store, table, taken, theirs))
         frames[table] = [_without(old[table], fresh, replaced), *fresh]
     tables = _of_ledger({table: joined(table, found) for table, found in frames.items()}, folder.name)
     if problems := all_problems(tables):  # nothing is written that `verify` would refuse

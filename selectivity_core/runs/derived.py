@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -149,8 +148,10 @@ def _stamp(runs: Iterable[str], store: RunStore, networks: Mapping[str, str]) ->
 
     def weights(run: str) -> str:
         manifest = store.manifest(run)
-        entry = manifest["files"].get("weights.safetensors") if manifest else None
-        return entry["sha256"] if entry else "" if manifest else networks.get(run, "")
+        if manifest is None:
+            return networks.get(run, "")
+        entry = manifest["files"].get("weights.safetensors")
+        return entry["sha256"] if entry else ""  # a diverged run has none
 
     return json.dumps([weights(run) for run in runs]).encode()
 
@@ -196,9 +197,7 @@ def has_results(store: RunStore) -> bool:
     return any((store.path / FOLDER).glob("*/*.csv.gz"))
 
 
-def kept_rows(
-    store: RunStore, table: str, runs: set[str], networks: Mapping[str, str] = MappingProxyType({})
-) -> Iterator[pd.DataFrame]:
+def kept_rows(store: RunStore, table: str, runs: set[str], networks: Mapping[str, str]) -> Iterator[pd.DataFrame]:
     """Every result of a table that the store keeps of these runs of its own, for the ledger, but for stale ones.
 
     `networks` has the checksums of the ledger's networks of runs that the store lacks; results of these count too.

@@ -221,11 +221,13 @@ def test_readers_notice_a_result_that_changes(store, count, tmp_path, monkeypatc
 def test_kept_rows_are_those_of_the_runs_asked_for(store, count):
     rows = work(pairs(count), store)
     every = {spec.id for spec in SPECS}
-    found = pd.concat(kept_rows(store, "pairs", every)).sort_values(["run", "depth"], ignore_index=True)
+    found = pd.concat(kept_rows(store, "pairs", every, {})).sort_values(["run", "depth"], ignore_index=True)
     pd.testing.assert_frame_equal(found, rows.sort_values(["run", "depth"], ignore_index=True))
-    assert {run for frame in kept_rows(store, "pairs", every - {SPECS[0].id}) for run in frame["run"]} == {SPECS[2].id}
-    assert list(kept_rows(store, "pairs", every - {SPECS[1].id})) == []  # the other side counts too
-    assert list(kept_rows(store, "bounds", every)) == []
+    assert {run for frame in kept_rows(store, "pairs", every - {SPECS[0].id}, {}) for run in frame["run"]} == {
+        SPECS[2].id
+    }
+    assert list(kept_rows(store, "pairs", every - {SPECS[1].id}, {})) == []  # the other side counts too
+    assert list(kept_rows(store, "bounds", every, {})) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"not gzip", gzip.compress(b"", mtime=0)[:-4]])
@@ -234,7 +236,7 @@ def test_kept_rows_that_cannot_be_read_are_named(store, count, content):
     (path,) = (store.path / ".derived" / "pairs").iterdir()
     path.write_bytes(content)
     with pytest.raises(StoreError, match=f"{path.name}: not a result that can be read"):
-        list(kept_rows(store, "pairs", {spec.id for spec in SPECS}))
+        list(kept_rows(store, "pairs", {spec.id for spec in SPECS}, {}))
 
 
 def test_more_training_than_was_allowed_is_refused(tmp_path):
