@@ -238,16 +238,42 @@ class LoadedNetwork:
         return replace(self, dataset=fewer)
 
 
+def _place(spec: RunSpec, store: RunStore, digest: str) -> RunStore:
+    """Where a run's weights lie, or are to be trained: the store, or aside where the ledger has the run's tables."""
+    folder = ledger_folder()
+    known = folder is not None and spec.id in set(ledger(profile_of(spec), folder=folder).runs["run"])
+    return RunStore(store.path / ASIDE) if known and not store.holds(spec, digest) else store
+
+
+def train_networks(specs: Iterable[RunSpec], store: RunStore, *, jobs: int = 1) -> None:
+    """Trains the runs whose weights neither the store nor the ledger has.
+
+    One of which the ledger has the tables is trained aside, in `ASIDE` of the store: on another processor it comes out
+    a little different, and its row must not displace the ledger's on the pages of a book.
+
+    Raises:
+        StoreError: a run diverged, or does not verify.
+        DataError: the data are not there.
+    """
+    lacking: dict[Path, list[RunSpec]] = {}
+    for spec in specs:
+        digest = load(spec.dataset).digest
+        place = _place(spec, store, digest)
+        try:
+            weights_of(spec, place, digest=digest)
+        except MissingRunsError:
+            lacking.setdefault(place.path, []).append(spec)
+    for path, some in lacking.items():
+        sweep(some, path, jobs=jobs)
+
+
 def load_network(spec: RunSpec, store: RunStore, *, on_missing: OnMissing = "train") -> LoadedNetwork | None:
     """The network of a run with its data: the store's, else the ledger's, whose weights are rounded, else trained now.
-
-    A run of which the ledger has the tables and no weights is trained aside, in `ASIDE` of the store: on another
-    processor it comes out a little different, and its row must not displace the ledger's on other pages.
 
     Args:
         spec: the run.
         store: where finished runs are kept.
-        on_missing: what to do where neither has it: "train", "skip" or "raise".
+        on_missing: what to do where neither has it: "train" as `train_networks` does, "skip" or "raise".
 
     Returns:
         the network and its data, on a GPU where there is one; None where it is skipped.
@@ -257,17 +283,16 @@ def load_network(spec: RunSpec, store: RunStore, *, on_missing: OnMissing = "tra
         StoreError: the run diverged, or does not verify.
         DataError: the data are not there.
     """
-    dataset, folder = load(spec.dataset), ledger_folder()
-    known = folder is not None and spec.id in set(ledger(profile_of(spec), folder=folder).runs["run"])
-    where = RunStore(store.path / ASIDE) if known and not store.holds(spec, dataset.digest) else store
+    dataset = load(spec.dataset)
+    place = _place(spec, store, dataset.digest)
     try:
-        weights = weights_of(spec, where, digest=dataset.digest)
+        weights = weights_of(spec, place, digest=dataset.digest)
     except MissingRunsError:
         if on_missing == "raise":
             raise
         if on_missing == "skip":
             return None
-        sweep([spec], where, jobs=1)
-        weights = weights_of(spec, where)
+        train_networks([spec], store)
+        weights = weights_of(spec, place)
     device = choose_device()
     return LoadedNetwork(spec, _with_weights(spec, weights).with_channels_last(device), dataset.to(device))

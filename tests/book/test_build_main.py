@@ -3,17 +3,21 @@
 import shutil
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 from tiny_notebooks import CHECK, write_notebook
 
+from selectivity_core import RunStore
 from selectivity_core.book.build import __main__ as main
 from selectivity_core.book.build import execution, pages
 from selectivity_core.book.papers import figures
+from selectivity_core.runs.archive import export
 from selectivity_core.runs.locks import lock
 from selectivity_core.runs.profiles import PROFILES, Profile
+from selectivity_core.runs.trained import ASIDE
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -119,6 +123,22 @@ def test_training_is_what_the_figures_need_and_no_more(book, tmp_path):
     assert len([name for name in before if name.endswith("manifest.json")]) == 2
     main._train(1, "digits")
     assert times(tmp_path / "runs") == before
+
+
+def test_networks_that_pages_load_displace_no_row_of_the_ledger(book, tmp_path, monkeypatch):
+    """Trained on another processor they would, and sentences that the ledger bears out would be struck through."""
+    main._train(1, "digits")
+    monkeypatch.setenv("SELECTIVITY_LEDGER", str(tmp_path / "ledger"))
+    export(RunStore(tmp_path / "runs"))
+    monkeypatch.setitem(figures.FIGURES, "fig4", replace(figures.FIGURES["fig4"], loads=1))
+    monkeypatch.setenv("SELECTIVITY_RUNS", str(tmp_path / "other"))
+    main._train(1, "digits")
+    assert RunStore(tmp_path / "other").ids() == []
+    aside = RunStore(tmp_path / "other" / ASIDE)
+    assert [aside.spec(run).alpha for run in aside.ids()] == [0.0]
+    before = times(tmp_path / "other")
+    main._train(1, "digits")
+    assert times(tmp_path / "other") == before
 
 
 def test_there_is_no_serving_without_a_book(book, monkeypatch, capsys):

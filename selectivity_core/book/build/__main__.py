@@ -95,13 +95,14 @@ def _build(workers: int, profile: str | None) -> None:
 def _train(workers: int, profile: str) -> None:
     """The runs of all figures in one sweep, so that notebooks that run side by side need not train.
 
-    The few networks whose weights pages need are trained though the ledger has their tables: pages read weights from
-    the store alone, and the ledger keeps those of few profiles.
+    The few networks whose weights pages need are trained though the ledger has their tables, aside: it keeps the
+    weights of few profiles.
     """
     from ...runs.archive import TRACKED, ledger, ledger_folder
     from ...runs.planning import plan
     from ...runs.store import default_store
     from ...runs.sweeping import sweep
+    from ...runs.trained import train_networks
     from ..papers.figures import FIGURES, grid
 
     specs = list(dict.fromkeys(spec for figure in FIGURES for spec in grid(profile, figure)))
@@ -111,7 +112,7 @@ def _train(workers: int, profile: str) -> None:
         print("no ledger is read; what the figures take:")
         print(plan(specs, store, ledger=ledger(folder=TRACKED), workers=workers), flush=True)
     baselines = [[s for s in grid(profile, e.id) if s.alpha == 0][: e.loads] for e in FIGURES.values()]
-    sweep(list(dict.fromkeys(itertools.chain(*baselines))), store, jobs=workers)
+    train_networks(dict.fromkeys(itertools.chain(*baselines)), store, jobs=workers)
     sweep(specs, store, jobs=workers, ledger=kept)
 
 
