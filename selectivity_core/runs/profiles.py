@@ -179,8 +179,8 @@ def _cifar10_fast() -> Profile:
             "means_dprime": (0.0, 0.1, 0.3), "means_offset": (-1000.0, -300.0, 0.0),
             "means_spread": (-0.3, -0.1, 0.0), "means_bound": (-1000.0, -300.0, -2.0, -0.3, -0.1, 0.0),
         },
-        counts={"means": 6}, seeds_at={"resnet20": dict.fromkeys((0.0, -1.0, -2.0, 0.1, 0.7), 6)}, keep_weights=True,
-        keep_epochs=3, seeds_of={"windows": last, "estimates": last},
+        counts={"means": 6}, seeds_at={"resnet20": dict.fromkeys((0.0, -1.0, -2.0, 0.1, 0.4, 0.7), 6)},
+        keep_weights=True, keep_epochs=3, seeds_of={"windows": last, "estimates": last},
         bound=Bound((0.0, -1.0, -5.0, -10.0), seeds=1, layers=4),
     )  # fmt: skip
 

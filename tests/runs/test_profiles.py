@@ -153,7 +153,7 @@ def test_some_alphas_have_more_seeds_in_the_first_networks_plain_grid():
     more = scale.more_seeds(base, [0.0, 0.7, 2.0])
     assert [(spec.alpha, spec.seed) for spec in more] == [(a, s) for s in range(6) for a in (0.0, 0.7)]
     assert find_profile("cifar10-short").more_seeds(profile("cifar10-short", model="vgg16"), [0.0]) == []
-    assert len(grid("cifar10-fast", "figA32")) == 5 * 6 + 5 * 3
+    assert len(grid("cifar10-fast", "figA32")) == 6 * 6 + 4 * 3
     assert len(grid("cifar10-fast", "figA32", alphas=[-1.0, 2.0])) == 2 * 6 + 3
     assert len(grid("cifar10-fast", "figA32", seeds=2)) == 20
 
