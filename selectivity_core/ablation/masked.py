@@ -216,9 +216,10 @@ def _margins(logits: Tensor, labels: Tensor) -> Tensor:
 class MaskedEvaluator:
     """Evaluates masks by passes through a model in evaluation mode; where images are few, many masks share a pass."""
 
-    def __init__(self, model: nn.Module, numbering: Numbering) -> None:
+    def __init__(self, model: nn.Module, numbering: Numbering, layer: str | None = None) -> None:
+        """`layer`: the first one of which units are ablated; by default the first one numbered."""
         self.model, self.numbering = model, numbering
-        self.before, self.rest = parts_around(model, numbering.sizes)
+        self.before, self.rest = parts_around(model, numbering.sizes if layer is None else [layer])
 
     def load(self, images: Tensor) -> None:
         """Takes the images (samples, ...) that the other methods are about.
@@ -238,8 +239,16 @@ class MaskedEvaluator:
         yield from self._blocks(steps[:, None] > rank)
 
     def singles(self) -> Iterator[MaskedLogits]:
-        """Blocks of masks that ablate each unit alone, in the order of their numbers."""
-        yield from self._blocks(torch.eye(len(self.numbering), dtype=torch.bool))
+        """Blocks of masks that ablate each unit alone, in the order of their numbers.
+
+        What comes before a layer is computed once for all of its units.
+        """
+        sizes = self.numbering.sizes
+        each = torch.eye(len(self.numbering), dtype=torch.bool).split(list(sizes.values()))
+        for layer, masks in zip(sizes, each, strict=True):
+            later = MaskedEvaluator(self.model, self.numbering, layer)
+            later.entering = run(later.before[len(self.before) :], self.entering)
+            yield from later._blocks(masks)
 
     def _blocks(self, masks: Tensor) -> Iterator[MaskedLogits]:
         for some in masks.split(max(1, BATCH // len(self.entering))):

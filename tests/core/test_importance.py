@@ -36,6 +36,7 @@ def test_two_units_by_hand():
         ("mlp", ["units2", "units1"], {"width": 20, "batch_norm": False}),
         ("convnet11", ["layers.units10", "layers.units11"], {"width": 2, "batch_norm": True}),
         ("resnet20", ["stage3.2.units1"], {"width": 2, "batch_norm": True}),
+        ("resnet20", ["stage2.0.units2", "units", "stage3.2.units1", "stage2.0.units1"], {"width": 2}),
     ],
 )
 def test_equal_to_one_plain_pass_for_each_unit(name, layers, options, clamp):
