@@ -274,10 +274,12 @@ def _retrained(options: argparse.Namespace, folder: Path | None) -> list[str]:
 def _export(options: argparse.Namespace) -> None:
     """Add the store's finished runs to the ledger, results/, or copy them whole to another store."""
     from ..runs.archive import export
+    from ..runs.derived import has_results
     from ..runs.moving import export_runs
 
     store = _store_of(options)
-    if not store.ids():
+    # Results may be of networks that the ledger keeps; another store has none.
+    if not store.ids() and (options.runs is not None or not has_results(store)):
         print(f"{store.path}: no finished runs to export")
     elif options.runs is not None:
         with bar("copying runs", len(store.ids()), "run", leave=False) as shown:

@@ -9,9 +9,10 @@ from test_ledgers import another
 from tiny_specs import DIVERGING, TINY
 
 from selectivity_core import RunStore, Tables, ledger, profile, sweep
+from selectivity_core.cli import main
 from selectivity_core.errors import MissingRunsError, ParameterError, StoreError
 from selectivity_core.runs.analyses import ANALYSES
-from selectivity_core.runs.archive import Exported, export
+from selectivity_core.runs.archive import export
 from selectivity_core.runs.derived import Analysis, Task, derive, kept_rows
 from selectivity_core.runs.manifests import make_manifest
 from selectivity_core.runs.reads import entries
@@ -303,11 +304,12 @@ def test_networks_of_a_ledger_are_measured_on_their_own_data_only(store, kept, t
         assert not len(work(tasks, RunStore(tmp_path / "elsewhere"), ledger=kept, on_missing="skip"))
 
 
-def test_results_of_networks_of_a_ledger_are_exported_to_it(store, kept, tmp_path):
+def test_results_of_networks_of_a_ledger_are_exported_to_it(store, kept, capsys, tmp_path):
     elsewhere = RunStore(tmp_path / "elsewhere")
     _, tasks = of_networks()
     rows = work(tasks, elsewhere, ledger=kept)
-    assert export(elsewhere) == {"digits": Exported(3)}
+    assert main(["export", "--store", str(elsewhere.path)]) == 0  # of a store that has no runs
+    assert capsys.readouterr().out == "digits: 3 runs\n"
     assert set(ledger().bounds["run"]) == set(rows["run"]) == {spec.id for spec in SPECS}
     assert ledger_problems(tmp_path / "ledger") == []
     # Another training in the first one's place: what was worked out of that is stale, wherever it lies.
