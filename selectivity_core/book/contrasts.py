@@ -200,8 +200,12 @@ def _beside_index(on: NetworkRuns, measure: str) -> pd.DataFrame:
 def cost_at_reduction(on: NetworkRuns, *, factor: float, measure: str = TEST_ACCURACY) -> list[Finding]:
     """What a measure changes where the mean index is `factor` times lower, interpolated between α that bracket it."""
     rows = _beside_index(on, measure)
-    found = at_fold(rows, factor)
-    if len(found) * 2 < rows["seed"].nunique() or not len(found):
+    found, seeds = at_fold(rows, factor), rows["seed"].nunique()
+    if 0 < 2 * len(found) < seeds:
+        raise MissingRunsError(
+            f"a {factor:g}-fold cut is bracketed in {len(found)} of {seeds} seeds, and half of them are needed"
+        )
+    if not len(found):
         means = rows[rows["alpha"] <= 0].groupby("alpha")["si_units"].mean()
         reached = means.get(0.0, math.nan) / means.min()
         raise MissingRunsError(

@@ -314,7 +314,7 @@ def effects(runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha",
 
 
 def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
-    """α < 0 less α > 0 at equal size of α, paired by seed, with the paper's rank sum beside it.
+    """α < 0 less α > 0 at equal size of α, of the seeds that have both, with the paper's rank sum beside it.
 
     Returns:
         a row a size of α that was run with both signs: size, n, negative and positive (means), difference, low and high
@@ -329,7 +329,8 @@ def signs(runs: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
     for size, column in table.items():
         found = mean_of(column)
         low, high = found.interval()
-        negative, positive = cells[-size], cells[size]
+        both = cells[[-size, size]].dropna()
+        negative, positive = both[-size], both[size]
         rows.append(
             (size, found.n, negative.mean(), positive.mean(), found.mean, low, high, found.p, corrected[size],
              rank_sum(negative, positive))

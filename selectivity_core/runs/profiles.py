@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -222,6 +222,15 @@ def _tiny_imagenet_20() -> Profile:
     )  # fmt: skip
 
 
+def _one_cycle() -> Profile:
+    """Both networks of the paper's figures on one cycle, each on its own images."""
+    fast, tiny = _cifar10_fast(), _tiny_imagenet_20()
+    return replace(
+        fast, title="CIFAR-10 and Tiny ImageNet (20 classes), one cycle", base=(*fast.base, *tiny.base),
+        grids={**fast.grids, "resnet18": tiny.alphas}, seeds_at={**fast.seeds_at, **tiny.seeds_at},
+    )  # fmt: skip
+
+
 def _idx(dataset: DatasetName, title: str) -> Profile:
     """The perceptron of Morcos et al. 2018 on 28x28 images: few enough of them that random labels are memorised."""
     mlp = RunSpec(
@@ -242,6 +251,7 @@ PROFILES: dict[str, Profile] = {
     "tiny-imagenet": _tiny_imagenet(),
     "tiny-imagenet-20": _tiny_imagenet_20(),
     "tiny-imagenet-short": _tiny_imagenet_short(),
+    "one-cycle": _one_cycle(),
 }
 
 

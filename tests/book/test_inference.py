@@ -194,6 +194,12 @@ def test_signs_pair_equal_sizes():
     assert signs(table([[0.9, 0.8]], alphas=(-1.0, 0.0)), "value").empty
 
 
+def test_signs_leave_out_seeds_that_have_one_side_only():
+    found = signs(table([[0.9, 0.8, 0.5], [0.7, 0.8, 0.6], [0.1, 0.8, math.nan]]), "value")
+    assert found[["n", "negative", "positive"]].to_numpy().tolist() == [[2, 0.8, 0.55]]  # not 0.57 with the third's 0.1
+    assert found["p_rank_sum"].tolist() == [pytest.approx(1 / 3)]  # of two a side the lowest
+
+
 def test_a_cost_at_a_factor_is_read_between_the_runs_that_bracket_it():
     alphas = (-4.0, -2.0, -1.0, 0.0)
     runs = table([[0.50, 0.70, 0.78, 0.80]], alphas, si_units=[[0.01, 0.1, 0.2, 0.4]])

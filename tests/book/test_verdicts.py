@@ -151,6 +151,15 @@ def test_a_factor_that_no_run_reaches_is_not_judged():
     assert "not bracketed" in found.why and "4-fold" in found.why
 
 
+def test_a_factor_that_few_seeds_reach_is_not_judged():
+    values = {(0.0, "test_accuracy"): [0.9] * 3, (0.0, "si_units"): [0.4] * 3}
+    values |= {(-2.0, "test_accuracy"): [0.88] * 3, (-2.0, "si_units"): [0.021] * 3}
+    values |= {(-5.0, "test_accuracy"): [0.87], (-5.0, "si_units"): [0.019]}  # of the first seed alone
+    found = judge(CLAIMS["L004"], evidence_of(made_up("figA2", values, model="resnet20")))
+    assert found.status == verdicts.NOT_RUN
+    assert found.why == "a 20-fold cut is bracketed in 1 of 3 seeds, and half of them are needed"
+
+
 def test_claims_on_the_same_contrast_count_once():
     frame = verdicts.table([judge(CLAIMS[c], fold((0.06, 0.005, 0.0), (0.016, 0.025, 0.2))) for c in ("L004", "L030")])
     assert frame["contrast"].nunique() == 1

@@ -148,6 +148,12 @@ def test_profile_of_a_run():
     assert profile_of(profile("digits", dataset="mnist")) == "mnist"
 
 
+def test_the_one_cycle_profile_is_its_two_parts():
+    for figure, parts in (("fig4", ["tiny-imagenet-20"]), ("figA1", ["tiny-imagenet-20", "cifar10-fast"])):
+        assert grid("one-cycle", figure) == [spec for part in parts for spec in grid(part, figure)]
+    assert grid("one-cycle", "windows") == grid("cifar10-fast", "windows")
+
+
 def test_some_alphas_have_more_seeds_in_the_first_networks_plain_grid():
     scale, base = find_profile("cifar10-fast"), profile("cifar10-fast")
     more = scale.more_seeds(base, [0.0, 0.7, 2.0])
