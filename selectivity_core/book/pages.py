@@ -202,7 +202,8 @@ def says(*sentences: str | tuple[str, bool]) -> HTML:
     """Paragraphs and lists written by a person, whose sentences hold of the runs at hand.
 
     `[text](target)` in a sentence is a link: to another notebook, or to `../book/glossary.html#term-…`.
-    `**text**` is bold. Sentences that begin with an asterisk and a space are items of a list.
+    `**text**` is bold. A sentence that begins with it begins a paragraph. Sentences that begin with an asterisk and a
+    space are items of a list.
 
     A sentence comes alone, or with a condition on the page's tables. Where a condition is false the sentence is struck
     through and marked: the build of the book fails on the mark and lists them all; under other parameters it says that
@@ -211,19 +212,20 @@ def says(*sentences: str | tuple[str, bool]) -> HTML:
     """
     note = "<em>(This describes the default runs; it is not so of these.)</em>"
     gone = f'<em class="{NOT_HERE}">(A sentence about the default runs stands here.)</em>'
-    parts = []
+    parts, paragraph = [], 0
     for sentence in sentences:
         text, holds = (sentence, True) if isinstance(sentence, str) else sentence
         item, text = text.startswith("* "), text.removeprefix("* ")
+        paragraph += text.startswith("**") and not item
         if re.search(r"\bnan\b", text):
-            parts.append((item, gone))
+            parts.append((item, paragraph, gone))
             continue
         text = re.sub(r"\[([^]]+)\]\(([\w./#-]+)\)", r'<a href="\2">\1</a>', escape(text))
         text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text.replace('.ipynb">', '.html">'))
-        parts.append((item, text if holds else f'<s class="{NOT_HERE}">{text}</s> {note}'))
+        parts.append((item, paragraph, text if holds else f'<s class="{NOT_HERE}">{text}</s> {note}'))
     blocks = []
-    for item, group in groupby(parts, key=itemgetter(0)):
-        texts = [text for _, text in group]
+    for (item, _), group in groupby(parts, key=itemgetter(0, 1)):
+        texts = [text for *_, text in group]
         blocks.append(
             f"<ul>{''.join(f'<li>{text}</li>' for text in texts)}</ul>" if item else f"<p>{' '.join(texts)}</p>"
         )

@@ -106,6 +106,7 @@ def test_says_marks_what_does_not_hold():
     assert linked == '<p><a href="../book/glossary.html#term-unit">A &lt;unit&gt;</a> in [0, 1] (see below).</p>'
     assert says("[It](09_active_units.ipynb).").data == '<p><a href="09_active_units.html">It</a>.</p>'
     assert says("**Not *one*.** 2**3").data == "<p><b>Not *one*.</b> 2**3</p>"
+    assert says("One.", "Two.", "**Then** three.", "Four.").data == "<p>One. Two.</p><p><b>Then</b> three. Four.</p>"
     listed = says("All:", "* one", ("* two * three", True), "End.", "* last").data
     assert listed == "<p>All:</p><ul><li>one</li><li>two * three</li></ul><p>End.</p><ul><li>last</li></ul>"
     failed = says(("<Not> so.", pd.Series([1]).gt(2).any())).data
