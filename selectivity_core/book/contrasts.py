@@ -18,7 +18,19 @@ import pandas as pd
 
 from ..errors import MissingRunsError
 from . import distance_contrasts, reliance
-from .evidence import INF, TEST_ACCURACY, Finding, NetworkRuns, by_alpha, in_range, label, needed, over_seeds, percent
+from .evidence import (
+    FITTED,
+    INF,
+    TEST_ACCURACY,
+    Finding,
+    NetworkRuns,
+    by_alpha,
+    in_range,
+    label,
+    needed,
+    over_seeds,
+    percent,
+)
 from .inference import LEVEL, NEAR, at_fold, differences, max_t, mean_of, slopes, spearman, unpaired
 
 
@@ -227,7 +239,8 @@ def follows(on: NetworkRuns, *, measure: str, high: float = INF) -> list[Finding
         rho = _rho(side, "value", "si_units")
         if np.isfinite(rho).any():
             found.append(Finding(over_seeds(rho), name))
-    return needed(found, -INF, high)
+    fit = f"networks fit {100 * FITTED:.0f} % of their training images"
+    return needed(found, why=f"no seed has three values of α on one side of 0 at which {fit}")
 
 
 def more_regular(on: NetworkRuns, *, measure: str) -> list[Finding]:

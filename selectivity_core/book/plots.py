@@ -135,6 +135,13 @@ def describe(title: str, frame: pd.DataFrame, x: str, y: str, by: str = "") -> s
     return f"{title}. Mean{what} by {f'{_word(by)} and ' if by else ''}{_word(x)}: {'; '.join(parts)}."
 
 
+def networks(runs: pd.DataFrame) -> str:
+    """How many networks a figure shows at each α, for its caption: "6 at α = 0; 3 at α = −2, 0.7"."""
+    counts = runs.groupby("alpha")["run"].nunique()
+    alike = sorted(counts.groupby(counts), key=lambda group: -group[0])
+    return "; ".join(f"{count} at α = {', '.join(map(label, own.index))}" for count, own in alike)
+
+
 def _said(value: float) -> str:
     """A number with three digits as it is read aloud, and rounding errors as 0."""
     return f"{round(value, 6) + 0:.3g}".replace("-", "−")

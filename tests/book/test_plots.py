@@ -205,3 +205,9 @@ def test_tables_have_minus_signs_and_no_negative_zeros():
     shown = plots.with_minus(table.style.hide().format(precision=1, na_rep="–"))
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", shown)
     assert cells == ["−0.2", "a-b", "0.0", "-c", "1.5", "−1 to 2", "–", "x"]
+
+
+def test_a_caption_counts_networks_not_rows():
+    runs = pd.DataFrame({"alpha": [0.7, 0.0, 0.0, 0.0, -2.0], "run": ["a", "b", "b", "c", "d"]})
+    assert plots.networks(runs) == "2 at α = 0; 1 at α = −2, 0.7"
+    assert plots.networks(runs[:0]) == ""

@@ -244,6 +244,15 @@ def test_a_measure_is_held_against_the_index_where_networks_fit():
     assert found.estimate.mean < -0.99
 
 
+def test_a_measure_of_networks_that_do_not_fit_is_not_held_against_the_index():
+    values = {}
+    for alpha in (0.0, 1.0, 2.0):
+        values |= {(alpha, "si_units"): [0.3 + alpha] * 2, (alpha, "test_accuracy"): [0.8 - alpha / 10] * 2}
+        values[alpha, "train_accuracy"] = [0.94] * 2
+    with pytest.raises(MissingRunsError, match="at which networks fit 95 % of their training images"):
+        follows(evidence_of(made_up("fig4", values)).of("fig4", "resnet18"), measure="test_accuracy")
+
+
 def test_one_alpha_is_not_every_alpha_and_one_step_no_trend():
     runs = made_up("fig1", {(a, "test_accuracy"): around(v, 0.01, 4) for a, v in ((-1.0, 0.95), (0.0, 0.9))})
     for claim in ("L007", "L097"):
