@@ -109,7 +109,7 @@ def test_the_scoreboard_is_short_on_a_phone_and_filters(site, browser, served):
     verdict.select_by_visible_text("opposite sign")
     few = [line for line in lines if line.is_displayed()]
     assert 0 < len(few) <= 12 and said.text == f"{len(few)} of {len(lines)} verdicts"
-    profile.select_by_visible_text("cifar10-fast")
+    profile.select_by_visible_text("one-cycle")
     assert said.text == "No verdict matches." and not any(group.is_displayed() for group in groups)
     verdict.select_by_value("")
     profile.select_by_value("")
