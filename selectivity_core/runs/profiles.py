@@ -217,7 +217,8 @@ def _tiny_imagenet_20() -> Profile:
         .replace(schedule="onecycle", milestones=(), epochs=30, weight_decay=5e-4, nesterov=True, rounding="dithered")
     )
     return Profile(
-        "Tiny ImageNet, 20 classes, one cycle of 30 epochs", (resnet18,), (0.0, -1.0, 1.0, -2.0, -5.0, 0.4), 3,
+        "Tiny ImageNet, 20 classes, one cycle of 30 epochs", (resnet18,),
+        (0.0, -1.0, 1.0, -2.0, -5.0, 0.4, 2.0, -0.4), 3,  # Figure 4 needs both signs
         scaled_down=True, seeds_at={"resnet18": dict.fromkeys((0.0, -1.0), 6)}, counts={"by_unit": 1},
     )  # fmt: skip
 
