@@ -33,8 +33,8 @@ TIE = 1e-9  # statistics closer than this share of their size are equal
 NEAR = math.sqrt(2)  # how far an index may be from the nearer of two runs that it is interpolated between, as a factor
 LARGEST_RHO = 0.999  # Fisher's z of a perfect correlation is infinite
 EFFECTS = (
-    "n", "mean", "mean_low", "mean_high", "difference", "low", "high", "simultaneous_low", "simultaneous_high", "p",
-    "p_corrected", "detectable",
+    "n", "mean", "mean_low", "mean_high", "level", "level_low", "level_high", "difference", "low", "high",
+    "simultaneous_low", "simultaneous_high", "p", "p_corrected", "detectable",
 )  # fmt: skip
 
 
@@ -286,7 +286,8 @@ def effects(runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha",
     Returns:
         a row a level, ascending, the baseline among them. `by`; n (pairs); mean, the baseline's over all its seeds plus
         the paired difference, so that levels with fewer seeds stand where they belong; mean_low and mean_high, the same
-        with the difference's interval; difference, low and high (95 %); simultaneous_low and simultaneous_high
+        with the difference's interval; level, level_low and level_high, the plain mean of the runs with that interval
+        around it; difference, low and high (95 %); simultaneous_low and simultaneous_high
         (Bonferroni over the levels); p; p_corrected (`max_t`); detectable (the effect found with 80 % power). No rows
         where there are no runs.
     """
@@ -295,7 +296,8 @@ def effects(runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha",
     table = differences(runs, value, by, baseline)
     base = float(runs.loc[runs[by] == baseline, value].mean())
     corrected = max_t(table)
-    rows = [{by: baseline, "n": int((runs[by] == baseline).sum()), "mean": base, "difference": 0.0}]
+    plain = runs.groupby(by)[value].mean()
+    rows = [{by: baseline, "n": int((runs[by] == baseline).sum()), "mean": base, "level": base, "difference": 0.0}]
     for level, column in table.items():
         if not column.notna().any():
             continue
@@ -305,7 +307,8 @@ def effects(runs: pd.DataFrame, value: str = "test_accuracy", by: str = "alpha",
         rows.append(
             {
                 by: level, "n": found.n, "mean": base + found.mean, "difference": found.mean, "low": low, "high": high,
-                "mean_low": base + low, "mean_high": base + high,
+                "mean_low": base + low, "mean_high": base + high, "level": plain[level],
+                "level_low": plain[level] + low - found.mean, "level_high": plain[level] + high - found.mean,
                 "simultaneous_low": wide[0], "simultaneous_high": wide[1], "p": found.p,
                 "p_corrected": corrected[level], "detectable": found.detectable,
             }
