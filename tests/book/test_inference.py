@@ -183,6 +183,7 @@ def test_effects_place_levels_with_fewer_seeds_by_their_paired_difference():
     assert found.loc[0.0, "mean"] == pytest.approx(0.5)
     assert found.loc[-1.0, "mean"] == pytest.approx(0.4)  # a tenth below the baseline, not 0.6
     assert found.loc[-1.0, "level"] == pytest.approx(0.6)
+    assert found.loc[1.0, "difference"] == pytest.approx(-0.15)
     # Differences of −0.1, −0.2 and −0.3: SE 0.1/√3, t(0.975, 2) = 4.302653, around the plain mean of 0.6.
     three = effects(table([[0.5, 0.6], [0.7, 0.9], [0.6, 0.9], [math.nan, 0.1]], (-1.0, 0.0)), "value").iloc[0]
     half = 4.302653 * 0.1 / math.sqrt(3)
