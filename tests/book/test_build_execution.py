@@ -34,6 +34,24 @@ def test_parameters_are_checked_before_a_kernel_starts(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.ipynb"]
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "skip"),
+        ({"save": "here"}, "skip"),
+        ({"profile": "cifar10-fast"}, "skip"),  # its own
+        ({"seeds": [9]}, "train"),
+        ({"profile": "digits"}, "train"),
+        ({"profile": "digits", "on_missing": "skip"}, "skip"),
+        ({"alphas": [3], "on_missing": "raise"}, "raise"),
+    ],
+)
+def test_who_asks_for_other_runs_gets_them_trained(given, expected, tmp_path):
+    job = prepare(find_notebook("07_resnet20"), tmp_path / "a.ipynb", given)
+    assert job.made_from["parameters"]["on_missing"] == expected
+    assert job.changed.get("on_missing", "skip") == expected
+
+
 def test_a_notebook_is_found_by_name_or_path(tmp_path):
     assert find_notebook("05_figure_4").name == "05_figure_4.ipynb"
     path = write_notebook(tmp_path / "a.ipynb")

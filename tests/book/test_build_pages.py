@@ -1,7 +1,5 @@
 """What the book shows of an executed notebook, and of one run with a reader's parameters."""
 
-from pathlib import Path
-
 import nbformat
 import pandas as pd
 import pytest
@@ -15,7 +13,6 @@ from selectivity_core.book.build.execution import STAMP, prepare
 from selectivity_core.book.build.pages import as_html, make_figure, named, page, stage
 from selectivity_core.book.plots import badges
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 MADE = {
     "parameters": {"alphas": [1.0], "profile": "digits"},
     "libraries": {"torch": "2.13.0", "matplotlib": "3.11.2"},
@@ -145,32 +142,6 @@ def test_a_figure_lies_beside_its_page_and_is_trusted(tmp_path, monkeypatch):
     assert pages.NotebookNotary().check_signature(nbformat.read(copy, 4))
     text = beside.read_text()
     assert "<b>2</b>" in text and "<script" not in text and "http" not in text.split("</head>")[1]
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({}, "skip"),
-        ({"save": "here"}, "skip"),
-        ({"profile": "cifar10-fast"}, "skip"),  # its own
-        ({"seeds": [9]}, "train"),
-        ({"profile": "digits"}, "train"),
-        ({"profile": "digits", "on_missing": "skip"}, "skip"),
-        ({"alphas": [3], "on_missing": "raise"}, "raise"),
-    ],
-)
-def test_who_asks_for_other_runs_gets_them_trained(given, expected, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    asked = []
-
-    def execute(job, *, show_progress):
-        asked.append(job.made_from["parameters"]["on_missing"])
-        raise BookError("not run here")
-
-    monkeypatch.setattr(pages, "execute", execute)
-    with pytest.raises(BookError, match="not run here"):
-        make_figure(str(NOTEBOOKS / "07_resnet20.ipynb"), given)
-    assert asked == [expected]
 
 
 def test_where_npm_is_missing_formulas_stand_as_tex(monkeypatch, capsys):

@@ -73,10 +73,8 @@ def _build(workers: int, profile: str | None) -> None:
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     jobs = [prepare(path, EXECUTED / path.name, {}) for path in notebooks]
     if profile is not None:
-        # Some pages skip what is missing by default, since their own profile's runs take an hour each.
-        given = {"profile": profile, "on_missing": "train"}
-        known = [{name: value for name, value in given.items() if name in j.made_from["parameters"]} for j in jobs]
-        jobs = [prepare(j.notebook, j.out, g) if "profile" in g else j for j, g in zip(jobs, known, strict=True)]
+        given = {"profile": profile}
+        jobs = [prepare(j.notebook, j.out, given) if "profile" in j.made_from["parameters"] else j for j in jobs]
     _train(workers, profile or "digits")
     ran = execute_all(jobs, workers)
     digest, mark = pages.stage(EXECUTED, BUILD / "source"), BUILD / "rendered"

@@ -42,6 +42,7 @@ from . import ROOT
 
 STAMP = "selectivity"
 PACKAGE = Path(__file__).resolve().parents[2]
+OTHER_RUNS = {"profile", "alphas", "seeds", "overrides"}  # parameters that say which runs a page is about
 LIBRARIES = ("torch", "matplotlib")  # that decide what a figure shows, beside the package
 _ENVIRONMENT = tuple(f"SELECTIVITY_{name}" for name in ("LEDGER", "RUNS", "DATA", "DEVICE"))  # where results come from
 _FUNCTION = re.compile(r"^\(\(\) => \{|\}\)\(\);$")  # around a script, so that its names stay its own
@@ -84,6 +85,8 @@ def find_notebook(name: str) -> Path:
 def prepare(notebook: Path, out: Path, parameters: Mapping[str, Any]) -> Job:
     """Check a notebook's parameters, and say what its copy would be made from.
 
+    A notebook that skips missing runs by default trains them where other runs than its own are asked for.
+
     Raises:
         ParameterError: an unknown parameter or a value that is not allowed, or a notebook that declares none.
         NotebookError: `notebook` is no notebook, or is `out`.
@@ -97,6 +100,9 @@ def prepare(notebook: Path, out: Path, parameters: Mapping[str, Any]) -> Job:
         values = check(known, parameters)
     except ParameterError as error:
         raise ParameterError(f"notebook {notebook.stem}: {error}") from None
+    changed = {name: value for name, value in values.items() if value != known[name].default}
+    if "profile" in known and "on_missing" in {*known} - {*parameters} and not OTHER_RUNS.isdisjoint(changed):
+        return prepare(notebook, out, {**parameters, "on_missing": "train"})
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in source.cells]
     made_from = {
         "notebook": hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest(),
@@ -105,7 +111,6 @@ def prepare(notebook: Path, out: Path, parameters: Mapping[str, Any]) -> Job:
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
         "environment": {name: os.environ.get(name) for name in _ENVIRONMENT},
     }
-    changed = {name: value for name, value in values.items() if value != known[name].default}
     return Job(notebook, out, changed, made_from)
 
 

@@ -223,14 +223,10 @@ def make_figure(name: str, parameters: Mapping[str, Any], out: Path | None = Non
     """Execute a notebook, and give the executed copy and the page beside it.
 
     Parameters are checked before a kernel starts. The copy is `out`, by default in `figures/`, named by the notebook
-    and the parameters that differ from its own. A notebook that skips missing runs by default trains them where other
-    runs than its own are asked for.
+    and the parameters that differ from its own.
     """
     notebook = find_notebook(name)
     job = prepare(notebook, out or Path("figures") / notebook.name, parameters)
-    other_runs = {"profile", "alphas", "seeds", "overrides"} & set(job.changed)
-    if other_runs and {"profile", "on_missing"} <= set(job.made_from["parameters"]):
-        job = prepare(notebook, job.out, {"on_missing": "train", **parameters})
     if out is None:
         job = dataclasses.replace(job, out=job.out.with_name(f"{named(job)}.ipynb"))
     given = as_yaml(job.changed) if job.changed else "its own parameters"
