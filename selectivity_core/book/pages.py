@@ -27,7 +27,7 @@ from ..runs.sweeping import MAX_HOURS, OnMissing, sweep
 from ..spec import RunSpec
 from ..tables import Tables
 from . import NOT_HERE
-from .papers.claims import PAPER_ACCURACY, PAPER_DATA
+from .papers.claims import OTHER_SOURCE, PAPER_ACCURACY, PAPER_DATA
 from .papers.figures import LEAVITT_MORCOS, Figure, find_figure, grid
 from .representations import pair_tasks
 
@@ -93,6 +93,9 @@ class FigureRuns:
             own = self.runs[self.runs["run"].isin(like)]
             theirs = PAPER_DATA.get(self.figure.paper, PAPER_DATA[LEAVITT_MORCOS]).get(model)
             accuracy = PAPER_ACCURACY.get((model, theirs or ""))
+            known = f"{100 * accuracy:.4g} %" if accuracy else ""
+            source = OTHER_SOURCE.get((model, theirs or ""))
+            known = f"accuracy not given ({source}: {known})" if source else known or "accuracy not given"
             width = PAPER_WIDTH.get(model)
             paper = DATASETS[theirs].title if theirs in DATASETS else theirs or "not known"
             found[MODEL_NAMES[model]] = {
@@ -103,7 +106,7 @@ class FigureRuns:
                 "networks" if self.figure.side == "none" else "seeds at α = 0": str(own["seed"].nunique()),
                 "training accuracy": _percent(own["train_accuracy"]),
                 "test accuracy": _percent(own["test_accuracy"]),
-                "the paper": f"{paper}, {100 * accuracy:.1f} %" if accuracy else f"{paper}, accuracy not given",
+                "the paper": f"{paper}, {known}",
             }  # fmt: skip
         return pd.DataFrame(found).rename_axis("").reset_index()
 

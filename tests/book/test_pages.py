@@ -48,7 +48,12 @@ def test_the_context_says_what_the_networks_are(archived):
     assert column["data"] == "CIFAR-10 (JPEG copy)"
     assert (column["width (units of the first layer)"], column["training images"]) == ("16 (the paper: 16)", "45,000")
     assert (column["epochs (steps)"], column["seeds at α = 0"]) == ("8 (1,408)", "6")
-    assert column["the paper"] == "CIFAR-10, 91.2 %" and column["test accuracy"].startswith("75.")
+    assert column["the paper"] == "CIFAR-10, accuracy not given (He et al. 2016: 91.25 %)"
+    assert column["test accuracy"].startswith("75.")
+    eighteen = gather("fig4", profile="tiny-imagenet-20", on_missing="skip").context().set_index("")["ResNet18"]
+    assert eighteen["the paper"] == "Tiny ImageNet, 51.57 %"
+    vgg = gather("figA12", profile="digits", on_missing="skip").context().set_index("")["VGG16"]
+    assert vgg["the paper"] == "CIFAR-10, accuracy not given"
 
 
 def test_the_context_counts_baselines_that_a_setting_shares(archived):
