@@ -126,13 +126,14 @@ class _WidenedConvolution(torch.autograd.Function):
 def evaluating(model: nn.Module, precision: str = "float32", *, gradients: bool = False) -> Iterator[None]:
     """Evaluation mode and a precision, whatever the caller's, for the body; every module's own mode is put back.
 
-    Without `gradients` it is inference; with them they can be taken, whatever the caller's mode.
+    With `gradients` they can be taken, whatever the caller's mode. Without, it is no inference mode: what a model keeps
+    of a pass, such as a table of angles, could not be trained with afterwards.
     """
     modes = [(module, module.training) for module in model.modules()]
     device = next(model.parameters(), torch.zeros(())).device
     model.eval()
     try:
-        with torch.inference_mode(not gradients), torch.set_grad_enabled(gradients), arithmetic(device, precision):
+        with torch.inference_mode(False), torch.set_grad_enabled(gradients), arithmetic(device, precision):
             yield
     finally:
         for module, training in modes:

@@ -154,7 +154,8 @@ def _gathered(
                 sizes = sizes or found
                 if found != sizes:
                     raise UnitError(f"layers: one batch has units {sizes}, another {found}; all need the same")
-                columns.append(torch.cat(list(activity.values()), 1).cpu().numpy())
+                in_order = [activity[name] for name in sizes]  # a pass may use its layers in another order
+                columns.append(torch.cat(in_order, 1).cpu().numpy())
                 labels.append(targets.cpu())
                 shown.update()
     finally:
@@ -208,6 +209,8 @@ class Columns:
     def __init__(self, memory: int | None = None) -> None:
         self._file = tempfile.SpooledTemporaryFile(MEMORY if memory is None else memory)  # noqa: SIM115  # closed on exit
         self._blocks: list[int] = []  # rows of each addition
+        self._columns = 0
+        self._dtype: np.dtype = np.dtype(np.float32)  # that of the first
 
     def __enter__(self) -> Self:
         return self
@@ -217,9 +220,11 @@ class Columns:
             self._file.close()
 
     def append(self, rows: np.ndarray) -> None:
-        """Adds rows (rows, columns)."""
+        """Adds rows (rows, columns); an ActivityError where they are of another type than those before."""
         if not len(rows):
             return
+        if self._blocks and rows.dtype != self._dtype:
+            raise ActivityError(f"activity: {rows.dtype} given after {self._dtype}; all batches need the same type")
         self._blocks.append(len(rows))
         self._columns, self._dtype = rows.shape[1], rows.dtype
         try:

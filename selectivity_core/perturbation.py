@@ -108,7 +108,8 @@ def unit_noise(
             deviations of another length than the layer (where its size is known). In a pass: as for `ablate`.
         ActivityError: as for `ablate`.
     """
-    if not (isinstance(scale, int | float) and math.isfinite(scale) and scale >= 0):
+    number = isinstance(scale, int | float | np.integer | np.floating)
+    if not (number and math.isfinite(scale) and scale >= 0):
         raise UnitError(f"scale: {scale!r} given; a finite number of 0 or more is needed")
     if not isinstance(std, Mapping):
         raise UnitError(f"std: a {type(std).__name__} given; layer name -> one number for each of its units is needed")
@@ -154,7 +155,9 @@ def per_unit(model: nn.Module, layers: Iterable[str], given: Mapping[str, PerUni
         if not keys:
             raise UnitError(f"{name}: nothing for layer {layer!r}; one number for each of its units is needed")
         for key in keys:
-            values, size = torch.as_tensor(given[key]).detach().to(torch.float32), layer_size(model, key)
+            each = given[key]
+            each = np.ascontiguousarray(each) if isinstance(each, np.ndarray) else each
+            values, size = torch.as_tensor(each).detach().to(torch.float32), layer_size(model, key)
             if values.ndim != 1 or (size is not None and len(values) != size):
                 needed = size if size is not None else "as many as it has units"
                 raise UnitError(f"{name}: layer {key!r} has shape {tuple(values.shape)}; ({needed},) is needed")
@@ -178,6 +181,8 @@ def of_call(values: Mapping[str, Tensor], call: Call, name: str) -> Tensor:
 
 def _numbers(given: Numbers, layer: str, size: int | None) -> Tensor:
     try:
+        # torch takes no array with negative strides, such as a reversed one
+        given = np.ascontiguousarray(given) if isinstance(given, np.ndarray) else given
         numbers = torch.as_tensor(given if isinstance(given, Tensor | np.ndarray) else list(given))
     except (TypeError, ValueError, RuntimeError) as error:
         raise UnitError(f"layer {layer!r}: units {given!r:.80} given; a list of whole numbers is needed") from error

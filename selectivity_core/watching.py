@@ -183,8 +183,8 @@ class Watch:
         number = self._numbers[layer]
         if not self.is_asked(layer):
             return None
-        many = isinstance(module, nn.RNNBase) and isinstance(output, tuple)
-        given = output[0] if many else output
+        recurrent = module if isinstance(module, nn.RNNBase) and isinstance(output, tuple) else None
+        given = output[0] if recurrent is not None else output
         if not isinstance(given, Tensor):
             raise UnitError(f"layer {layer!r}: its output is a {type(given).__name__}; a tensor is needed")
         if given.is_nested:
@@ -192,7 +192,9 @@ class Watch:
         self.check_call(layer, given)
         with nullcontext() if self.changes else torch._C.DisableTorchFunction():  # nobody need follow how it is read
             changed = self.see(Call(layer, number, module, given, self._dim(layer, number, module, args, given)))
-        return (changed, *output[1:]) if many and changed is not None else changed
+        if recurrent is not None and changed is not None:
+            return changed, _final_state(recurrent, changed, output[1])
+        return changed
 
     def check_call(self, layer: str, output: Tensor) -> None:
         """Refuses calls under `torch.vmap`, or of a layer that is changed and computed once more for its gradient."""
@@ -282,6 +284,17 @@ class Watch:
                 PartialUnits,
                 stacklevel=2,
             )
+
+
+def _final_state(module: nn.RNNBase, output: Tensor, state: Any) -> Any:
+    """A recurrent layer's final state as its changed output has it: that of its last layer, at the end of each way."""
+    hidden, *cell = state if isinstance(state, tuple) else (state,)
+    time = int(bool(module.batch_first) and output.ndim == 3)
+    size = hidden.shape[-1]
+    ends = [output.select(time, -1)[..., :size]]
+    ends += [output.select(time, 0)[..., size:]] if module.bidirectional else []
+    hidden = torch.cat([hidden[: -len(ends)], torch.stack(ends)])
+    return (hidden, *cell) if isinstance(state, tuple) else hidden
 
 
 def _checked_dim(given: UnitDim, modules: Mapping[str, nn.Module]) -> UnitDim:

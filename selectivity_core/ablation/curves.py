@@ -26,7 +26,6 @@ from .masked import (
     plainly_right,
     right,
     run,
-    settled,
 )
 
 if TYPE_CHECKING:
@@ -239,8 +238,7 @@ def unit_importance(
                 hits = plainly_right(logits, wanted).sum(1).double()
                 intact += torch.stack([hits, _losses(logits, wanted)]).cpu()
                 unit = 0
-                for some_masks in way.singles():
-                    block = settled(some_masks, way.plain)
+                for block in way.singles():
                     hits = right(block, wanted, way.plain).sum(1).double()
                     chosen = slice(unit, unit + len(hits))
                     found[:, chosen] += torch.stack([hits, _losses(block.logits, wanted)]).cpu()

@@ -183,19 +183,6 @@ def right(block: MaskedLogits, labels: Tensor, plain: Callable[[Tensor], Tensor]
     return found
 
 
-def settled(block: MaskedLogits, plain: Callable[[Tensor], Tensor]) -> MaskedLogits:
-    """The block, or plain passes for all its masks where the last one's shows that more than rounding is between them.
-
-    Masks that share a pass meet in networks that mix samples, such as by a mean over the batch.
-    """
-    if block.last is None:
-        return block
-    bound = torch.finfo(block.logits.dtype).eps ** 0.5 * block.logits.abs().max()
-    if (block.logits[-1] - block.last).abs().max() <= bound:
-        return block
-    return MaskedLogits(block.masks, torch.stack([plain(mask) for mask in block.masks]), None)
-
-
 def plainly_right(logits: Tensor, labels: Tensor) -> Tensor:
     """(masks, samples) bool: whether the highest of logits (masks, samples, classes) is the label's; see `right`."""
     if logits.ndim != 3 or logits.shape[1] != len(labels) or not logits.shape[2]:
@@ -251,8 +238,24 @@ class MaskedEvaluator:
             yield from later._blocks(masks)
 
     def _blocks(self, masks: Tensor) -> Iterator[MaskedLogits]:
+        """The masks in blocks that share a pass.
+
+        Masks that share a pass meet in networks that mix samples, such as by a mean over the batch. So the first and
+        the last of a block are passed plainly too, and all where more than rounding is between: where the last one
+        ablates every unit, it alone would not show it.
+        """
         for some in masks.split(max(1, BATCH // len(self.entering))):
-            yield MaskedLogits(some, self._logits(some), self.plain(some[-1]) if len(some) > 1 else None)
+            logits = self._logits(some)
+            if len(some) == 1:
+                yield MaskedLogits(some, logits, None)
+                continue
+            first, last = self.plain(some[0]), self.plain(some[-1])
+            bound = torch.finfo(logits.dtype).eps ** 0.5 * logits.abs().max()
+            apart = (logits[[0, -1]] - torch.stack([first, last])).abs().max()
+            if apart <= bound:
+                yield MaskedLogits(some, logits, last)
+            else:
+                yield MaskedLogits(some, torch.stack([self.plain(mask) for mask in some]), None)
 
     def _logits(self, masks: Tensor) -> Tensor:
         """(masks, samples, classes), all masks in one pass: the samples once for each mask."""

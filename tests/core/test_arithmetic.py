@@ -201,5 +201,5 @@ def test_without_gradients_and_in_the_precision_asked_for():
 
 def test_a_model_without_parameters():
     with evaluating(nn.ReLU()):
-        assert torch.is_inference_mode_enabled()
-    assert not torch.is_inference_mode_enabled()
+        assert not torch.is_grad_enabled()
+    assert torch.is_grad_enabled()

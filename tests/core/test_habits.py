@@ -551,9 +551,9 @@ def patched():
     [lambda: net(nn.ReLU, Centred()), lambda: net(nn.ReLU, nn.BatchNorm1d(6, track_running_stats=False)),
      lambda: Net(lambda m, x: m.head(m.layer(m.act(x)) @ m.layer(x).T @ m.layer(x)), act=nn.Sigmoid),
      lambda: nn.Sequential(nn.Linear(4, 6), nn.ReLU(), Cubed(6, 5), nn.ReLU(), nn.Linear(5, 3)), lambda: net(Raised),
-     patched, scaled],
+     patched, scaled, lambda: Net(lambda m, x: m.head(F.normalize(m.act(m.layer(x)), dim=0)), nn.Linear(4, 6))],
     ids=["mean over the batch", "batch norm", "attention over the batch", "a kind of Linear", "a kind of ReLU",
-         "a forward of its own", "weight norm"],
+         "a forward of its own", "weight norm", "lengths over the batch"],
 )  # fmt: skip
 def test_units_are_ablated_as_by_plain_passes(make):
     torch.manual_seed(0)

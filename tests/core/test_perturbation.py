@@ -121,6 +121,17 @@ def test_noise_is_drawn_for_every_sample_and_position_and_follows_its_generator(
     assert found[0].unique().numel() == maps.numel()
 
 
+def test_numbers_as_numpy_has_them(network, images):
+    """A reversed array has negative strides, which torch refuses, and a number of numpy's is a number."""
+    order, constants, seen = np.arange(6)[::-1], np.arange(6.0)[::-1], []
+    for units, value in ((order[:2], constants), ([5, 4], list(constants))):
+        with ablate(network, {"units1": units}, {"units1": value}):
+            seen.append(network(images))
+    assert torch.equal(*seen)
+    with unit_noise(network, np.float32(0.5), {"units1": constants}):
+        network(images)
+
+
 @pytest.mark.parametrize(
     ("units", "value", "message"),
     [

@@ -204,6 +204,47 @@ def test_layers_must_be_the_same_in_every_batch():
         unit_table(network(), [], layers=["nothing"])
 
 
+def test_passes_that_use_layers_in_another_order_are_put_together():
+    class Either(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wide, self.narrow = nn.ReLU(), nn.ReLU()
+
+        def forward(self, x):
+            if x[0, 0] > 0:
+                return self.wide(x) + self.narrow(x - 1)
+            return self.narrow(x - 1) + self.wide(x)
+
+    x = torch.rand(8, 3)
+    x[4:] -= 1
+    table = unit_table(Either(), [(x[:4], torch.arange(4)), (x[4:], torch.arange(4))])
+    means = {"wide": x.relu().mean(0), "narrow": (x - 1).relu().mean(0)}
+    for name, rows in table.groupby("layer"):
+        np.testing.assert_allclose(rows["mean"], means[name].numpy(), rtol=1e-6)
+
+
+def test_batches_of_two_types_are_refused():
+    x = torch.rand(4, 3)
+    with pytest.raises(ActivityError, match="activity: float32 given after float64"):
+        unit_table(nn.Sequential(nn.ReLU()), [(x.double(), torch.arange(4)), (x, torch.arange(4))], layers=["0"])
+
+
+def test_what_a_model_keeps_of_a_pass_can_be_trained_with():
+    class Keeping(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.act, self.angles = nn.Linear(3, 2), nn.ReLU(), None
+
+        def forward(self, x):
+            self.angles = torch.arange(3.0).cos() if self.angles is None else self.angles
+            return self.act(self.layer(x * self.angles))
+
+    model, x = Keeping(), torch.rand(4, 3)
+    unit_table(model, [(x, torch.arange(4))], layers=["act"])
+    model(x).sum().backward()
+    assert model.layer.weight.grad is not None
+
+
 def test_columns_are_those_of_all_rows():
     rows = np.random.default_rng(0).random((50, 7), np.float32)
     for memory in (1, 300, 10_000):

@@ -219,6 +219,33 @@ def test_a_recurrent_layer_can_be_named():
     torch.testing.assert_close(ablated, model.head(out[:, -1] * torch.tensor([0.0, 1, 1, 1, 1, 1])))
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(nn.GRU, {}), (nn.RNN, {"num_layers": 2}), (nn.LSTM, {"bidirectional": True, "num_layers": 2})],
+    ids=lambda given: getattr(given, "__name__", None),
+)
+def test_the_final_state_of_a_recurrent_layer_is_changed_too(kind, options):
+    layer, x = kind(4, 6, batch_first=True, **options), drawn(12, 5, 4)
+    with torch.no_grad():
+        state = layer(x)[1]
+    ways = 2 if options.get("bidirectional") else 1
+
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            found = self.layer(x)[1]
+            return found[0] if isinstance(found, tuple) else found
+
+    expected = (state[0] if isinstance(state, tuple) else state).clone()
+    expected[-ways, :, 1] = 0  # unit 1 is the forward way's
+    model = Last()
+    with ablate(model, {"layer": [1]}), torch.no_grad():
+        assert torch.equal(model(x), expected)
+
+
 def test_activity_is_a_copy_that_operations_in_place_do_not_change():
     model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(inplace=True), nn.Dropout(0.5, inplace=True), nn.Linear(6, 3))
     x = drawn(12, 4)
