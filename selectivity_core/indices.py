@@ -102,6 +102,15 @@ def class_statistics(activity: Tensor, labels: Tensor) -> ClassStatistics:
     return ClassStatistics(classes, (shares > 0).sum(1).to(activity.dtype), means, variances)
 
 
+def constant_at_zero(activity: Tensor) -> Tensor:
+    """Activity (samples, units) less its constant in units that have one: rounding would tell their classes apart.
+
+    For what a constant added to a unit does not change.
+    """
+    constant = (activity == activity[:1]).all(0)
+    return activity - torch.where(constant, activity[:1], 0).detach() if constant.any() else activity
+
+
 def index_of_means(means: Tensor, eps: float = EPS) -> Tensor:
     """Selectivity index of class means (classes, units), every class present (Leavitt & Morcos, Eq. 1).
 
@@ -167,7 +176,8 @@ def class_discriminability(activity: Tensor | np.ndarray, labels: Tensor | np.nd
     Raises:
         ActivityError: shapes that do not fit, labels that are not integers, or complex or non-finite values.
     """
-    return discriminability_of(class_statistics(*checked(activity, labels)), eps).cpu()
+    values, targets = checked(activity, labels)
+    return discriminability_of(class_statistics(constant_at_zero(values), targets), eps).cpu()
 
 
 def discriminability_of(stats: ClassStatistics, eps: float = EPS) -> Tensor:
@@ -209,7 +219,8 @@ def class_share(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> T
     Returns:
         (units,) CPU tensor.
     """
-    return share_between(class_statistics(*checked(activity, labels))).cpu()
+    values, targets = checked(activity, labels)
+    return share_between(class_statistics(constant_at_zero(values), targets)).cpu()
 
 
 def share_between(stats: ClassStatistics) -> Tensor:
@@ -235,7 +246,7 @@ def preferred_class(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) 
         (units,) int64 CPU tensor of labels.
     """
     values, targets = checked(activity, labels)
-    stats = class_statistics(values, targets)
+    stats = class_statistics(constant_at_zero(values), targets)
     return torch.where(dead_units(values), -1, stats.classes[stats.highest()]).cpu()
 
 

@@ -22,6 +22,7 @@ from .indices import (
     checked,
     checked_labels,
     class_statistics,
+    constant_at_zero,
     dead_units,
     discriminability_of,
     index_of_means,
@@ -186,10 +187,11 @@ def _indices(activity: Tensor, labels: Tensor, classes: Tensor, index: Tensor) -
     import pandas as pd
 
     values = activity.double()
+    level = constant_at_zero(values)  # whose index is 0 as well
     counts = torch.bincount(index, minlength=len(classes)).double()
     # Sums of classes, where `class_statistics` multiplies matrices of a size of samples times classes.
-    means = values.new_zeros(len(classes), values.shape[1]).index_add_(0, index, values) / counts[:, None]
-    spread = (values - means[index]).square_()
+    means = values.new_zeros(len(classes), values.shape[1]).index_add_(0, index, level) / counts[:, None]
+    spread = (level - means[index]).square_()
     variances = torch.zeros_like(means).index_add_(0, index, spread) / counts[:, None]
     stats = ClassStatistics(classes, counts, means, variances)
     found = dict(zip(MEASURES, measures(activity, labels, bin_activity(activity), stats), strict=True))

@@ -100,6 +100,20 @@ def test_by_hand():
     assert found == pytest.approx([1, 1.5**0.5, 1, 1, 8**0.5, 2 / 3, 1, 1, 0, 0], abs=1e-6)
 
 
+@pytest.mark.parametrize("level", [0.1, 1000.3, -0.7])
+def test_a_constant_unit_tells_no_class_apart(level):
+    """Class means of as many samples as here differ in their last digits, though every sample is the same."""
+    samples = 997
+    labels = torch.arange(samples) % 10 + 4
+    activity = torch.full((samples, 1), level)
+    for found in (class_share(activity, labels), class_discriminability(activity, labels)):
+        assert found.tolist() == [0]
+    assert preferred_class(activity, labels).tolist() == [4]
+    table = unit_table(nn.Sequential(nn.Identity()), [(activity.double(), labels)], layers=["0"])
+    assert table.loc[0, ["dprime", "class_share", "preferred_class", "si_shifted"]].tolist() == [0, 0, 4, 0]
+    assert table.loc[0, "mean"] == pytest.approx(level) and not table.loc[0, "dead"]
+
+
 def test_batches_of_any_size_and_order_give_the_same():
     model, samples = network(), data(97)
     whole = unit_table(model, [samples.tensors])
