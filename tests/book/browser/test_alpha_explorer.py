@@ -201,9 +201,9 @@ def moves(browser: Browser, data: dict) -> None:
     )
     dot = browser.driver.find_elements(By.CSS_SELECTOR, ".dot")[3]
     ActionChains(browser.driver).move_to_element(dot).click().perform()
-    depth, number = chosen(browser)
-    unit = number // data["every"]
-    assert depth == 6 and number % data["every"] == 0 and bars(browser) == layer["responses"][k][unit]
+    depth, shown = chosen(browser)
+    unit = shown // data["every"]
+    assert depth == 6 and shown % data["every"] == 0 and bars(browser) == layer["responses"][k][unit]
     assert abs(layer["si"][k][unit] - layer["si"][k][3]) < 0.03  # dots may cover each other
 
 
