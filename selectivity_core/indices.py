@@ -9,6 +9,7 @@ index is 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,14 +36,17 @@ class ClassStatistics:
         return self.means.argmax(0)
 
 
+def for_torch(given: Any) -> Any:
+    """What is given, an array as torch takes it: neither reversed nor, without a warning, read-only."""
+    return np.require(given, requirements=["C", "W"]) if isinstance(given, np.ndarray) else given
+
+
 def checked_labels(
     labels: Tensor | np.ndarray, samples: int, device: torch.device | None = None, *, of: str = "samples"
 ) -> Tensor:
     """Labels (samples,) as int64, or an `ActivityError` that says `of` what they should be."""
-    if isinstance(labels, np.ndarray):  # torch takes neither reversed arrays nor, without a warning, read-only ones
-        labels = np.require(labels, requirements=["C", "W"])
     try:
-        targets = torch.as_tensor(labels, device=device)
+        targets = torch.as_tensor(for_torch(labels), device=device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ActivityError(f"labels: a {type(labels).__name__} given; ({samples},) integers are needed") from error
     if targets.is_floating_point() or targets.dtype == torch.bool or targets.is_complex():
@@ -54,10 +58,8 @@ def checked_labels(
 
 def checked(activity: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
     """Activity as (samples, units) in float32 or better, and labels as int64, on one device; none that is ignored."""
-    if isinstance(activity, np.ndarray):
-        activity = np.require(activity, requirements=["C", "W"])
     try:
-        values = torch.as_tensor(activity)
+        values = torch.as_tensor(for_torch(activity))
     except (TypeError, ValueError, RuntimeError, KeyError) as error:
         kind = type(activity).__name__
         raise ActivityError(f"activity: a {kind} given; numbers (samples, units) are needed") from error

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .arithmetic import evaluating
 from .errors import ActivityError, UnitError
-from .indices import IGNORED, checked_labels
+from .indices import IGNORED, checked_labels, for_torch
 from .models import UnitNetwork
 from .progress import bar
 from .units import modules_of, split_name
@@ -155,9 +155,7 @@ def per_unit(model: nn.Module, layers: Iterable[str], given: Mapping[str, PerUni
         if not keys:
             raise UnitError(f"{name}: nothing for layer {layer!r}; one number for each of its units is needed")
         for key in keys:
-            each = given[key]
-            each = np.ascontiguousarray(each) if isinstance(each, np.ndarray) else each
-            values, size = torch.as_tensor(each).detach().to(torch.float32), layer_size(model, key)
+            values, size = torch.as_tensor(for_torch(given[key])).detach().to(torch.float32), layer_size(model, key)
             if values.ndim != 1 or (size is not None and len(values) != size):
                 needed = size if size is not None else "as many as it has units"
                 raise UnitError(f"{name}: layer {key!r} has shape {tuple(values.shape)}; ({needed},) is needed")
@@ -181,9 +179,7 @@ def of_call(values: Mapping[str, Tensor], call: Call, name: str) -> Tensor:
 
 def _numbers(given: Numbers, layer: str, size: int | None) -> Tensor:
     try:
-        # torch takes no array with negative strides, such as a reversed one
-        given = np.ascontiguousarray(given) if isinstance(given, np.ndarray) else given
-        numbers = torch.as_tensor(given if isinstance(given, Tensor | np.ndarray) else list(given))
+        numbers = torch.as_tensor(for_torch(given) if isinstance(given, Tensor | np.ndarray) else list(given))
     except (TypeError, ValueError, RuntimeError) as error:
         raise UnitError(f"layer {layer!r}: units {given!r:.80} given; a list of whole numbers is needed") from error
     if not numbers.numel():
@@ -207,8 +203,8 @@ def checked_images(model: nn.Module, images: Tensor | np.ndarray) -> Tensor:
     Raises:
         ActivityError: no samples, or numbers that are neither finite floating-point ones nor those of tokens.
     """
-    if not isinstance(images, Tensor):  # torch takes neither reversed arrays nor, without a warning, read-only ones
-        images = torch.as_tensor(np.require(images, requirements=["C", "W"]))
+    if not isinstance(images, Tensor):
+        images = torch.as_tensor(for_torch(np.asarray(images)))
     pixels, parameter = images.detach(), next(model.parameters(), None)
     texts = any(isinstance(module, nn.Embedding) for module in model.modules())
     whole = texts and pixels.dtype in (torch.int32, torch.int64)

@@ -139,6 +139,7 @@ def test_numbers_as_numpy_has_them(network, images):
         ({"units1": [6]}, "zero", "layer 'units1': unit 6 given; 0 to 5 is allowed"),
         ({"units1": [-1]}, "zero", "layer 'units1': unit -1 given; 0 to 5"),
         ({"units1": [0.5]}, "zero", "a list of whole numbers"),
+        ({"units1": np.array(3)}, "zero", "a list of whole numbers"),
         ({"units1": [0]}, "mean", "value: 'mean' given"),
         ({"units1": [0]}, {"units2": torch.ones(6)}, "nothing for layer 'units1'"),
         ({"units1": [0]}, {"units1": torch.ones(5)}, r"layer 'units1' has shape \(5,\); \(6,\) is needed"),

@@ -100,9 +100,9 @@ def prepare(notebook: Path, out: Path, parameters: Mapping[str, Any]) -> Job:
         values = check(known, parameters)
     except ParameterError as error:
         raise ParameterError(f"notebook {notebook.stem}: {error}") from None
-    changed = {name: value for name, value in values.items() if value != known[name].default}
-    if "profile" in known and "on_missing" in {*known} - {*parameters} and not OTHER_RUNS.isdisjoint(changed):
-        return prepare(notebook, out, {**parameters, "on_missing": "train"})
+    others = any(values[name] != known[name].default for name in OTHER_RUNS & known.keys())
+    if others and {"profile", "on_missing"} <= known.keys() and "on_missing" not in parameters:
+        values["on_missing"] = "train"
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in source.cells]
     made_from = {
         "notebook": hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest(),
@@ -111,6 +111,7 @@ def prepare(notebook: Path, out: Path, parameters: Mapping[str, Any]) -> Job:
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
         "environment": {name: os.environ.get(name) for name in _ENVIRONMENT},
     }
+    changed = {name: value for name, value in values.items() if value != known[name].default}
     return Job(notebook, out, changed, made_from)
 
 
